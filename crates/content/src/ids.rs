@@ -74,15 +74,13 @@ macro_rules! key_text {
         }
 
         impl<'b, C> minicbor::Decode<'b, C> for $name {
-            fn decode(
-                d: &mut minicbor::Decoder<'b>,
-                _: &mut C,
-            ) -> Result<Self, minicbor::decode::Error> {
+            fn decode(d: &mut minicbor::Decoder<'b>, _: &mut C) -> Result<Self, minicbor::decode::Error> {
                 let at = d.position();
                 let bytes = d.bytes()?;
-                bytes.try_into().map(Self).map_err(|_| {
-                    minicbor::decode::Error::message(concat!($kind, " must be 32 bytes")).at(at)
-                })
+                bytes
+                    .try_into()
+                    .map(Self)
+                    .map_err(|_| minicbor::decode::Error::message(concat!($kind, " must be 32 bytes")).at(at))
             }
         }
     };

@@ -50,7 +50,10 @@ impl ObjectSize {
 }
 
 /// A block count that is known to fit because [`MAX_OBJECT_SIZE`] bounds it.
-#[expect(clippy::cast_possible_truncation, reason = "callers pass at most MAX_OBJECT_SIZE / BLOCK_SIZE = 2^26")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "callers pass at most MAX_OBJECT_SIZE / BLOCK_SIZE = 2^26"
+)]
 fn block_number(n: u64) -> u32 {
     debug_assert!(n <= MAX_OBJECT_SIZE / BLOCK_SIZE);
     n as u32

@@ -1,0 +1,5 @@
+//! The supernode's side: who holds what, near whom.
+
+mod api;
+
+pub use api::*;

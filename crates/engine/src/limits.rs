@@ -1,0 +1,68 @@
+//! Every bound of the engine and of the wire, with its reason.
+
+use crate::time::Span;
+
+/// Longest message on a control stream, data channel or WebSocket: fits the smallest data channel limit in
+/// the field (16 KiB) and two length bytes.
+pub const MAX_MESSAGE: usize = 16 * 1024;
+/// Ranges of blocks in one have message: a message stays below 8 KiB with the longest numbers. A holder with
+/// more gaps offers the first ones.
+pub const MAX_RANGES_IN_MESSAGE: usize = 512;
+/// Longest run: 1 MiB. Longer ones make cancelling coarse and block a server's queue.
+pub const MAX_RUN_BLOCKS: u32 = 64;
+/// Longest signal between two nodes: an SDP with candidates is 2–6 KiB.
+pub const MAX_SIGNAL: usize = 12 * 1024;
+/// Holdings in one announce: 40 bytes each.
+pub const MAX_ANNOUNCE: usize = 256;
+/// Holders in one answer: about 150 bytes each with addresses.
+pub const MAX_ANSWER: usize = 32;
+/// Addresses handed out for one holder.
+pub const MAX_ADDRESSES: usize = 6;
+
+/// Holders that a supernode remembers for one title and place; more are sampled, since nobody connects to
+/// more than a few.
+pub const MAX_HOLDERS_PER_PLACE: usize = 64;
+/// Titles one session may announce. A cache of 10 GB holds about 2,500 tracks.
+pub const MAX_TITLES_PER_SESSION: usize = 4_096;
+/// Sessions of one supernode. Skype's hosted supernodes carried 4,100 each; a page of memory per session
+/// leaves room for ten times that.
+pub const MAX_SESSIONS: usize = 40_000;
+/// How long a session lives without a word from its node.
+pub const LEASE: Span = Span::from_secs(90);
+
+/// Connected peers at most: Spotify kept 60.
+pub const MAX_PEERS: usize = 60;
+/// Peers a node connects to by itself; the rest is left to those who call.
+pub const WANTED_PEERS: usize = 12;
+/// Known peers remembered.
+pub const MAX_KNOWN_PEERS: usize = 1_000;
+/// Objects whose haves one peer may ask for.
+pub const MAX_INTERESTS: usize = 64;
+/// Have messages to one peer: at most one in this time (4 a second).
+pub const HAVE_INTERVAL: Span = Span::from_millis(250);
+/// Runs asked of one peer at once. Two keep the pipe full, the others absorb a spread of sizes.
+pub const MAX_RUNS_PER_PEER: usize = 4;
+/// Runs asked of the origin at once: more connections would crowd out other listeners.
+pub const MAX_ORIGIN_RUNS: usize = 3;
+/// Runs on the way in total.
+pub const MAX_RUNS: usize = 64;
+/// Longest run asked of the origin: 256 KiB, so that a change of mind wastes little.
+pub const MAX_ORIGIN_RUN_BLOCKS: u32 = 16;
+/// What a start may cost the origin before it is known whether peers will do: 64 KiB.
+pub const START_RACE_BLOCKS: u32 = 4;
+
+/// Runs that peers may have queued here; beyond it the answer is "busy".
+pub const MAX_UPLOAD_QUEUE: usize = 64;
+/// Of those, by one peer.
+pub const MAX_UPLOAD_QUEUE_PER_PEER: usize = 8;
+/// Runs being sent at once: Spotify's four, so that each makes visible progress.
+pub const MAX_UPLOADS: usize = 4;
+
+/// Plays at once: a household at one gateway.
+pub const MAX_PLAYS: usize = 32;
+/// Reads of one play at once. Players open two or three ranges beside each other.
+pub const MAX_READS: usize = 64;
+/// Renditions described at once.
+pub const MAX_RENDITIONS: usize = 4_096;
+/// Parts of a rendition: 12 h of 4 s segments.
+pub const MAX_PARTS: usize = 10_800;

@@ -1,0 +1,72 @@
+//! Rates, and the time that bytes take at them, in whole numbers.
+
+use std::fmt;
+
+use crate::time::Span;
+
+/// Bytes per second.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Rate(u64);
+
+impl Rate {
+    /// Nothing moves.
+    pub const ZERO: Self = Self(0);
+
+    /// `bytes` in each second.
+    pub const fn from_bytes_per_sec(bytes: u64) -> Self {
+        Self(bytes)
+    }
+
+    /// `bits` in each second, rounded down to whole bytes.
+    pub const fn from_bits_per_sec(bits: u64) -> Self {
+        Self(bits / 8)
+    }
+
+    /// The mean rate at which `bytes` moved in `span`; zero for an empty span.
+    pub fn mean(bytes: u64, span: Span) -> Self {
+        Self(mul_div(bytes, 1_000_000, span.micros()).unwrap_or(0))
+    }
+
+    /// In bytes per second.
+    pub const fn bytes_per_sec(self) -> u64 {
+        self.0
+    }
+
+    /// How long `bytes` take; [`Span::FOREVER`] at rate zero.
+    pub fn span_for(self, bytes: u64) -> Span {
+        mul_div(bytes, 1_000_000, self.0).map_or(Span::FOREVER, Span::from_micros)
+    }
+
+    /// How many bytes move in `span`.
+    pub fn bytes_in(self, span: Span) -> u64 {
+        mul_div(self.0, span.micros(), 1_000_000).unwrap_or(0)
+    }
+}
+
+impl fmt::Debug for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}B/s", self.0)
+    }
+}
+
+/// `a * b / c` without overflow on the way, at most `u64::MAX`; nothing when `c` is zero.
+pub(crate) fn mul_div(a: u64, b: u64, c: u64) -> Option<u64> {
+    let wide = (u128::from(a) * u128::from(b)).checked_div(u128::from(c))?;
+    Some(u64::try_from(wide).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_and_time_convert_both_ways() {
+        let rate = Rate::from_bits_per_sec(20_000_000);
+        assert_eq!(rate.span_for(2_500_000), Span::from_secs(1));
+        assert_eq!(rate.bytes_in(Span::from_millis(100)), 250_000);
+        assert_eq!(Rate::mean(500, Span::from_millis(500)).bytes_per_sec(), 1000);
+        assert_eq!(Rate::ZERO.span_for(1), Span::FOREVER);
+        assert_eq!(Rate::mean(1, Span::ZERO), Rate::ZERO);
+        assert_eq!(Rate::from_bytes_per_sec(1).span_for(u64::MAX), Span::FOREVER);
+    }
+}
