@@ -6,6 +6,7 @@
 
 pub mod ids;
 pub mod ranges;
+pub mod tree;
 pub mod units;
 mod verified;
 
