@@ -12,7 +12,7 @@ use crate::wire::{Serves, SwarmId};
 pub struct SessionId(pub u64);
 
 /// What may happen to a directory. Keys are proven by the shell before they come in.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Input {
     /// The moment of the last `Output::Timeout` has come.
     Timeout,
@@ -67,7 +67,7 @@ pub enum Input {
 }
 
 /// What a directory wants done.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Output {
     /// Nothing more until an input, or until this moment.
     Timeout(Time),
@@ -111,7 +111,7 @@ pub enum Output {
 }
 
 /// One holder in an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Found {
     /// Its session here.
     pub session: SessionId,

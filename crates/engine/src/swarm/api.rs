@@ -32,7 +32,7 @@ pub struct ReadId(pub u64);
 pub struct RenditionId(pub u32);
 
 /// One rendition of a title: its objects along the timeline.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Rendition {
     /// The shell's number for it.
     pub id: RenditionId,
@@ -46,7 +46,7 @@ pub struct Rendition {
 }
 
 /// One object of a rendition and how long it plays.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Part {
     /// The object.
     pub object: ObjectId,
@@ -57,7 +57,7 @@ pub struct Part {
 }
 
 /// What the store held when the node started.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Stored {
     /// The object.
     pub object: ObjectId,
@@ -70,7 +70,7 @@ pub struct Stored {
 }
 
 /// How a connection reaches its peer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Path {
     /// Straight, through NATs if need be. Delivery runs here.
     Direct,
@@ -79,7 +79,7 @@ pub enum Path {
 }
 
 /// Why a run did not come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Fault {
     /// The connection or stream ended.
     Lost,
@@ -94,7 +94,7 @@ pub enum Fault {
 }
 
 /// What the operator or user set, in force from the moment it comes in.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Settings {
     /// Whether this node serves others.
     pub serves: Serves,
@@ -109,7 +109,7 @@ pub struct Settings {
 }
 
 /// Whether the origin may be asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum OriginUse {
     /// As the fallback it is.
     Fallback,
@@ -118,7 +118,7 @@ pub enum OriginUse {
 }
 
 /// Whether peers take part.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PeerUse {
     /// Yes.
     Share,
@@ -127,7 +127,7 @@ pub enum PeerUse {
 }
 
 /// What may happen to a swarm. `V` is the shell's [`Verdict`](crate::Verdict).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Input<V> {
     /// The moment of the last `Output::Timeout` has come.
     Timeout,
@@ -282,7 +282,7 @@ pub enum Input<V> {
 }
 
 /// A node that may be connected to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Candidate {
     /// Its key.
     pub node: NodeKey,
@@ -295,7 +295,7 @@ pub struct Candidate {
 }
 
 /// What a swarm wants done.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Output {
     /// Nothing more until an input, or until this moment. The reason is for the log.
     Timeout(Time, Reason),
@@ -405,7 +405,7 @@ pub enum Output {
 }
 
 /// Why the engine wants to be woken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Reason {
     /// Nothing is due.
     Idle,
@@ -432,7 +432,7 @@ pub enum Reason {
 }
 
 /// Why a connection is closed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Parting {
     /// Too many connections; this one helps least.
     Surplus,
@@ -449,7 +449,7 @@ pub enum Parting {
 }
 
 /// What a peer did wrong, by name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Misbehaviour {
     /// Sent bytes that do not hash to the object's root.
     CorruptBlock,
@@ -468,7 +468,7 @@ pub enum Misbehaviour {
 }
 
 /// Where bytes come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Source {
     /// Held before they were asked for.
     Cache,
@@ -479,7 +479,7 @@ pub enum Source {
 }
 
 /// Why a source was asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Why {
     /// It starts a play: whoever is expected first.
     Start,
@@ -500,7 +500,7 @@ pub enum Why {
 }
 
 /// Something worth a log line or a count.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Note {
     /// A run was asked for.
     Asked {

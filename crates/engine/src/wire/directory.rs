@@ -11,7 +11,7 @@ use super::{SwarmId, Versions};
 use crate::place::Nearness;
 
 /// From a node to a supernode.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 pub enum ClientMessage {
     /// First message, proves the sender's key.
     #[n(0)]
@@ -55,7 +55,7 @@ pub enum ClientMessage {
 }
 
 /// First message of a node.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 pub struct ClientHello {
     /// Versions of this format that the sender speaks.
     #[n(0)]
@@ -92,7 +92,7 @@ pub fn hello_text(nonce: &[u8; 32], provider: &ProviderKey) -> Vec<u8> {
 }
 
 /// What a node holds of one title.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 pub struct Holding {
     /// The title.
     #[n(0)]
@@ -106,7 +106,7 @@ pub struct Holding {
 }
 
 /// From a supernode to a node.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 pub enum ServerMessage {
     /// First message: sign this.
     #[n(0)]
@@ -181,7 +181,7 @@ pub enum ServerMessage {
 }
 
 /// A node that holds something of a title.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 pub struct Holder {
     /// Its key.
     #[n(0)]
@@ -201,7 +201,7 @@ pub struct Holder {
 }
 
 /// Why a supernode ends a session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 #[cbor(index_only)]
 pub enum RefusedReason {
     /// No version in common.

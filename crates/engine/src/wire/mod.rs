@@ -16,7 +16,7 @@ pub use peer::{Have, Hello, PeerMessage, RefuseReason, RunHeader, Serves, Want};
 use minicbor::{Decode, Encode};
 
 /// Oldest and newest version of the wire format that a node speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 pub struct Versions {
     /// Oldest version spoken.
     #[n(0)]

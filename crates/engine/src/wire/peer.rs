@@ -6,7 +6,7 @@ use nearcast_content::{BlockRange, BlockSet, ObjectId, ProviderKey};
 use super::{Versions, ranges};
 
 /// A message on the control stream of a connection between two peers.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 pub enum PeerMessage {
     /// First message of each side.
     #[n(0)]
@@ -61,7 +61,7 @@ pub enum PeerMessage {
 }
 
 /// First message of each side of a connection.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 pub struct Hello {
     /// Versions of this format that the sender speaks.
     #[n(0)]
@@ -81,7 +81,7 @@ pub struct Hello {
 }
 
 /// Whether a node hands on what it holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 #[cbor(index_only)]
 pub enum Serves {
     /// It takes and never gives: sharing is off, metered or on battery.
@@ -93,7 +93,7 @@ pub enum Serves {
 }
 
 /// What the sender holds of one object.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 pub struct Have {
     /// The object.
     #[n(0)]
@@ -107,7 +107,7 @@ pub struct Have {
 }
 
 /// Asks for a run of blocks of one object.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 pub struct Want {
     /// Number of the request, chosen by the asker, unique within the connection.
     #[n(0)]
@@ -124,7 +124,7 @@ pub struct Want {
 }
 
 /// Why a run is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 #[cbor(index_only)]
 pub enum RefuseReason {
     /// Not all of it is held.
@@ -142,7 +142,7 @@ pub enum RefuseReason {
 }
 
 /// First message on a run stream; the encoded run follows it without any framing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 pub struct RunHeader {
     /// Number of the [`Want`] this answers.
     #[n(0)]
