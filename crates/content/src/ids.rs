@@ -14,6 +14,12 @@ pub struct IdError {
     why: &'static str,
 }
 
+impl IdError {
+    pub(crate) fn new(kind: &'static str, why: &'static str) -> Self {
+        Self { kind, why }
+    }
+}
+
 /// BLAKE3 root of an object's stored bytes. Prints as 64 hexadecimal digits, the same as `b3sum` prints.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObjectId(pub [u8; 32]);

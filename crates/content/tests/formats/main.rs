@@ -1,0 +1,5 @@
+//! The signed formats as a whole: golden files, and hostile documents.
+
+mod golden;
+mod hostile;
+mod samples;
