@@ -78,6 +78,15 @@ pub enum Path {
     Relayed,
 }
 
+/// Who opened a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// We did.
+    Dialed,
+    /// The peer did.
+    Accepted,
+}
+
 /// Why a run did not come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Fault {
@@ -222,6 +231,8 @@ pub enum Input<V> {
         peer: PeerId,
         /// Its proven key.
         node: NodeKey,
+        /// Who opened it: decides which of two connections between the same nodes stays.
+        side: Side,
         /// How it reaches the peer.
         path: Path,
         /// Round-trip time so far.
