@@ -181,6 +181,11 @@ impl RunDecoder {
         self.0.needs()
     }
 
+    /// The blocks of the object that the next piece proves: those under a parent, or the block itself.
+    pub fn next_span(&self) -> BlockRange {
+        self.0.stack.last().map_or(BlockRange::new(0, 0), |(span, _)| *span)
+    }
+
     /// Takes the bytes of the piece that was needed.
     ///
     /// # Errors
@@ -238,6 +243,41 @@ impl<B: AsRef<[u8]>> Parts<B> {
 impl<B: AsRef<[u8]>> Parents for Parts<B> {
     fn parent(&self, offset: u64) -> Option<[u8; PAIR_LEN]> {
         self.parts.iter().find_map(|(start, bytes)| bytes.as_ref().parent(offset.checked_sub(*start)?))
+    }
+}
+
+/// Checks a block against the one parent above it, which must have been checked before it was stored.
+///
+/// This is enough to find damage done by a disk; it proves nothing about bytes from elsewhere, so it makes
+/// no [`Verified`].
+///
+/// # Errors
+/// [`Corrupt::Block`] when the block does not hash or has another length, [`Corrupt::Absent`] when
+/// `parents` has no pair for it.
+pub fn check_block(
+    object: ObjectId,
+    size: ObjectSize,
+    block: u32,
+    parents: &impl Parents,
+    bytes: &[u8],
+) -> Result<(), Corrupt> {
+    let tree = Tree::new(size);
+    let expected = match tree.parent_of(block) {
+        None => object.0,
+        Some(node) => {
+            let offset = tree.node_offset(node);
+            let pair = parents.parent(offset).ok_or(Corrupt::Absent { offset })?;
+            let (left, right) = pair.split_at(PAIR_LEN / 2);
+            let side = if split(node.0).0.contains(block) { left } else { right };
+            side.try_into().expect("half a pair is a hash")
+        }
+    };
+    let top = tree.root().is_none();
+    let fits = bytes.len() == tree.block_len(block) && !bytes.is_empty();
+    if fits && hash_block(tree.block_start(block), bytes, top) == expected {
+        Ok(())
+    } else {
+        Err(Corrupt::Block { block })
     }
 }
 

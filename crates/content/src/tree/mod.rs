@@ -22,7 +22,7 @@ mod shape;
 #[cfg(test)]
 mod tests;
 
-pub use check::{Corrupt, Decoded, Need, OriginCheck, OriginNeed, Parents, Parts, RunDecoder};
+pub use check::{Corrupt, Decoded, Need, OriginCheck, OriginNeed, Parents, Parts, RunDecoder, check_block};
 pub use hash::{Hasher, hash, verify_whole};
 pub use run::{RunPlan, Step, run_len};
 pub use shape::{Node, PAGE_BLOCKS, PAIR_LEN, Tree};

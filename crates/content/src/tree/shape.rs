@@ -82,6 +82,19 @@ impl Tree {
         Some(Node(self.blocks())).filter(|n| n.0.len() > 1)
     }
 
+    /// The parent right above `block`; none when the object is a single block or ends before it.
+    pub fn parent_of(self, block: u32) -> Option<Node> {
+        let mut node = self.root().filter(|root| root.0.contains(block))?;
+        loop {
+            let (left, right) = split(node.0);
+            let child = if left.contains(block) { left } else { right };
+            if child.len() == 1 {
+                return Some(node);
+            }
+            node = Node(child);
+        }
+    }
+
     /// Length of the whole outboard in bytes: 64 for every block but one.
     pub fn outboard_len(self) -> u64 {
         PAIR * u64::from(self.blocks().len() - 1)

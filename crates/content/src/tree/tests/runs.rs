@@ -4,7 +4,7 @@ use std::io;
 
 use proptest::prelude::*;
 
-use super::super::check::{Corrupt, Decoded, Need, OriginCheck, OriginNeed, Parts, RunDecoder};
+use super::super::check::{Corrupt, Decoded, Need, OriginCheck, OriginNeed, Parts, RunDecoder, check_block};
 use super::super::run::{RunPlan, Step, run_len};
 use super::super::shape::Tree;
 use super::super::{Hasher, hash};
@@ -192,6 +192,28 @@ fn lengths_of_runs() {
     assert_eq!(run_len(largest, largest.all()), MAX_OBJECT_SIZE + 64 * (blocks - 1));
     assert_eq!(run_len(largest, BlockRange::new(5, 6)), BLOCK_SIZE + 64 * 26);
     assert_eq!(run_len(largest, BlockRange::new(7, 7)), 0);
+}
+
+#[test]
+fn a_stored_block_is_checked_against_its_parent() {
+    for len in [1, 16_384, 16_385, 40_000, 9 * MIB + 5] {
+        let size = ObjectSize::new(len).expect("a size");
+        let input = bytes(usize::try_from(len).expect("small"));
+        let (id, outboard) = hash(&input[..], size).expect("in memory");
+        let check = |block, bytes: &[u8]| check_block(id, size, block, &&outboard[..], bytes);
+        for block in size.all().iter() {
+            let mut copy = block_of(Tree::new(size), &input, block).to_vec();
+            assert_eq!(check(block, &copy), Ok(()));
+            assert_eq!(check(block, &copy[1..]), Err(Corrupt::Block { block }));
+            copy[0] ^= 1;
+            assert_eq!(check(block, &copy), Err(Corrupt::Block { block }));
+        }
+        assert!(check(size.blocks(), &[]).is_err());
+        if size.blocks() > 1 {
+            let none = check_block(id, size, 0, &&outboard[..0], &input[..16_384]);
+            assert!(matches!(none, Err(Corrupt::Absent { .. })));
+        }
+    }
 }
 
 #[test]
