@@ -27,8 +27,29 @@ pub const MAX_TITLES_PER_SESSION: usize = 4_096;
 /// Sessions of one supernode. Skype's hosted supernodes carried 4,100 each; a page of memory per session
 /// leaves room for ten times that.
 pub const MAX_SESSIONS: usize = 40_000;
+/// Holdings that a supernode remembers over all sessions: a hundred for each, about 100 bytes each, so that
+/// a few large caches have room while memory stays below half a gigabyte.
+pub const MAX_HOLDINGS: usize = 4_000_000;
 /// How long a session lives without a word from its node.
 pub const LEASE: Span = Span::from_secs(90);
+
+/// Lookups of one session: four a second, and a screenful of titles at once after a silence.
+pub const LOOKUP_INTERVAL: Span = Span::from_millis(250);
+/// Lookups of one session at once after a silence.
+pub const LOOKUP_BURST: u32 = 64;
+/// Announces of one session: twice what a node allows itself.
+pub const ANNOUNCE_INTERVAL: Span = Span::from_millis(500);
+/// Announces of one session at once after a silence: a full cache takes 16.
+pub const ANNOUNCE_BURST: u32 = 64;
+/// Signals of one session: a connection takes two to ten.
+pub const SIGNAL_INTERVAL: Span = Span::from_millis(100);
+/// Signals of one session at once after a silence: connecting to a dozen peers.
+pub const SIGNAL_BURST: u32 = 128;
+/// Holdings of one session that are offered again to a crowded place each time the session speaks, so that
+/// the sample of its holders changes and gaps in it close.
+pub const OFFERS_PER_MESSAGE: usize = 8;
+/// Holders drawn from each class of nearness before the best of them are chosen for an answer.
+pub const DRAWS_PER_CLASS: usize = 48;
 
 /// Connected peers at most: Spotify kept 60.
 pub const MAX_PEERS: usize = 60;

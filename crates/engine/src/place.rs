@@ -42,13 +42,44 @@ impl Place {
         if self.lan != 0 && self.lan == other.lan {
             return Nearness::Lan;
         }
-        if self.isp != 0 && self.isp == other.isp {
-            let close = self.prefix != 0 && self.prefix == other.prefix;
-            return if close { Nearness::Neighbourhood } else { Nearness::Isp };
+        let same_isp = self.isp != 0 && self.isp == other.isp;
+        // A prefix belongs to one operator, also where no database says which one.
+        let no_other_isp = same_isp || self.isp == 0 || other.isp == 0;
+        if self.prefix != 0 && self.prefix == other.prefix && no_other_isp {
+            return Nearness::Neighbourhood;
+        }
+        if same_isp {
+            return Nearness::Isp;
         }
         if self.country != 0 && self.country == other.country {
             return Nearness::Country;
         }
         Nearness::Far
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_thing_shared_counts() {
+        let me = Place { lan: 1, isp: 2, prefix: 3, country: 4 };
+        assert_eq!(me.nearness(me), Nearness::Lan);
+        assert_eq!(me.nearness(Place { lan: 9, ..me }), Nearness::Neighbourhood);
+        assert_eq!(me.nearness(Place { lan: 9, prefix: 9, ..me }), Nearness::Isp);
+        assert_eq!(me.nearness(Place { lan: 9, prefix: 9, isp: 9, country: 4 }), Nearness::Country);
+        assert_eq!(
+            me.nearness(Place { lan: 9, isp: 9, ..me }),
+            Nearness::Country,
+            "a prefix of another operator"
+        );
+        assert_eq!(me.nearness(Place { prefix: 3, ..Place::default() }), Nearness::Neighbourhood);
+    }
+
+    #[test]
+    fn unknown_is_near_nobody() {
+        let unknown = Place::default();
+        assert_eq!(unknown.nearness(unknown), Nearness::Far);
     }
 }

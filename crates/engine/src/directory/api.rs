@@ -2,6 +2,7 @@
 
 use nearcast_content::NodeKey;
 
+use crate::limits::{MAX_HOLDINGS, MAX_SESSIONS};
 use crate::place::{Nearness, Place};
 use crate::time::{Span, Time};
 use crate::wire::directory::{Holding, RefusedReason};
@@ -10,6 +11,25 @@ use crate::wire::{Serves, SwarmId};
 /// A session of a node with this supernode, numbered by the shell, never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionId(pub u64);
+
+/// What a directory takes upon itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Sessions at once, at most [`MAX_SESSIONS`].
+    pub sessions: usize,
+    /// Holdings remembered at once, at most [`MAX_HOLDINGS`].
+    pub holdings: usize,
+    /// Lookups a second beyond which askers are told to ask less often; at twice as many they are told to
+    /// come back later.
+    pub lookups_per_second: u32,
+}
+
+impl Default for Settings {
+    /// A lookup costs tens of microseconds with its messages, so 5,000 a second keep half a core busy.
+    fn default() -> Self {
+        Self { sessions: MAX_SESSIONS, holdings: MAX_HOLDINGS, lookups_per_second: 5_000 }
+    }
+}
 
 /// What may happen to a directory. Keys are proven by the shell before they come in.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -71,6 +91,21 @@ pub enum Input {
 pub enum Output {
     /// Nothing more until an input, or until this moment.
     Timeout(Time),
+    /// A session that opened has its place from here on.
+    Admitted {
+        /// Which.
+        session: SessionId,
+        /// Silence longer than this ends it.
+        lease: Span,
+    },
+    /// There is no room for a session that opened: tell it to come back later and end its connection. Those
+    /// who were here before stay.
+    TurnedAway {
+        /// Which.
+        session: SessionId,
+        /// After how long.
+        after: Span,
+    },
     /// Answer a lookup.
     Answer {
         /// To whom.
@@ -121,4 +156,45 @@ pub struct Found {
     pub nearness: Nearness,
     /// What it holds.
     pub holding: Holding,
+}
+
+/// What a directory has at present, and what it did since it started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Open sessions.
+    pub sessions: usize,
+    /// Titles of which somebody holds something.
+    pub titles: usize,
+    /// Holdings remembered, over all sessions.
+    pub holdings: usize,
+    /// Lookups answered.
+    pub answers: u64,
+    /// Holders looked at for those answers: the work they cost.
+    pub examined: u64,
+    /// Requests answered with "come back later".
+    pub deferred: u64,
+    /// Newcomers for whom there was no room.
+    pub turned_away: u64,
+    /// Leases that ran out.
+    pub expired: u64,
+    /// Sessions ended for breaking the rules.
+    pub misbehaved: u64,
+    /// Signals handed on.
+    pub signals: u64,
+    /// Holdings that were not remembered because the memory set aside for them is used up.
+    pub overflowed: u64,
+}
+
+/// An input that makes no sense: a mistake of the shell, never of a node.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InputError {
+    /// The session is not open: it never was, or an output ended it.
+    #[error("session {0:?} is not open")]
+    UnknownSession(SessionId),
+    /// The number of a session was used before.
+    #[error("the number of session {0:?} is taken")]
+    TakenSession(SessionId),
+    /// Time went backwards.
+    #[error("time went back from {0:?} to {1:?}")]
+    TimeWentBack(Time, Time),
 }
