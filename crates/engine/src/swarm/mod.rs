@@ -1,41 +1,339 @@
 //! The peer's side of delivery: what to fetch, from whom, by when, whom to serve, what to keep, whom to connect.
+//!
+//! Small machines own their state, one file each; this router joins them by values. `fetch.rs` holds the part
+//! of the router that asks for runs, `peering.rs` the part that talks with peers, `keeping.rs` what is told to
+//! the directory and what is evicted.
 
 mod api;
+mod connect;
+mod fetch;
+mod keeping;
+mod meter;
+mod objects;
+mod origin;
+mod peering;
+mod peers;
+mod pick;
+mod plays;
+mod runs;
+mod serve;
+mod tuning;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use nearcast_content::{NodeKey, ProviderKey};
 
-use crate::time::{Span, Time};
+use self::connect::Connects;
+use self::keeping::Announced;
+use self::objects::{Described, ObjectIx, Objects};
+use self::origin::Origin;
+use self::peers::Peers;
+use self::pick::{NearFirst, PickRule};
+use self::plays::{Moved, Plays, Read};
+use self::runs::Runs;
+use self::serve::Serving;
+use crate::random::Random;
+use crate::time::Time;
 use crate::verdict::Verdict;
+use crate::wire::SwarmId;
 
 pub use api::*;
+pub use tuning::Tuning;
 
 /// One node's part in the swarms of one provider.
+///
+/// Drive it as the [crate] says. It is idle, and holds no timer, when nothing plays and nobody asks.
 #[derive(Debug)]
 pub struct Swarm {
+    me: NodeKey,
+    provider: ProviderKey,
+    settings: Settings,
+    tuning: Tuning,
+    rule: Box<dyn PickRule + Send>,
+    random: Random,
     now: Time,
     outputs: VecDeque<Output>,
+    /// Something happened that may change what to do: looked at once outputs are drained.
+    stirred: bool,
+    wake: (Time, Reason),
+    objects: Objects,
+    plays: Plays,
+    runs: Runs,
+    peers: Peers,
+    origin: Origin,
+    serving: Serving,
+    connects: Connects,
+    upcoming: Vec<RenditionId>,
+    keeps: BTreeSet<RenditionId>,
+    announced: BTreeMap<SwarmId, Announced>,
+    /// Titles whose holdings may have changed since they were announced.
+    unannounced: BTreeSet<SwarmId>,
+    announce_from: Time,
+    directory_up: bool,
+    /// Objects that peers are asked to tell about.
+    interests: BTreeSet<ObjectIx>,
+    /// The store took no bytes: nothing ahead of need is fetched before this.
+    no_room_until: Time,
 }
 
 impl Swarm {
     /// A swarm of the node with key `me`, of `provider`. All its chances come from `seed`.
-    pub fn new(_seed: u64, _me: NodeKey, _provider: ProviderKey, _settings: Settings) -> Self {
-        Self { now: Time::ZERO, outputs: VecDeque::new() }
+    pub fn new(seed: u64, me: NodeKey, provider: ProviderKey, settings: Settings) -> Self {
+        Self::with_tuning(seed, me, provider, settings, Tuning::default())
+    }
+
+    /// The same with other constants than those that ship.
+    pub fn with_tuning(
+        seed: u64,
+        me: NodeKey,
+        provider: ProviderKey,
+        settings: Settings,
+        tuning: Tuning,
+    ) -> Self {
+        let mut serving = Serving::default();
+        serving.set_limit(settings.upload_limit);
+        Self {
+            me,
+            provider,
+            settings,
+            rule: Box::new(NearFirst),
+            random: Random::seeded(seed),
+            now: Time::ZERO,
+            outputs: VecDeque::new(),
+            stirred: true,
+            wake: (Time::NEVER, Reason::Idle),
+            objects: Objects::default(),
+            plays: Plays::default(),
+            runs: Runs::default(),
+            peers: Peers::new(tuning.peer_prior),
+            origin: Origin::new(&tuning),
+            tuning,
+            serving,
+            connects: Connects::new(me),
+            upcoming: Vec::new(),
+            keeps: BTreeSet::new(),
+            announced: BTreeMap::new(),
+            unannounced: BTreeSet::new(),
+            announce_from: Time::ZERO,
+            directory_up: false,
+            interests: BTreeSet::new(),
+            no_room_until: Time::ZERO,
+        }
     }
 
     /// Takes what happened at `now`. An error is a mistake of the shell and changes nothing; what peers send
     /// wrong is never an error here.
-    pub fn handle_input<V: Verdict>(&mut self, now: Time, _input: Input<V>) -> Result<(), InputError> {
+    pub fn handle_input<V: Verdict>(&mut self, now: Time, input: Input<V>) -> Result<(), InputError> {
         if now < self.now {
             return Err(InputError::TimeWentBack(self.now, now));
         }
         self.now = now;
+        self.stirred = true;
+        match input {
+            Input::Timeout => {}
+            Input::Settings(settings) => self.settings(settings),
+            Input::Stored(stored) => self.stored(&stored),
+            Input::Describe(rendition) => self.describe(&rendition)?,
+            Input::Read { read, play, rendition, part, bytes } => {
+                self.read(read, play, rendition, part, bytes)?
+            }
+            Input::Progress { read, to } => self.progress(read, to),
+            Input::Closed { read } => self.closed(read),
+            Input::Stopped { play } => self.stopped(play),
+            Input::Upcoming(renditions) => self.upcoming = renditions,
+            Input::Keep(rendition) => self.keep(rendition)?,
+            Input::Unkeep(rendition) => self.unkeep(rendition),
+            Input::Arrived { request, verdict } => self.arrived(request, verdict.blocks()),
+            Input::Finished { request } => self.finished(request),
+            Input::Failed { request, fault } => self.failed(request, fault),
+            Input::Damaged { object, blocks } => self.damaged(&object, blocks),
+            Input::Found { swarm, holders, again } => self.connects.found(now, swarm, &holders, again),
+            Input::DirectoryUp => self.directory_came_up(),
+            Input::DirectoryDown => {
+                self.directory_up = false;
+                self.connects.directory_down();
+            }
+            Input::Connected { peer, node, side, path, rtt, nearness } => {
+                self.connected(peer, node, side, path, rtt, nearness);
+            }
+            Input::PathChanged { peer, path, rtt } => self.path_changed(peer, path, rtt),
+            Input::ConnectFailed { node } => self.connects.failed(now, &node),
+            Input::Disconnected { peer } => self.disconnected(peer),
+            Input::Message { peer, message } => self.message(peer, message),
+            Input::Malformed { peer } => self.misbehaved(peer, Misbehaviour::Malformed),
+            Input::Sent { upload, bytes } => self.sent(upload, bytes),
+            Input::SentAll { upload } => {
+                self.serving.finish(upload);
+            }
+            Input::Struck { node, strikes } => self.peers.struck(node, strikes),
+        }
         Ok(())
     }
 
     /// The next thing to do. `Output::Timeout` means: nothing until an input or that moment.
     pub fn poll_output(&mut self) -> Output {
-        self.outputs.pop_front().unwrap_or(Output::Timeout(self.now + Span::FOREVER, Reason::Idle))
+        if self.outputs.is_empty() && self.stirred {
+            self.stirred = false;
+            self.wake = (Time::NEVER, Reason::Idle);
+            self.decide();
+        }
+        self.outputs.pop_front().unwrap_or(Output::Timeout(self.wake.0, self.wake.1))
+    }
+
+    /// Bytes held in the store, as the engine counts them.
+    pub fn held_bytes(&self) -> u64 {
+        self.objects.held_bytes()
+    }
+
+    /// Connected peers.
+    pub fn peer_count(&self) -> usize {
+        self.peers.len()
+    }
+
+    /// Whether every block of an object is held.
+    pub fn holds_all(&self, object: &nearcast_content::ObjectId) -> bool {
+        self.objects.find(object).is_some_and(|ix| self.objects.get(ix).complete())
+    }
+
+    fn decide(&mut self) {
+        self.watch_playheads();
+        self.decide_fetches();
+        self.decide_connects();
+        self.send_haves();
+        self.start_uploads();
+        self.announce();
+        self.evict();
+    }
+
+    fn put(&mut self, output: Output) {
+        self.outputs.push_back(output);
+    }
+
+    fn note(&mut self, note: Note) {
+        self.put(Output::Note(note));
+    }
+
+    fn wake_at(&mut self, at: Time, reason: Reason) {
+        if at < self.wake.0 {
+            // A moment that has passed would wake the shell for ever: what it stood for was just decided.
+            self.wake = (at.max(self.now + crate::time::Span::from_millis(1)), reason);
+        }
+    }
+
+    fn stored(&mut self, stored: &Stored) {
+        let ix = self.objects.stored(stored.object, stored.size, &stored.blocks, stored.last_used);
+        self.holding_changed(ix);
+    }
+
+    fn describe(&mut self, rendition: &Rendition) -> Result<(), InputError> {
+        match self.objects.describe(rendition) {
+            Described::Added => {
+                self.unannounced.insert(rendition.swarm);
+                for part in &rendition.parts {
+                    self.object_known(&part.object);
+                }
+                Ok(())
+            }
+            Described::Known => Ok(()),
+            Described::Bad => Err(InputError::BadRendition(rendition.id)),
+            Described::TooMany => Err(InputError::TooMany("renditions")),
+        }
+    }
+
+    fn read(
+        &mut self,
+        id: ReadId,
+        play: PlayId,
+        rendition: RenditionId,
+        part: u32,
+        bytes: nearcast_content::ByteRange,
+    ) -> Result<(), InputError> {
+        let track = self.objects.track(rendition).and_then(|t| t.parts.get(part as usize));
+        let on = *track.ok_or(InputError::UnknownPart(rendition, part))?;
+        let bytes = nearcast_content::ByteRange::new(bytes.start, bytes.end.min(on.size.bytes()));
+        let (object, at, since) = (on.object, bytes.start, self.now);
+        let read = Read { play, rendition, part, object, bytes, at, since };
+        self.plays.open(self.now, id, read, &on)?;
+        self.objects.touch(object);
+        Ok(())
+    }
+
+    fn progress(&mut self, id: ReadId, to: u64) {
+        let Some(read) = self.plays.read(id) else { return };
+        let (play, object, rendition, part) = (read.play, read.object, read.rendition, read.part);
+        let Some(on) = self.objects.track(rendition).and_then(|t| t.parts.get(part as usize)).copied() else {
+            return;
+        };
+        let Some((handed, moved)) = self.plays.progress(self.now, id, to, &on) else { return };
+        self.count_delivered(play, object, handed);
+        match moved {
+            Some(Moved::Started(after)) => self.note(Note::Started { play, after }),
+            Some(Moved::Stalled(lasted)) => self.note(Note::Stalled { play, lasted }),
+            None => {}
+        }
+    }
+
+    /// Splits handed bytes by where they came from: fresh blocks once by their source, the rest is cache.
+    fn count_delivered(&mut self, play: PlayId, object: ObjectIx, handed: nearcast_content::ByteRange) {
+        if handed.is_empty() {
+            return;
+        }
+        let state = self.objects.get_mut(object);
+        let mut left = handed.len();
+        // A block counts for its source when its first byte is handed over, and in whole; the rest of the
+        // bytes of this step are cache or were counted with their block.
+        let first = state.size.covering(handed);
+        let mut shares = Vec::new();
+        for (source, bytes) in state.take_fresh(first) {
+            let bytes = bytes.min(left);
+            left -= bytes;
+            shares.push((source, bytes));
+        }
+        shares.push((Source::Cache, left));
+        for (source, bytes) in shares.into_iter().filter(|(_, bytes)| *bytes > 0) {
+            self.note(Note::Delivered { play, source, bytes });
+        }
+    }
+
+    fn closed(&mut self, id: ReadId) {
+        if let Some(read) = self.plays.close(id) {
+            self.objects.touch(read.object);
+        }
+    }
+
+    fn stopped(&mut self, play: PlayId) {
+        self.plays.stop(play);
+    }
+
+    fn watch_playheads(&mut self) {
+        let objects = &self.objects;
+        let next = self.plays.watch(
+            self.now,
+            |rendition| objects.track(rendition).map_or(crate::time::Span::ZERO, objects::Track::length),
+            |read| {
+                let object = objects.get(read.object);
+                let at = object.size.covering(nearcast_content::ByteRange::new(read.at, read.at + 1));
+                !object.held.contains_all(at)
+            },
+        );
+        self.wake_at(next, Reason::Stall);
+    }
+}
+
+impl Swarm {
+    fn decide_connects(&mut self) {
+        let (lookups, next) = self.connects.lookups(self.now);
+        for (swarm, renditions) in lookups {
+            self.put(Output::Lookup { swarm, renditions });
+        }
+        self.wake_at(next, Reason::Lookup);
+        let room = crate::limits::MAX_PEERS.saturating_sub(self.peers.len());
+        let peers = &self.peers;
+        let connected = |node: &NodeKey| peers.connected_to(node).is_some();
+        let (nodes, next) = self.connects.connects(self.now, room, connected, |node| peers.welcome(node));
+        for node in nodes {
+            self.put(Output::Connect { node });
+        }
+        self.wake_at(next, Reason::Connect);
     }
 }

@@ -70,14 +70,14 @@ pub struct Frames {
 }
 
 impl Frames {
-    /// Adds bytes that arrived. The caller drains [`next`](Self::next) after each call, which bounds what is
+    /// Adds bytes that arrived. The caller drains [`next_message`](Self::next_message) after each call, which bounds what is
     /// held to one message and one read.
     pub fn push(&mut self, bytes: &[u8]) {
         self.pending.extend_from_slice(bytes);
     }
 
     /// The next whole message, if it has arrived.
-    pub fn next<M: for<'b> Decode<'b, ()>>(&mut self) -> Result<Option<M>, WireError> {
+    pub fn next_message<M: for<'b> Decode<'b, ()>>(&mut self) -> Result<Option<M>, WireError> {
         let Some((head, rest)) = self.pending.split_first_chunk::<2>() else { return Ok(None) };
         let length = usize::from(u16::from_be_bytes(*head));
         if length > MAX_MESSAGE {

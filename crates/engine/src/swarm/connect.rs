@@ -1,0 +1,297 @@
+//! Known peers and titles of interest: when to look holders up, whom to connect to.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use nearcast_content::NodeKey;
+
+use super::api::Candidate;
+use crate::limits::{MAX_KNOWN_PEERS, WANTED_PEERS};
+use crate::place::Nearness;
+use crate::random::rank;
+use crate::time::{Span, Time};
+use crate::wire::SwarmId;
+
+/// First wait after a connect failed; doubles up to [`LONGEST_WAIT`].
+const FIRST_WAIT: Span = Span::from_secs(5);
+/// Longest wait before a node is tried again.
+const LONGEST_WAIT: Span = Span::from_secs(300);
+/// A lookup that was not answered is repeated after this.
+const LOOKUP_TIMEOUT: Span = Span::from_secs(5);
+/// A connect that nothing was heard of counts as failed after this: hole punching over a relay takes seconds.
+const CONNECT_TIMEOUT: Span = Span::from_secs(15);
+/// A crowd counts as unknown for this long after the first interest, then nobody is waited for.
+pub(super) const SETTLE: Span = Span::from_millis(1_500);
+
+/// A node we could connect to.
+#[derive(Clone, Debug)]
+struct Known {
+    nearness: Nearness,
+    failures: u32,
+    /// Not to be tried before this.
+    rest_until: Time,
+    /// Being connected to, since when.
+    connecting: Option<Time>,
+    seen: Time,
+}
+
+/// A title of interest.
+#[derive(Clone, Debug)]
+struct Title {
+    renditions: u16,
+    since: Time,
+    asked: Option<Time>,
+    answered: bool,
+    again: Time,
+    holders: BTreeSet<NodeKey>,
+}
+
+/// Known peers and titles of interest.
+#[derive(Debug)]
+pub(super) struct Connects {
+    me: NodeKey,
+    known: BTreeMap<NodeKey, Known>,
+    titles: BTreeMap<SwarmId, Title>,
+    directory: bool,
+}
+
+impl Connects {
+    pub(super) fn new(me: NodeKey) -> Self {
+        Self { me, known: BTreeMap::new(), titles: BTreeMap::new(), directory: false }
+    }
+
+    /// Sets the titles of interest; those that stay keep their state.
+    pub(super) fn want(&mut self, now: Time, wanted: &BTreeMap<SwarmId, u16>) {
+        self.titles.retain(|swarm, _| wanted.contains_key(swarm));
+        for (swarm, renditions) in wanted {
+            let title = self.titles.entry(*swarm).or_insert_with(|| Title {
+                renditions: 0,
+                since: now,
+                asked: None,
+                answered: false,
+                again: Time::ZERO,
+                holders: BTreeSet::new(),
+            });
+            title.renditions |= renditions;
+        }
+    }
+
+    pub(super) fn directory_up(&mut self) {
+        self.directory = true;
+        for title in self.titles.values_mut() {
+            title.again = Time::ZERO;
+            title.asked = None;
+        }
+    }
+
+    pub(super) fn directory_down(&mut self) {
+        self.directory = false;
+    }
+
+    /// Holders of a title, from wherever.
+    pub(super) fn found(&mut self, now: Time, swarm: SwarmId, holders: &[Candidate], again: Span) {
+        for candidate in holders.iter().filter(|c| c.node != self.me) {
+            let fresh = Known {
+                nearness: candidate.nearness,
+                failures: 0,
+                rest_until: Time::ZERO,
+                connecting: None,
+                seen: now,
+            };
+            let known = self.known.entry(candidate.node).or_insert(fresh);
+            known.nearness = known.nearness.min(candidate.nearness);
+            known.seen = now;
+        }
+        if let Some(title) = self.titles.get_mut(&swarm) {
+            title.answered = true;
+            title.asked = None;
+            title.again = now + again;
+            title.holders = holders.iter().map(|c| c.node).filter(|n| *n != self.me).collect();
+        }
+        self.forget_oldest();
+    }
+
+    fn forget_oldest(&mut self) {
+        while self.known.len() > MAX_KNOWN_PEERS {
+            let oldest = self.known.iter().min_by_key(|(node, k)| (k.seen, **node)).map(|(node, _)| *node);
+            if let Some(node) = oldest {
+                self.known.remove(&node);
+            }
+        }
+    }
+
+    pub(super) fn nearness(&self, node: &NodeKey) -> Option<Nearness> {
+        self.known.get(node).map(|k| k.nearness)
+    }
+
+    pub(super) fn connected(&mut self, node: &NodeKey) {
+        if let Some(known) = self.known.get_mut(node) {
+            known.connecting = None;
+            known.failures = 0;
+        }
+    }
+
+    /// A connect failed, or a connection ended.
+    pub(super) fn failed(&mut self, now: Time, node: &NodeKey) {
+        if let Some(known) = self.known.get_mut(node) {
+            known.connecting = None;
+            known.rest_until = now + FIRST_WAIT.times(1 << known.failures.min(6)).min(LONGEST_WAIT);
+            known.failures = known.failures.saturating_add(1);
+        }
+    }
+
+    /// Whether it is still open if anybody else could bring a title: an answer or a connect is outstanding.
+    pub(super) fn unsettled(&self, now: Time, swarm: SwarmId) -> bool {
+        let Some(title) = self.titles.get(&swarm) else { return false };
+        if now.since(title.since) >= SETTLE {
+            return false;
+        }
+        let connecting = |n: &NodeKey| self.known.get(n).is_some_and(|k| k.connecting.is_some());
+        (self.directory && !title.answered) || title.holders.iter().any(connecting)
+    }
+
+    /// The lookups to send at `now`, and when the next is due.
+    pub(super) fn lookups(&mut self, now: Time) -> (Vec<(SwarmId, u16)>, Time) {
+        let mut due = Vec::new();
+        let mut next = Time::NEVER;
+        if !self.directory {
+            return (due, next);
+        }
+        for (swarm, title) in &mut self.titles {
+            let at = title.asked.map_or(title.again, |asked| asked + LOOKUP_TIMEOUT);
+            if at <= now {
+                title.asked = Some(now);
+                due.push((*swarm, title.renditions));
+                next = next.min(now + LOOKUP_TIMEOUT);
+            } else {
+                next = next.min(at);
+            }
+        }
+        (due, next)
+    }
+
+    /// Whom to connect to at `now`, with `room` for so many, and when to look again. `connected` says who is,
+    /// `welcome` who may be.
+    pub(super) fn connects(
+        &mut self,
+        now: Time,
+        room: usize,
+        connected: impl Fn(&NodeKey) -> bool,
+        welcome: impl Fn(&NodeKey) -> bool,
+    ) -> (Vec<NodeKey>, Time) {
+        let mut chosen = Vec::new();
+        let mut next = self.expire(now);
+        for title in self.titles.values() {
+            let busy = |n: &NodeKey| self.known.get(n).is_some_and(|k| k.connecting.is_some());
+            let have = title.holders.iter().filter(|n| connected(n) || busy(n)).count();
+            let mut open: Vec<(&NodeKey, &Known)> = title
+                .holders
+                .iter()
+                .filter_map(|n| self.known.get_key_value(n))
+                .filter(|(n, k)| {
+                    k.connecting.is_none() && !connected(n) && welcome(n) && !chosen.contains(*n)
+                })
+                .collect();
+            // Equally near nodes are tried in an order of our own, so that a crowd spreads over them.
+            open.sort_by_key(|(n, k)| (k.nearness, k.failures, rank(&n.0, rank(&self.me.0, 0))));
+            let mut wanted = WANTED_PEERS.saturating_sub(have);
+            for (node, known) in open {
+                if wanted == 0 || chosen.len() >= room {
+                    break;
+                }
+                if known.rest_until > now {
+                    next = next.min(known.rest_until);
+                    continue;
+                }
+                wanted -= 1;
+                chosen.push(*node);
+            }
+        }
+        for node in &chosen {
+            if let Some(known) = self.known.get_mut(node) {
+                known.connecting = Some(now);
+                next = next.min(now + CONNECT_TIMEOUT);
+            }
+        }
+        (chosen, next)
+    }
+
+    /// Gives up connects that nothing was heard of. Answers when the next will be.
+    fn expire(&mut self, now: Time) -> Time {
+        let mut next = Time::NEVER;
+        let mut silent = Vec::new();
+        for (node, known) in &self.known {
+            match known.connecting {
+                Some(since) if since + CONNECT_TIMEOUT <= now => silent.push(*node),
+                Some(since) => next = next.min(since + CONNECT_TIMEOUT),
+                None => {}
+            }
+        }
+        for node in silent {
+            self.failed(now, &node);
+        }
+        next
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(n: u8) -> NodeKey {
+        NodeKey([n; 32])
+    }
+
+    fn candidate(n: u8, nearness: Nearness) -> Candidate {
+        Candidate { node: node(n), nearness, renditions: 1, coverage: u64::MAX }
+    }
+
+    const SWARM: SwarmId = SwarmId([1; 16]);
+
+    fn wanting() -> Connects {
+        let mut connects = Connects::new(node(0));
+        connects.want(Time::ZERO, &BTreeMap::from([(SWARM, 1)]));
+        connects.directory_up();
+        connects
+    }
+
+    #[test]
+    fn lookups_repeat_when_unanswered_and_rest_when_answered() {
+        let mut connects = wanting();
+        assert_eq!(connects.lookups(Time::ZERO).0, [(SWARM, 1)]);
+        assert_eq!(connects.lookups(Time::ZERO).0, []);
+        let late = Time::ZERO + LOOKUP_TIMEOUT;
+        assert_eq!(connects.lookups(late).0, [(SWARM, 1)]);
+        connects.found(late, SWARM, &[], Span::from_secs(30));
+        assert_eq!(connects.lookups(late), (vec![], late + Span::from_secs(30)));
+        connects.directory_down();
+        assert_eq!(connects.lookups(late + Span::from_secs(60)), (vec![], Time::NEVER));
+    }
+
+    #[test]
+    fn the_nearest_are_connected_first_and_failures_rest() {
+        let mut connects = wanting();
+        let found = [candidate(1, Nearness::Far), candidate(2, Nearness::Lan), candidate(0, Nearness::Lan)];
+        connects.found(Time::ZERO, SWARM, &found, Span::from_secs(30));
+        let (chosen, _) = connects.connects(Time::ZERO, 1, |_| false, |_| true);
+        assert_eq!(chosen, [node(2)]);
+        assert!(connects.unsettled(Time::ZERO, SWARM));
+        connects.failed(Time::ZERO, &node(2));
+        assert!(!connects.unsettled(Time::ZERO, SWARM));
+        let (chosen, next) = connects.connects(Time::ZERO, 9, |_| false, |_| true);
+        assert_eq!((chosen, next), (vec![node(1)], Time::ZERO + FIRST_WAIT));
+        assert_eq!(connects.connects(next, 9, |_| false, |n| *n != node(2)).0, []);
+        assert_eq!(connects.connects(next, 9, |_| false, |_| true).0, [node(2)]);
+    }
+
+    #[test]
+    fn a_silent_connect_is_given_up() {
+        let mut connects = wanting();
+        connects.found(Time::ZERO, SWARM, &[candidate(1, Nearness::Isp)], Span::from_secs(30));
+        assert_eq!(
+            connects.connects(Time::ZERO, 9, |_| false, |_| true),
+            (vec![node(1)], Time::ZERO + CONNECT_TIMEOUT)
+        );
+        let later = Time::ZERO + CONNECT_TIMEOUT;
+        assert_eq!(connects.connects(later, 9, |_| false, |_| true), (vec![], later + FIRST_WAIT));
+    }
+}

@@ -1,0 +1,449 @@
+//! The part of the router that asks for runs: what is wanted, cut into runs, each put to the pick rule.
+
+use std::collections::BTreeMap;
+
+use nearcast_content::{BLOCK_SIZE, BlockRange, BlockSet, ByteRange};
+
+use super::Swarm;
+use super::api::*;
+use super::objects::Track;
+use super::objects::{ObjectIx, TrackPart};
+use super::pick::{Choice, Crowd, Offer, OriginOffer, Question};
+use super::plays::{Demand, demands};
+use super::runs::{Asked, Run};
+use crate::limits::*;
+use crate::random::rank;
+use crate::time::{Span, Time};
+use crate::wire::SwarmId;
+
+/// Runs put to the pick rule in one go; what is left comes up when one of them ends.
+const MAX_PICKS: usize = 128;
+/// Blocks of the heads fetched ahead of likely plays: 256 KiB, some seconds of music.
+const HEAD_BLOCKS: u32 = 16;
+/// Titles fetched ahead.
+const MAX_HEADS: usize = 3;
+/// A store without room is tried again after this.
+const NO_ROOM_WAIT: Span = Span::from_secs(10);
+
+/// A run to put to the pick rule.
+#[derive(Clone, Copy, Debug)]
+struct Pick {
+    object: ObjectIx,
+    blocks: BlockRange,
+    due: Time,
+    starting: bool,
+    hedge: bool,
+    swarm: SwarmId,
+    /// Holders among connected peers: rarer goes first outside the stretch that is fetched in order.
+    holders: usize,
+}
+
+impl Swarm {
+    pub(super) fn decide_fetches(&mut self) {
+        self.mark_late();
+        let wanted = self.wanted();
+        self.cancel_unwanted(&wanted);
+        let titles = self.titles_of(&wanted);
+        self.connects.want(self.now, &titles);
+        self.tell_interests(&wanted);
+        let mut picks = self.cut(&wanted);
+        self.order(&mut picks);
+        for pick in picks.into_iter().take(MAX_PICKS) {
+            if self.runs.len() >= MAX_RUNS {
+                break;
+            }
+            self.place(pick);
+        }
+        if let Some(until) = self.origin.rests_until(self.now) {
+            self.wake_at(until, Reason::OriginRetry);
+        }
+    }
+
+    /// Runs that look late keep running, and their blocks may be asked for elsewhere.
+    fn mark_late(&mut self) {
+        let (late, next) = self.runs.late(self.now, self.tuning.silence);
+        for id in late {
+            if let Some(run) = self.runs.get(id).cloned() {
+                self.give_back(run.object, &run.left);
+            }
+        }
+        self.wake_at(next, Reason::LateRun);
+    }
+
+    /// Blocks that are not on their way any more, unless another healthy run brings them.
+    fn give_back(&mut self, object: ObjectIx, left: &BlockSet) {
+        for range in left.ranges() {
+            self.objects.get_mut(object).coming.remove(*range);
+        }
+        let others: Vec<BlockRange> = self
+            .runs
+            .iter()
+            .filter(|(_, run)| run.object == object && !run.late)
+            .flat_map(|(_, run)| run.left.ranges().to_vec())
+            .collect();
+        for range in others {
+            self.objects.get_mut(object).coming.insert(range);
+        }
+    }
+
+    /// Everything that should be fetched: for reads, for what follows them, for keeps, ahead of likely plays.
+    fn wanted(&self) -> Vec<Demand> {
+        let mut wanted = demands(&self.plays, self.tuning.window, |r| self.objects.track(r));
+        if self.no_room_until > self.now {
+            return wanted;
+        }
+        let ahead = |part: &TrackPart, end: u64| Demand {
+            object: part.object,
+            part: *part,
+            bytes: ByteRange::new(0, end),
+            play: None,
+            starting: false,
+            reader: None,
+        };
+        if self.origin.failing() || self.plays.reads().all(|(_, read)| !self.plays.starting(read.play)) {
+            for part in
+                self.upcoming.iter().take(MAX_HEADS).filter_map(|r| self.objects.track(*r)?.parts.first())
+            {
+                wanted.push(ahead(part, part.size.bytes().min(u64::from(HEAD_BLOCKS) * BLOCK_SIZE)));
+            }
+        }
+        let tracks = self.keeps.iter().filter_map(|r| self.objects.track(*r));
+        let open = tracks.flat_map(|t| &t.parts).filter(|part| !self.objects.get(part.object).complete());
+        // A kept rendition of a thousand segments is worked on a few at a time.
+        wanted.extend(open.take(MAX_INTERESTS / 2).map(|part| ahead(part, part.size.bytes())));
+        wanted
+    }
+
+    /// A seek, skip or stop ends the runs that nothing wants any more, at once.
+    fn cancel_unwanted(&mut self, wanted: &[Demand]) {
+        let mut blocks: BTreeMap<ObjectIx, BlockSet> = BTreeMap::new();
+        for demand in wanted {
+            blocks.entry(demand.object).or_default().insert(demand.size().covering(demand.bytes));
+        }
+        let useless = |run: &Run| {
+            let wanted = blocks.get(&run.object);
+            run.left.ranges().iter().all(|r| wanted.is_none_or(|w| w.present(*r).next().is_none()))
+        };
+        let ended: Vec<RequestId> = self
+            .runs
+            .iter()
+            .filter(|(_, run)| !run.left.is_empty() && useless(run))
+            .map(|(id, _)| id)
+            .collect();
+        for id in ended {
+            self.end_run(id);
+            self.put(Output::Cancel { request: id });
+        }
+    }
+
+    fn titles_of(&self, wanted: &[Demand]) -> BTreeMap<SwarmId, u16> {
+        let mut titles = BTreeMap::new();
+        for demand in wanted {
+            if let Some(track) = self.home_of(demand.object) {
+                *titles.entry(track.swarm).or_insert(0) |= 1 << track.bit;
+            }
+        }
+        if self.settings.peers == PeerUse::HoldOut {
+            titles.clear();
+        }
+        titles
+    }
+
+    fn home_of(&self, object: ObjectIx) -> Option<&Track> {
+        self.objects.track(self.objects.get(object).home?.rendition)
+    }
+
+    /// Cuts what is missing into runs that end at share boundaries, the first ones of a start shorter.
+    fn cut(&self, wanted: &[Demand]) -> Vec<Pick> {
+        let mut picks: Vec<Pick> = Vec::new();
+        let mut seen: BTreeMap<ObjectIx, BlockSet> = BTreeMap::new();
+        for demand in wanted {
+            let Some(swarm) = self.home_of(demand.object).map(|t| t.swarm) else { continue };
+            let object = self.objects.get(demand.object);
+            let covering = demand.size().covering(demand.bytes);
+            let cut = seen.entry(demand.object).or_default();
+            for gap in object.missing(covering) {
+                for fresh in cut.missing(gap).collect::<Vec<_>>() {
+                    let mut rest = fresh;
+                    while !rest.is_empty() && picks.len() < 4 * MAX_PICKS {
+                        let (run, due) = self.first_run(demand, covering.start, rest);
+                        rest = BlockRange::new(run.end, rest.end);
+                        picks.push(Pick {
+                            object: demand.object,
+                            blocks: run,
+                            due,
+                            starting: demand.starting && run.start < covering.start + self.tuning.run_blocks,
+                            hedge: self.runs.owing(demand.object, run) > 0,
+                            swarm,
+                            holders: self.peers.holders(demand.object, run.start),
+                        });
+                    }
+                    cut.insert(fresh);
+                }
+            }
+        }
+        picks
+    }
+
+    /// The run at the start of `rest`, and when it is due.
+    fn first_run(&self, demand: &Demand, first: u32, rest: BlockRange) -> (BlockRange, Time) {
+        let unit = self.tuning.share_blocks.max(1);
+        let boundary = (rest.start / unit + 1).saturating_mul(unit);
+        let mut end = rest.end.min(boundary).min(rest.start.saturating_add(self.tuning.run_blocks));
+        if demand.starting && rest.start < first + START_RACE_BLOCKS {
+            end = end.min(first + START_RACE_BLOCKS);
+        }
+        let Some(play) = demand.play else { return (BlockRange::new(rest.start, end), Time::NEVER) };
+        let due = self.plays.due(play, demand.media_of(rest.start));
+        // A player that reads here expects bytes within a time that grows with how far ahead it reads.
+        let due = match demand.reader {
+            Some(since) if rest.start < first + 2 * unit => due.min(since + due.since(since).over(4)),
+            Some(_) | None => due,
+        };
+        (BlockRange::new(rest.start, end), due)
+    }
+
+    /// In order of play where it is urgent, rarest first behind that, in an order of our own among equals.
+    fn order(&self, picks: &mut [Pick]) {
+        let urgent = self.now + self.tuning.in_order;
+        picks.sort_by_cached_key(|p| {
+            let spread = rank(&self.me.0, rank(&self.objects.get(p.object).id.0, u64::from(p.blocks.start)));
+            if p.starting || p.due <= urgent {
+                (0, p.due, 0, 0)
+            } else {
+                (1, if p.due == Time::NEVER { Time::NEVER } else { Time::ZERO }, p.holders, spread)
+            }
+        });
+    }
+
+    /// Puts one run to the pick rule and does what it says.
+    fn place(&mut self, pick: Pick) {
+        let offers = self.offers(&pick);
+        let bytes = self.objects.get(pick.object).size.bytes_of(pick.blocks).len();
+        let origin = self.origin_offer(&pick, bytes);
+        let question = Question {
+            now: self.now,
+            due: pick.due,
+            starting: pick.starting,
+            hedge: pick.hedge,
+            crowd: self.crowd(&pick),
+            offers: &offers,
+            origin,
+        };
+        match self.rule.choose(&self.tuning, &question) {
+            Choice::Peer(peer, why) => {
+                let held = self.peers.get(peer).map(|p| p.run_of(pick.object, pick.blocks));
+                let Some(blocks) = held.filter(|b| !b.is_empty()) else { return };
+                self.ask(Asked::Peer(peer), pick, blocks, why);
+                self.race(&pick, peer, why);
+            }
+            Choice::Origin(why) => {
+                let longest = if pick.starting { START_RACE_BLOCKS } else { MAX_ORIGIN_RUN_BLOCKS };
+                let end = pick.blocks.end.min(pick.blocks.start + longest);
+                self.ask(Asked::Origin, pick, BlockRange::new(pick.blocks.start, end), why);
+            }
+            Choice::Wait(until) => self.wake_at(until, Reason::Deadline),
+        }
+    }
+
+    /// A start asked of a peer that has proved nothing yet is raced by the origin for its first 64 KiB.
+    fn race(&mut self, pick: &Pick, peer: PeerId, why: Why) {
+        let proven = self.peers.get(peer).is_some_and(|p| p.pipe.measured());
+        let bytes = self.objects.get(pick.object).size.bytes_of(pick.blocks).len();
+        let origin = self.origin_offer(pick, bytes).is_some_and(|o| o.ready);
+        if why == Why::Start && !proven && origin && pick.blocks.len() <= START_RACE_BLOCKS && !pick.hedge {
+            self.ask(Asked::Origin, *pick, pick.blocks, Why::StartRace);
+        }
+    }
+
+    fn offers(&self, pick: &Pick) -> Vec<Offer> {
+        if self.settings.peers == PeerUse::HoldOut {
+            return Vec::new();
+        }
+        let object = self.objects.get(pick.object);
+        let mut offers = Vec::new();
+        for (id, peer) in self.peers.iter() {
+            let blocks = peer.run_of(pick.object, pick.blocks);
+            let free =
+                peer.serves_now(self.now) && peer.pipe.runs() < MAX_RUNS_PER_PEER && !blocks.is_empty();
+            if free && !(pick.hedge && self.runs.owes(Asked::Peer(id), pick.object, pick.blocks)) {
+                let takes = peer.expected(object.size.bytes_of(blocks).len());
+                offers.push(Offer { peer: id, nearness: peer.nearness, takes });
+            }
+        }
+        offers
+    }
+
+    fn origin_offer(&self, pick: &Pick, bytes: u64) -> Option<OriginOffer> {
+        let gone = self.objects.get(pick.object).gone_at_origin;
+        if self.settings.origin == OriginUse::Never || gone {
+            return None;
+        }
+        let owes = pick.hedge && self.runs.owes(Asked::Origin, pick.object, pick.blocks);
+        let ready = self.origin.ready(self.now) && !owes;
+        Some(OriginOffer { takes: self.origin.expected(bytes), ready })
+    }
+
+    /// Who else may bring a run: found out by the same rank on every side.
+    fn crowd(&self, pick: &Pick) -> Crowd {
+        if pick.holders > 0 {
+            return Crowd::Held;
+        }
+        let unit = u64::from(pick.blocks.start / self.tuning.share_blocks.max(1));
+        let salt = rank(&self.objects.get(pick.object).id.0, unit);
+        let mine = rank(&self.me.0, salt);
+        let mut others = self
+            .peers
+            .iter()
+            .filter(|(_, p)| p.serves_now(self.now) && p.interests.contains_key(&pick.object))
+            .map(|(_, p)| rank(&p.node.0, salt))
+            .peekable();
+        if others.peek().is_none() {
+            let unknown = self.connects.unsettled(self.now, pick.swarm);
+            return if unknown { Crowd::Unknown } else { Crowd::Nobody };
+        }
+        if others.all(|theirs| mine <= theirs) { Crowd::OursToBring } else { Crowd::TheirsToBring }
+    }
+
+    fn ask(&mut self, asked: Asked, pick: Pick, blocks: BlockRange, why: Why) {
+        let object = self.objects.get_mut(pick.object);
+        let (id, size) = (object.id, object.size);
+        let bytes = size.bytes_of(blocks).len();
+        object.coming.insert(blocks);
+        let mut left = BlockSet::default();
+        for gap in object.held.missing(blocks) {
+            left.insert(gap);
+        }
+        let takes = match asked {
+            Asked::Origin => self.origin.asked(self.now, bytes),
+            Asked::Peer(peer) => {
+                self.peers.get_mut(peer).map_or(Span::ZERO, |p| p.pipe.asked(self.now, bytes, p.rtt))
+            }
+        };
+        let expected = self.now + takes;
+        let run = Run {
+            asked,
+            object: pick.object,
+            blocks,
+            left,
+            due: pick.due,
+            expected,
+            came: 0,
+            heard: self.now,
+            since: self.now,
+            late: false,
+        };
+        let request = self.runs.add(run);
+        let peer = match asked {
+            Asked::Origin => {
+                self.put(Output::AskOrigin { request, object: id, size, blocks });
+                None
+            }
+            Asked::Peer(peer) => {
+                let due = pick.due.since(self.now).millis();
+                let due_millis = u32::try_from(due).unwrap_or(u32::MAX);
+                self.put(Output::AskPeer { request, peer, object: id, size, blocks, due_millis });
+                Some(peer)
+            }
+        };
+        self.wake_at(expected + self.tuning.silence, Reason::LateRun);
+        self.note(Note::Asked { request, peer, object: id, blocks, due: pick.due, expected, why });
+    }
+
+    /// Blocks of a run came, verified.
+    pub(super) fn arrived(&mut self, request: RequestId, blocks: BlockRange) {
+        let Some(run) = self.runs.get_mut(request) else { return };
+        let blocks = blocks.intersect(run.blocks);
+        let (object, asked) = (run.object, run.asked);
+        let (first, waited) = (run.came == 0, self.now.since(run.since));
+        let bytes = self.objects.get(object).size.bytes_of(blocks).len();
+        run.heard = self.now;
+        run.came += bytes;
+        run.left.remove(blocks);
+        let source = match asked {
+            Asked::Origin => {
+                if first {
+                    self.origin.answered(waited);
+                }
+                self.origin.pipe.came(self.now, bytes);
+                Source::Origin
+            }
+            Asked::Peer(id) => match self.peers.get_mut(id) {
+                Some(peer) => {
+                    peer.pipe.came(self.now, bytes);
+                    peer.useful = self.now;
+                    Source::Peer(peer.nearness)
+                }
+                None => Source::Peer(crate::place::Nearness::Far),
+            },
+        };
+        for news in self.objects.arrived(object, blocks, source) {
+            self.peers.note_added(object, news);
+        }
+        self.holding_changed(object);
+        self.settle_doubles(request, object, blocks);
+    }
+
+    /// Other runs that wait for the same blocks no longer do; one that waits for nothing is cancelled.
+    fn settle_doubles(&mut self, but: RequestId, object: ObjectIx, blocks: BlockRange) {
+        for id in self.runs.waiting_for(object, blocks) {
+            if let Some(run) = self.runs.get_mut(id).filter(|_| id != but) {
+                run.left.remove(blocks);
+                if run.left.is_empty() {
+                    self.end_run(id);
+                    self.put(Output::Cancel { request: id });
+                }
+            }
+        }
+    }
+
+    pub(super) fn finished(&mut self, request: RequestId) {
+        self.end_run(request);
+    }
+
+    /// Takes a run off the books. What had not come may be asked for again.
+    fn end_run(&mut self, id: RequestId) -> Option<Run> {
+        let run = self.runs.remove(id)?;
+        let left = self.objects.get(run.object).size.bytes_of(run.blocks).len().saturating_sub(run.came);
+        match run.asked {
+            Asked::Origin => self.origin.pipe.ended(self.now, left),
+            Asked::Peer(peer) => {
+                if let Some(peer) = self.peers.get_mut(peer) {
+                    peer.pipe.ended(self.now, left);
+                }
+            }
+        }
+        self.give_back(run.object, &run.left);
+        Some(run)
+    }
+
+    pub(super) fn failed(&mut self, request: RequestId, fault: Fault) {
+        let Some(run) = self.end_run(request) else { return };
+        match (run.asked, fault) {
+            (_, Fault::NoRoom) => self.no_room_until = self.now + NO_ROOM_WAIT,
+            (Asked::Origin, Fault::Lost | Fault::Unavailable) => {
+                let jitter = self.random.below(1_000);
+                self.origin.failed(self.now, jitter);
+            }
+            (Asked::Origin, Fault::Gone | Fault::Corrupt) => {
+                self.objects.get_mut(run.object).gone_at_origin = true
+            }
+            (Asked::Peer(peer), Fault::Corrupt) => self.misbehaved(peer, Misbehaviour::CorruptBlock),
+            (Asked::Peer(peer), Fault::Lost | Fault::Unavailable | Fault::Gone) => {
+                let until = self.now + self.tuning.silence;
+                if let Some(peer) = self.peers.get_mut(peer) {
+                    peer.choked_until = peer.choked_until.max(until);
+                    self.wake_at(until, Reason::Choke);
+                }
+            }
+        }
+    }
+
+    /// Ends all runs asked of a source that is gone. They are asked elsewhere in the same breath.
+    pub(super) fn end_runs_of(&mut self, asked: Asked) {
+        for id in self.runs.of(asked) {
+            self.end_run(id);
+            self.put(Output::Cancel { request: id });
+        }
+    }
+}

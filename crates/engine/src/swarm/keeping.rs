@@ -1,0 +1,205 @@
+//! The part of the router that keeps: what the directory is told, what is evicted, what stays on purpose.
+
+use std::collections::BTreeSet;
+
+use nearcast_content::BlockRange;
+
+use super::Swarm;
+use super::api::*;
+use super::objects::{ObjectIx, Objects};
+use crate::limits::{MAX_ANNOUNCE, MAX_TITLES_PER_SESSION};
+use crate::time::Span;
+use crate::units::mul_div;
+use crate::wire::{Serves, SwarmId};
+
+/// Changes of holdings are told together at most this often.
+const ANNOUNCE_INTERVAL: Span = Span::from_secs(2);
+/// Media behind the playhead that stays when a single film fills the cache: a short seek back.
+const BEHIND: Span = Span::from_secs(30);
+
+/// What the directory was told about a title.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Announced {
+    renditions: u16,
+    coverage: u64,
+}
+
+impl Swarm {
+    pub(super) fn keep(&mut self, rendition: RenditionId) -> Result<(), InputError> {
+        let track = self.objects.track(rendition).ok_or(InputError::UnknownPart(rendition, 0))?;
+        if self.keeps.insert(rendition) {
+            let parts: Vec<ObjectIx> = track.parts.iter().map(|p| p.object).collect();
+            for ix in parts {
+                self.objects.get_mut(ix).pins += 1;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn unkeep(&mut self, rendition: RenditionId) {
+        if !self.keeps.remove(&rendition) {
+            return;
+        }
+        let parts: Vec<ObjectIx> = self
+            .objects
+            .track(rendition)
+            .map(|t| t.parts.iter().map(|p| p.object).collect())
+            .unwrap_or_default();
+        for ix in parts {
+            let object = self.objects.get_mut(ix);
+            object.pins = object.pins.saturating_sub(1);
+        }
+    }
+
+    pub(super) fn directory_came_up(&mut self) {
+        self.directory_up = true;
+        self.connects.directory_up();
+        self.reannounce_all();
+    }
+
+    /// The next announce tells everything.
+    pub(super) fn reannounce_all(&mut self) {
+        self.announced.clear();
+        self.unannounced = self.objects.swarms();
+        self.announce_from = self.now;
+    }
+
+    /// Holdings of an object changed: its title is announced anew.
+    pub(super) fn holding_changed(&mut self, ix: ObjectIx) {
+        let home = self.objects.get(ix).home;
+        if let Some(track) = home.and_then(|h| self.objects.track(h.rendition)) {
+            self.unannounced.insert(track.swarm);
+        }
+    }
+
+    pub(super) fn announce(&mut self) {
+        if !self.directory_up || self.unannounced.is_empty() {
+            return;
+        }
+        if self.announce_from > self.now {
+            return self.wake_at(self.announce_from, Reason::Announce);
+        }
+        let due: Vec<SwarmId> = self.unannounced.iter().take(MAX_ANNOUNCE).copied().collect();
+        for swarm in due {
+            self.unannounced.remove(&swarm);
+            self.announce_one(swarm);
+        }
+        self.announce_from = self.now + ANNOUNCE_INTERVAL;
+        if !self.unannounced.is_empty() {
+            self.wake_at(self.announce_from, Reason::Announce);
+        }
+    }
+
+    fn announce_one(&mut self, swarm: SwarmId) {
+        let sharing = self.settings.serves == Serves::Others && self.settings.peers == PeerUse::Share;
+        let held = if sharing { holding(&self.objects, swarm) } else { Announced::default() };
+        let told = self.announced.get(&swarm).copied().unwrap_or_default();
+        if held == told || (told == Announced::default() && self.announced.len() >= MAX_TITLES_PER_SESSION) {
+            return;
+        }
+        if held == Announced::default() {
+            self.announced.remove(&swarm);
+        } else {
+            self.announced.insert(swarm, held);
+        }
+        self.put(Output::Announce { swarm, renditions: held.renditions, coverage: held.coverage });
+    }
+
+    /// Brings the cache under its budget: whole objects nobody uses, least recently used first, then what lies
+    /// behind the playheads.
+    pub(super) fn evict(&mut self) {
+        if self.objects.held_bytes() <= self.settings.cache_budget {
+            return;
+        }
+        let active = self.active();
+        let mut idle: Vec<(u64, ObjectIx)> = self
+            .objects
+            .indices()
+            .filter(|ix| !active.contains(ix))
+            .map(|ix| (ix, self.objects.get(ix)))
+            .filter(|(_, o)| !o.held.is_empty() && o.pins == 0)
+            .map(|(ix, o)| (o.last_used, ix))
+            .collect();
+        idle.sort_unstable();
+        for (_, ix) in idle {
+            if self.objects.held_bytes() <= self.settings.cache_budget {
+                return;
+            }
+            self.evict_blocks(ix, self.objects.get(ix).size.all());
+        }
+        self.evict_behind();
+    }
+
+    /// Objects that a read, what follows it, or a likely next play is about.
+    fn active(&self) -> BTreeSet<ObjectIx> {
+        self.interests.iter().copied().chain(self.plays.reads().map(|(_, read)| read.object)).collect()
+    }
+
+    fn evict_behind(&mut self) {
+        let behind: Vec<(ObjectIx, BlockRange)> = self
+            .plays
+            .reads()
+            .filter_map(|(_, read)| {
+                let part = self.objects.track(read.rendition)?.parts.get(read.part as usize)?;
+                let end = read.at.saturating_sub(part.bytes_in(BEHIND));
+                Some((read.object, part.size.covering(nearcast_content::ByteRange::new(0, end))))
+            })
+            .collect();
+        for (ix, blocks) in behind {
+            let others = self.plays.reads().filter(|(_, r)| r.object == ix).count();
+            if self.objects.held_bytes() > self.settings.cache_budget
+                && others == 1
+                && self.objects.get(ix).pins == 0
+            {
+                self.evict_blocks(ix, blocks);
+            }
+        }
+    }
+
+    fn evict_blocks(&mut self, ix: ObjectIx, blocks: BlockRange) {
+        let object = self.objects.get(ix).id;
+        let held: Vec<BlockRange> = self.objects.get(ix).held.present(blocks).collect();
+        for range in held {
+            self.forget(ix, range);
+            self.put(Output::Evict { object, blocks: range });
+        }
+    }
+
+    /// Blocks are no longer held: nobody is promised them, and what was never used is counted as waste.
+    pub(super) fn forget(&mut self, ix: ObjectIx, blocks: BlockRange) {
+        for (source, bytes) in self.objects.drop_blocks(ix, blocks) {
+            self.note(Note::Wasted { source, bytes });
+        }
+        self.peers.note_removed(ix, blocks);
+        self.holding_changed(ix);
+    }
+}
+
+/// What is held of a title: a bit per rendition, and a bit per 64th of the length of the one held most.
+fn holding(objects: &Objects, swarm: SwarmId) -> Announced {
+    let mut renditions = 0;
+    let mut best = 0u64;
+    for track in objects.tracks_of(swarm) {
+        let length = track.length().micros().max(1);
+        let mut coverage = 0u64;
+        for part in &track.parts {
+            let object = objects.get(part.object);
+            for range in object.held.ranges() {
+                let bytes = part.size.bytes_of(*range);
+                let first = mul_div(part.media_at(bytes.start).micros(), 64, length).unwrap_or(0).min(63);
+                let last =
+                    mul_div(part.media_at(bytes.end).micros().saturating_sub(1), 64, length).unwrap_or(0);
+                for bit in first..=last.min(63) {
+                    coverage |= 1 << bit;
+                }
+            }
+        }
+        if coverage != 0 {
+            renditions |= 1 << track.bit;
+        }
+        if coverage.count_ones() > best.count_ones() {
+            best = coverage;
+        }
+    }
+    Announced { renditions, coverage: best }
+}

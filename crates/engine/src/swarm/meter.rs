@@ -1,0 +1,149 @@
+//! How fast a source delivers, learned from what arrives while it is busy.
+
+use crate::time::{Span, Time};
+use crate::units::Rate;
+
+/// Bytes after which a sample is taken even when little time has passed.
+const SAMPLE_BYTES: u64 = 256 * 1024;
+/// Time after which a sample is taken even when few bytes have come.
+const SAMPLE_SPAN: Span = Span::from_millis(200);
+
+/// Rate of one source: an exponential mean over samples of a quarter second or so, weight one quarter.
+#[derive(Clone, Debug)]
+pub(super) struct Meter {
+    rate: Rate,
+    measured: bool,
+    bytes: u64,
+    since: Time,
+}
+
+impl Meter {
+    pub(super) fn new(prior: Rate) -> Self {
+        Self { rate: prior, measured: false, bytes: 0, since: Time::NEVER }
+    }
+
+    pub(super) fn rate(&self) -> Rate {
+        self.rate
+    }
+
+    /// Whether the rate was learned and not only expected.
+    pub(super) fn measured(&self) -> bool {
+        self.measured
+    }
+
+    /// Work was asked of an idle source; the first byte cannot come before `first`.
+    pub(super) fn busy(&mut self, first: Time) {
+        self.bytes = 0;
+        self.since = first;
+    }
+
+    /// Bytes came.
+    pub(super) fn arrived(&mut self, now: Time, bytes: u64) {
+        self.bytes += bytes;
+        let span = now.since(self.since);
+        if span >= SAMPLE_SPAN || (self.bytes >= SAMPLE_BYTES && span > Span::ZERO) {
+            self.sample(now, span);
+        }
+    }
+
+    /// The source has nothing left to do: what came so far is a sample too.
+    pub(super) fn idle(&mut self, now: Time) {
+        let span = now.since(self.since);
+        if self.bytes > 0 && span > Span::ZERO {
+            self.sample(now, span);
+        }
+        self.since = Time::NEVER;
+    }
+
+    fn sample(&mut self, now: Time, span: Span) {
+        let sample = Rate::mean(self.bytes, span).bytes_per_sec();
+        let old = self.rate.bytes_per_sec();
+        let rate =
+            if self.measured { (old / 4).saturating_mul(3).saturating_add(sample / 4) } else { sample };
+        // A rate of zero would make every expectation infinite and the source never be tried again.
+        self.rate = Rate::from_bytes_per_sec(rate.max(1_000));
+        self.measured = true;
+        self.bytes = 0;
+        self.since = now;
+    }
+}
+
+/// What a source owes, how fast it is, and so when more would be here.
+#[derive(Clone, Debug)]
+pub(super) struct Pipe {
+    meter: Meter,
+    owed: u64,
+    runs: usize,
+}
+
+impl Pipe {
+    pub(super) fn new(prior: Rate) -> Self {
+        Self { meter: Meter::new(prior), owed: 0, runs: 0 }
+    }
+
+    /// Runs it owes.
+    pub(super) fn runs(&self) -> usize {
+        self.runs
+    }
+
+    /// Whether its rate was learned.
+    pub(super) fn measured(&self) -> bool {
+        self.meter.measured()
+    }
+
+    /// How long until `bytes` more would be here, when the first byte takes `delay`.
+    pub(super) fn expected(&self, bytes: u64, delay: Span) -> Span {
+        delay + self.meter.rate().span_for(self.owed + bytes)
+    }
+
+    /// A run was asked for. Answers how long it should take.
+    pub(super) fn asked(&mut self, now: Time, bytes: u64, delay: Span) -> Span {
+        let takes = self.expected(bytes, delay);
+        if self.runs == 0 {
+            self.meter.busy(now + delay);
+        }
+        self.owed += bytes;
+        self.runs += 1;
+        takes
+    }
+
+    /// Bytes of a run came.
+    pub(super) fn came(&mut self, now: Time, bytes: u64) {
+        self.owed = self.owed.saturating_sub(bytes);
+        self.meter.arrived(now, bytes);
+    }
+
+    /// A run ended with `left` bytes of it not come.
+    pub(super) fn ended(&mut self, now: Time, left: u64) {
+        self.owed = self.owed.saturating_sub(left);
+        self.runs = self.runs.saturating_sub(1);
+        if self.runs == 0 {
+            self.owed = 0;
+            self.meter.idle(now);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn follows_what_arrives() {
+        let mut meter = Meter::new(Rate::from_bytes_per_sec(1));
+        let mut now = Time::ZERO;
+        meter.busy(now);
+        for _ in 0..100 {
+            now += Span::from_millis(100);
+            meter.arrived(now, 100_000);
+        }
+        let rate = meter.rate().bytes_per_sec();
+        assert!((950_000..=1_050_000).contains(&rate), "{rate}");
+        meter.idle(now);
+        now += Span::from_secs(60);
+        meter.busy(now);
+        now += Span::from_millis(300);
+        meter.arrived(now, 300_000);
+        assert!((900_000..=1_100_000).contains(&meter.rate().bytes_per_sec()), "idle time does not count");
+    }
+}

@@ -1,0 +1,331 @@
+//! What is held, what is on its way, and where fresh bytes came from.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use nearcast_content::{BlockRange, BlockSet, ObjectId, ObjectSize};
+
+use super::api::{Part, Rendition, RenditionId, Source};
+use crate::limits::{MAX_PARTS, MAX_RENDITIONS};
+use crate::time::Span;
+use crate::units::mul_div;
+use crate::wire::SwarmId;
+
+/// Index of an object in [`Objects`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct ObjectIx(pub(super) u32);
+
+/// One object known here.
+#[derive(Clone, Debug)]
+pub(super) struct Object {
+    pub(super) id: ObjectId,
+    pub(super) size: ObjectSize,
+    pub(super) held: BlockSet,
+    /// Blocks in runs under way that are expected in time.
+    pub(super) coming: BlockSet,
+    /// Blocks that came in this life and were neither played nor served, by source.
+    pub(super) fresh: Vec<(BlockRange, Source)>,
+    /// Rank of last use.
+    pub(super) last_used: u64,
+    /// Renditions kept on purpose that contain it.
+    pub(super) pins: u32,
+    /// The origin does not serve it, or serves other bytes.
+    pub(super) gone_at_origin: bool,
+    /// A title it belongs to, once described.
+    pub(super) home: Option<Home>,
+}
+
+/// Where an object stands in a title.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Home {
+    pub(super) rendition: RenditionId,
+}
+
+impl Object {
+    /// Blocks to ask for: neither held nor on their way.
+    pub(super) fn missing(&self, within: BlockRange) -> Vec<BlockRange> {
+        self.held.missing(within).flat_map(|gap| self.coming.missing(gap).collect::<Vec<_>>()).collect()
+    }
+
+    /// Bytes held.
+    pub(super) fn held_bytes(&self) -> u64 {
+        self.held.ranges().iter().map(|r| self.size.bytes_of(*r).len()).sum()
+    }
+
+    /// Whether every block is held.
+    pub(super) fn complete(&self) -> bool {
+        self.held.contains_all(self.size.all())
+    }
+
+    /// Takes the fresh marks off `blocks` and says what was marked, and what was not, in bytes.
+    pub(super) fn take_fresh(&mut self, blocks: BlockRange) -> Vec<(Source, u64)> {
+        let mut taken: Vec<(Source, u64)> = Vec::new();
+        let mut left = Vec::with_capacity(self.fresh.len());
+        for (range, source) in std::mem::take(&mut self.fresh) {
+            let hit = range.intersect(blocks);
+            if hit.is_empty() {
+                left.push((range, source));
+                continue;
+            }
+            taken.push((source, self.size.bytes_of(hit).len()));
+            let parts = [BlockRange::new(range.start, hit.start), BlockRange::new(hit.end, range.end)];
+            left.extend(parts.into_iter().filter(|r| !r.is_empty()).map(|r| (r, source)));
+        }
+        self.fresh = left;
+        taken
+    }
+
+    fn mark_fresh(&mut self, blocks: BlockRange, source: Source) {
+        match self.fresh.last_mut() {
+            Some((last, s)) if *s == source && last.end == blocks.start => last.end = blocks.end,
+            Some(_) | None => self.fresh.push((blocks, source)),
+        }
+    }
+}
+
+/// A rendition with its parts resolved.
+#[derive(Clone, Debug)]
+pub(super) struct Track {
+    pub(super) swarm: SwarmId,
+    pub(super) bit: u8,
+    pub(super) parts: Vec<TrackPart>,
+}
+
+/// One object of a track.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TrackPart {
+    pub(super) object: ObjectIx,
+    pub(super) size: ObjectSize,
+    /// When it starts in the title.
+    pub(super) start: Span,
+    pub(super) length: Span,
+}
+
+impl TrackPart {
+    /// When byte `at` of the part plays, in title time. Bytes are taken as evenly spread over the part.
+    pub(super) fn media_at(&self, at: u64) -> Span {
+        let into = mul_div(self.length.micros(), at.min(self.size.bytes()), self.size.bytes()).unwrap_or(0);
+        self.start + Span::from_micros(into)
+    }
+
+    /// How many bytes of the part play in `span`.
+    pub(super) fn bytes_in(&self, span: Span) -> u64 {
+        mul_div(self.size.bytes(), span.micros(), self.length.micros()).unwrap_or(u64::MAX)
+    }
+}
+
+impl Track {
+    pub(super) fn length(&self) -> Span {
+        self.parts.last().map_or(Span::ZERO, |p| p.start + p.length)
+    }
+}
+
+/// All objects and renditions known here.
+#[derive(Debug, Default)]
+pub(super) struct Objects {
+    list: Vec<Object>,
+    by_id: BTreeMap<ObjectId, ObjectIx>,
+    tracks: BTreeMap<RenditionId, Track>,
+    by_swarm: BTreeMap<SwarmId, Vec<RenditionId>>,
+    held_bytes: u64,
+    uses: u64,
+}
+
+impl Objects {
+    pub(super) fn get(&self, ix: ObjectIx) -> &Object {
+        &self.list[ix.0 as usize]
+    }
+
+    pub(super) fn get_mut(&mut self, ix: ObjectIx) -> &mut Object {
+        &mut self.list[ix.0 as usize]
+    }
+
+    pub(super) fn find(&self, id: &ObjectId) -> Option<ObjectIx> {
+        self.by_id.get(id).copied()
+    }
+
+    pub(super) fn indices(&self) -> impl Iterator<Item = ObjectIx> + use<> {
+        (0..u32::try_from(self.list.len()).unwrap_or(u32::MAX)).map(ObjectIx)
+    }
+
+    pub(super) fn track(&self, id: RenditionId) -> Option<&Track> {
+        self.tracks.get(&id)
+    }
+
+    /// The renditions of a title.
+    pub(super) fn tracks_of(&self, swarm: SwarmId) -> impl Iterator<Item = &Track> {
+        let of = self.by_swarm.get(&swarm).map(Vec::as_slice).unwrap_or_default();
+        of.iter().filter_map(|id| self.tracks.get(id))
+    }
+
+    /// All titles described.
+    pub(super) fn swarms(&self) -> BTreeSet<SwarmId> {
+        self.by_swarm.keys().copied().collect()
+    }
+
+    pub(super) fn held_bytes(&self) -> u64 {
+        self.held_bytes
+    }
+
+    /// The object with this id, made known if it was not.
+    pub(super) fn intern(&mut self, id: ObjectId, size: ObjectSize) -> ObjectIx {
+        if let Some(ix) = self.by_id.get(&id) {
+            return *ix;
+        }
+        let ix = ObjectIx(u32::try_from(self.list.len()).unwrap_or(u32::MAX));
+        self.list.push(Object {
+            id,
+            size,
+            held: BlockSet::EMPTY,
+            coming: BlockSet::EMPTY,
+            fresh: Vec::new(),
+            last_used: 0,
+            pins: 0,
+            gone_at_origin: false,
+            home: None,
+        });
+        self.by_id.insert(id, ix);
+        ix
+    }
+
+    /// Adds a rendition; the same id again is left as it was. False when it is not well formed or one too many.
+    pub(super) fn describe(&mut self, rendition: &Rendition) -> Described {
+        if self.tracks.contains_key(&rendition.id) {
+            return Described::Known;
+        }
+        let count = rendition.parts.len();
+        if count == 0 || count > MAX_PARTS || rendition.bit > 15 {
+            return Described::Bad;
+        }
+        if self.tracks.len() >= MAX_RENDITIONS {
+            return Described::TooMany;
+        }
+        let mut start = Span::ZERO;
+        let mut parts = Vec::with_capacity(count);
+        for part in &rendition.parts {
+            let object = self.resolve(part, Home { rendition: rendition.id });
+            let length = Span::from_micros(part.length.micros().max(1));
+            parts.push(TrackPart { object, size: self.get(object).size, start, length });
+            start += length;
+        }
+        self.by_swarm.entry(rendition.swarm).or_default().push(rendition.id);
+        self.tracks.insert(rendition.id, Track { swarm: rendition.swarm, bit: rendition.bit, parts });
+        Described::Added
+    }
+
+    fn resolve(&mut self, part: &Part, home: Home) -> ObjectIx {
+        let ix = self.intern(part.object, part.size);
+        self.get_mut(ix).home.get_or_insert(home);
+        ix
+    }
+
+    /// Marks what the store already holds.
+    pub(super) fn stored(
+        &mut self,
+        id: ObjectId,
+        size: ObjectSize,
+        blocks: &BlockSet,
+        last_used: u64,
+    ) -> ObjectIx {
+        let ix = self.intern(id, size);
+        self.uses = self.uses.max(last_used);
+        let object = self.get_mut(ix);
+        let before = object.held_bytes();
+        for range in blocks.present(size.all()) {
+            object.held.insert(range);
+        }
+        object.last_used = object.last_used.max(last_used);
+        let added = object.held_bytes() - before;
+        self.held_bytes += added;
+        ix
+    }
+
+    /// Marks verified blocks. Returns those that are news, as ranges.
+    pub(super) fn arrived(&mut self, ix: ObjectIx, blocks: BlockRange, source: Source) -> Vec<BlockRange> {
+        let object = self.get_mut(ix);
+        let news: Vec<BlockRange> = object.held.missing(blocks).collect();
+        let mut bytes = 0;
+        for range in &news {
+            object.held.insert(*range);
+            object.mark_fresh(*range, source);
+            bytes += object.size.bytes_of(*range).len();
+        }
+        object.coming.remove(blocks);
+        self.held_bytes += bytes;
+        news
+    }
+
+    /// Forgets blocks that are no longer in the store. Returns what was fresh among them.
+    pub(super) fn drop_blocks(&mut self, ix: ObjectIx, blocks: BlockRange) -> Vec<(Source, u64)> {
+        let object = self.get_mut(ix);
+        let mut bytes = 0;
+        for range in object.held.present(blocks).collect::<Vec<_>>() {
+            bytes += object.size.bytes_of(range).len();
+            object.held.remove(range);
+        }
+        let wasted = object.take_fresh(blocks);
+        self.held_bytes -= bytes;
+        wasted
+    }
+
+    /// Notes that an object was played or served.
+    pub(super) fn touch(&mut self, ix: ObjectIx) {
+        // The newest keeps its rank, so that a long play does not run the counter up.
+        if self.get(ix).last_used != self.uses || self.uses == 0 {
+            self.uses += 1;
+            self.get_mut(ix).last_used = self.uses;
+        }
+    }
+}
+
+/// What became of a description.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Described {
+    Added,
+    Known,
+    Bad,
+    TooMany,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::place::Nearness;
+
+    fn size(blocks: u64) -> ObjectSize {
+        ObjectSize::new(blocks * nearcast_content::BLOCK_SIZE).expect("in range")
+    }
+
+    #[test]
+    fn arrivals_count_once_and_keep_their_source_until_taken() {
+        let mut objects = Objects::default();
+        let ix = objects.intern(ObjectId([1; 32]), size(10));
+        assert_eq!(objects.arrived(ix, BlockRange::new(0, 4), Source::Origin), [BlockRange::new(0, 4)]);
+        let peer = Source::Peer(Nearness::Isp);
+        assert_eq!(objects.arrived(ix, BlockRange::new(2, 6), peer), [BlockRange::new(4, 6)]);
+        assert_eq!(objects.held_bytes(), size(6).bytes());
+        let taken = objects.get_mut(ix).take_fresh(BlockRange::new(3, 5));
+        assert_eq!(taken, [(Source::Origin, size(1).bytes()), (peer, size(1).bytes())]);
+        assert_eq!(objects.get_mut(ix).take_fresh(BlockRange::new(3, 5)), []);
+        let wasted = objects.drop_blocks(ix, BlockRange::new(0, 10));
+        assert_eq!(wasted, [(Source::Origin, size(3).bytes()), (peer, size(1).bytes())]);
+        assert_eq!(objects.held_bytes(), 0);
+    }
+
+    #[test]
+    fn bytes_map_to_media_time_across_parts() {
+        let mut objects = Objects::default();
+        let part =
+            |n, secs| Part { object: ObjectId([n; 32]), size: size(10), length: Span::from_secs(secs) };
+        let rendition = Rendition {
+            id: RenditionId(1),
+            swarm: SwarmId([0; 16]),
+            bit: 0,
+            parts: vec![part(1, 4), part(2, 6)],
+        };
+        assert_eq!(objects.describe(&rendition), Described::Added);
+        let track = objects.track(RenditionId(1)).expect("described");
+        assert_eq!(track.parts[1].media_at(size(5).bytes()), Span::from_secs(7));
+        assert_eq!(track.parts[1].bytes_in(Span::from_secs(3)), size(5).bytes());
+        assert_eq!(track.length(), Span::from_secs(10));
+    }
+}

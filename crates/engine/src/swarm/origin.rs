@@ -1,0 +1,97 @@
+//! The origin as a source: how fast it is, what it owes, when it may be asked again after a failure.
+
+use super::meter::Pipe;
+use super::tuning::Tuning;
+use crate::limits::MAX_ORIGIN_RUNS;
+use crate::time::{Span, Time};
+
+/// First wait after a failure; doubles up to [`LONGEST_WAIT`].
+const FIRST_WAIT: Span = Span::from_millis(500);
+/// Longest wait between two tries: a listener comes back within half a minute of the origin.
+const LONGEST_WAIT: Span = Span::from_secs(30);
+
+/// The provider's servers as one source.
+#[derive(Debug)]
+pub(super) struct Origin {
+    pub(super) pipe: Pipe,
+    /// Time from asking to the first byte, a mean.
+    delay: Span,
+    failures: u32,
+    rest_until: Time,
+}
+
+impl Origin {
+    pub(super) fn new(tuning: &Tuning) -> Self {
+        Self {
+            pipe: Pipe::new(tuning.origin_prior),
+            delay: tuning.origin_delay,
+            failures: 0,
+            rest_until: Time::ZERO,
+        }
+    }
+
+    /// How long `bytes` more would take.
+    pub(super) fn expected(&self, bytes: u64) -> Span {
+        self.pipe.expected(bytes, self.delay)
+    }
+
+    /// A run was asked for. Answers how long it should take.
+    pub(super) fn asked(&mut self, now: Time, bytes: u64) -> Span {
+        self.pipe.asked(now, bytes, self.delay)
+    }
+
+    /// Whether a run may be asked at `now`, as far as the origin itself goes.
+    pub(super) fn ready(&self, now: Time) -> bool {
+        self.pipe.runs() < MAX_ORIGIN_RUNS && self.rest_until <= now
+    }
+
+    /// When it may be tried again, if it rests.
+    pub(super) fn rests_until(&self, now: Time) -> Option<Time> {
+        (self.rest_until > now).then_some(self.rest_until)
+    }
+
+    /// Whether the last tries failed.
+    pub(super) fn failing(&self) -> bool {
+        self.failures > 0
+    }
+
+    /// The first bytes of a run came `after` it was asked.
+    pub(super) fn answered(&mut self, after: Span) {
+        self.failures = 0;
+        self.delay = (self.delay.times(3) + after).over(4);
+    }
+
+    /// A run failed. `jitter` below 1,000 spreads the crowd's next try over half the wait.
+    pub(super) fn failed(&mut self, now: Time, jitter: u64) {
+        // Runs asked together fail together: they count once.
+        if self.rest_until > now {
+            return;
+        }
+        let wait = FIRST_WAIT.times(1 << self.failures.min(6)).min(LONGEST_WAIT);
+        self.failures += 1;
+        self.rest_until = now + wait.over(2) + Span::from_micros(wait.micros() / 2_000 * jitter.min(1_000));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_grow_and_end_with_an_answer() {
+        let mut origin = Origin::new(&Tuning::default());
+        let mut now = Time::ZERO;
+        let mut last = Span::ZERO;
+        for _ in 0..10 {
+            origin.failed(now, 1_000);
+            let wait = origin.rests_until(now).expect("rests").since(now);
+            assert!(wait >= last && wait <= LONGEST_WAIT);
+            (now, last) = (now + wait, wait);
+        }
+        assert_eq!(last, LONGEST_WAIT);
+        assert!(origin.ready(now));
+        origin.answered(Span::from_millis(10));
+        origin.failed(now, 0);
+        assert_eq!(origin.rests_until(now), Some(now + FIRST_WAIT.over(2)));
+    }
+}

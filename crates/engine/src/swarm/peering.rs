@@ -1,0 +1,382 @@
+//! The part of the router that talks with peers: HELLO, interests and haves, wants served, misbehaviour.
+
+use nearcast_content::{BlockRange, BlockSet, NodeKey, ObjectId};
+
+use super::Swarm;
+use super::api::*;
+use super::objects::ObjectIx;
+use super::plays::Demand;
+use super::runs::Asked;
+use super::serve::Wanted;
+use crate::limits::*;
+use crate::place::Nearness;
+use crate::time::{Span, Time};
+use crate::wire::{Have, Hello, PeerMessage, RefuseReason, Serves, Versions, Want};
+
+impl Swarm {
+    pub(super) fn settings(&mut self, settings: Settings) {
+        self.serving.set_limit(settings.upload_limit);
+        let before = std::mem::replace(&mut self.settings, settings);
+        let stops = |s: &Settings| s.serves == Serves::Nobody || s.peers == PeerUse::HoldOut;
+        if stops(&self.settings) && !stops(&before) {
+            for (upload, wanted) in self.serving.drop_where(|_| true) {
+                if let Some(upload) = upload {
+                    self.put(Output::StopServing { upload });
+                }
+                self.refuse(wanted.peer, wanted.request, RefuseReason::NotServing);
+            }
+        }
+        if self.settings.serves != before.serves || self.settings.peers != before.peers {
+            // What was said in HELLO is no longer so: connections are made anew.
+            let all: Vec<PeerId> = self.peers.iter().map(|(id, _)| id).collect();
+            for id in all {
+                self.part(id, Parting::SharingOff);
+            }
+            self.reannounce_all();
+        }
+    }
+
+    pub(super) fn connected(
+        &mut self,
+        id: PeerId,
+        node: NodeKey,
+        side: Side,
+        path: Path,
+        rtt: Span,
+        nearness: Option<Nearness>,
+    ) {
+        self.connects.connected(&node);
+        if !self.peers.welcome(&node) {
+            return self.put(Output::Disconnect { peer: id, why: Parting::Banned });
+        }
+        if self.settings.peers == PeerUse::HoldOut {
+            return self.put(Output::Disconnect { peer: id, why: Parting::SharingOff });
+        }
+        if let Some(other) = self.peers.connected_to(&node) {
+            // Both sides keep the connection that the smaller key opened; of two alike the later one, since the
+            // earlier may be a ghost of a peer that restarted.
+            let ours = if self.me < node { Side::Dialed } else { Side::Accepted };
+            let kept = self.peers.get(other).map(|p| p.side);
+            if side != ours && kept == Some(ours) {
+                return self.put(Output::Disconnect { peer: id, why: Parting::Duplicate });
+            }
+            self.part(other, Parting::Duplicate);
+        }
+        if self.peers.len() >= MAX_PEERS && !self.make_room() {
+            return self.put(Output::Disconnect { peer: id, why: Parting::Surplus });
+        }
+        let far = self.connects.nearness(&node).unwrap_or(Nearness::Far);
+        let nearness = nearness.map_or(far, |n| n.min(far));
+        self.peers.add(id, node, side, path, rtt, nearness, self.now);
+        let hello = Hello {
+            versions: Versions::OURS,
+            features: 0,
+            provider: self.provider,
+            serves: self.settings.serves,
+            credential: None,
+        };
+        self.put(Output::Send { peer: id, message: PeerMessage::Hello(hello) });
+    }
+
+    /// Parts with the peer that helped least lately, if none of its work is under way and it is idle for long.
+    fn make_room(&mut self) -> bool {
+        let idle =
+            |p: &super::peers::Peer| p.pipe.runs() == 0 && self.now.since(p.useful) > Span::from_secs(30);
+        let least = self.peers.iter().filter(|(_, p)| idle(p)).min_by_key(|(id, p)| (p.useful, *id));
+        let Some((id, _)) = least else { return false };
+        self.part(id, Parting::Surplus);
+        true
+    }
+
+    pub(super) fn path_changed(&mut self, id: PeerId, path: Path, rtt: Span) {
+        let Some(peer) = self.peers.get_mut(id) else { return };
+        (peer.path, peer.rtt) = (path, rtt);
+        if path == Path::Relayed {
+            // Delivery does not run over relays: what was asked on the direct path is asked elsewhere.
+            self.end_runs_of(Asked::Peer(id));
+        }
+    }
+
+    /// Closes a connection for a reason of ours.
+    fn part(&mut self, id: PeerId, why: Parting) {
+        self.put(Output::Disconnect { peer: id, why });
+        self.disconnected(id);
+    }
+
+    pub(super) fn disconnected(&mut self, id: PeerId) {
+        self.end_runs_of(Asked::Peer(id));
+        for (upload, _) in self.serving.drop_where(|w| w.peer == id) {
+            if let Some(upload) = upload {
+                self.put(Output::StopServing { upload });
+            }
+        }
+        if let Some(peer) = self.peers.remove(id) {
+            self.connects.failed(self.now, &peer.node);
+        }
+    }
+
+    /// A peer broke the rules. Bad bytes also count against it in later lives.
+    pub(super) fn misbehaved(&mut self, id: PeerId, how: Misbehaviour) {
+        let Some(peer) = self.peers.get(id) else { return };
+        let node = peer.node;
+        if how == Misbehaviour::CorruptBlock {
+            let strikes = self.peers.strike(node);
+            self.put(Output::Strike { node, strikes });
+        } else {
+            self.peers.drop_for_now(node);
+        }
+        self.part(id, Parting::Misbehaved(how));
+    }
+
+    pub(super) fn message(&mut self, id: PeerId, message: PeerMessage) {
+        let Some(peer) = self.peers.get(id) else { return };
+        let greeted = peer.hello.is_some();
+        if greeted == matches!(message, PeerMessage::Hello(_)) {
+            return self.misbehaved(id, Misbehaviour::OutOfOrder);
+        }
+        match message {
+            PeerMessage::Hello(hello) => self.greeted(id, &hello),
+            PeerMessage::Interest { object } => self.interest(id, object),
+            PeerMessage::NoInterest { object } => {
+                let ix = self.objects.find(&object);
+                if let Some(peer) = self.peers.get_mut(id) {
+                    peer.unknown.remove(&object);
+                    ix.map(|ix| peer.interests.remove(&ix));
+                }
+            }
+            PeerMessage::Have(have) => self.have(id, &have),
+            PeerMessage::Want(want) => self.want(id, &want),
+            PeerMessage::Cancel { request } => {
+                if let Some(upload) = self.serving.cancel(id, request) {
+                    self.put(Output::StopServing { upload });
+                }
+            }
+            PeerMessage::Refuse { request, reason } => self.refused(id, request, reason),
+            PeerMessage::Choke { millis } => {
+                let until = self.now + Span::from_millis(millis.into());
+                if let Some(peer) = self.peers.get_mut(id) {
+                    peer.choked_until = until;
+                }
+                self.wake_at(until, Reason::Choke);
+            }
+            PeerMessage::Goodbye => self.part(id, Parting::Surplus),
+        }
+    }
+
+    fn greeted(&mut self, id: PeerId, hello: &Hello) {
+        let alike = hello.versions.common(Versions::OURS).is_some() && hello.provider == self.provider;
+        if !alike {
+            return self.part(id, Parting::Incompatible);
+        }
+        if let Some(peer) = self.peers.get_mut(id) {
+            peer.hello = Some(hello.serves);
+        }
+    }
+
+    fn interest(&mut self, id: PeerId, object: ObjectId) {
+        let asked = match self.objects.find(&object) {
+            Some(ix) => self.tell_all(id, ix),
+            None => self.peers.interested_in_unknown(id, object),
+        };
+        if let Err(how) = asked {
+            self.misbehaved(id, how);
+        }
+    }
+
+    /// Begins to tell a peer what is held of an object, with all of it first.
+    fn tell_all(&mut self, id: PeerId, ix: ObjectIx) -> Result<(), Misbehaviour> {
+        let held = if self.serves() { self.objects.get(ix).held.clone() } else { BlockSet::EMPTY };
+        self.peers.interested(id, ix, &held)
+    }
+
+    /// An object became known here: peers that had asked about it are told.
+    pub(super) fn object_known(&mut self, object: &ObjectId) {
+        let Some(ix) = self.objects.find(object) else { return };
+        for id in self.peers.known(object) {
+            if let Err(how) = self.tell_all(id, ix) {
+                self.misbehaved(id, how);
+            }
+        }
+    }
+
+    fn serves(&self) -> bool {
+        self.settings.serves == Serves::Others && self.settings.peers == PeerUse::Share
+    }
+
+    fn have(&mut self, id: PeerId, have: &Have) {
+        let Some(ix) = self.objects.find(&have.object) else { return };
+        let all = self.objects.get(ix).size.all();
+        let beyond = |set: &BlockSet| set.ranges().last().is_some_and(|r| r.end > all.end);
+        if beyond(&have.added) || beyond(&have.removed) {
+            return self.misbehaved(id, Misbehaviour::BadHave);
+        }
+        let Some(peer) = self.peers.get_mut(id) else { return };
+        if !peer.told.contains(&ix) {
+            // Told without being asked, or after the interest was taken back: nothing to keep.
+            return;
+        }
+        let held = peer.haves.entry(ix).or_default();
+        for range in have.added.ranges() {
+            held.insert(*range);
+        }
+        for range in have.removed.ranges() {
+            held.remove(*range);
+        }
+    }
+
+    fn want(&mut self, id: PeerId, want: &Want) {
+        let Some(peer) = self.peers.get(id) else { return };
+        let (nearness, path) = (peer.nearness, peer.path);
+        if want.blocks.is_empty() || want.blocks.len() > MAX_RUN_BLOCKS {
+            return self.misbehaved(id, Misbehaviour::BadWant);
+        }
+        if self.serving.knows(id, want.request) {
+            return self.misbehaved(id, Misbehaviour::DuplicateRequest);
+        }
+        if !self.serves() || path == Path::Relayed {
+            return self.refuse(id, want.request, RefuseReason::NotServing);
+        }
+        let held =
+            self.objects.find(&want.object).filter(|ix| self.objects.get(*ix).held.contains_all(want.blocks));
+        let Some(object) = held else { return self.refuse(id, want.request, RefuseReason::NotHeld) };
+        let bytes = self.objects.get(object).size.bytes_of(want.blocks).len();
+        let due = self.now + Span::from_millis(want.due_millis.into());
+        let wanted =
+            Wanted { peer: id, request: want.request, object, blocks: want.blocks, bytes, due, nearness };
+        if let Err(reason) = self.serving.want(wanted) {
+            self.refuse(id, want.request, reason);
+        }
+    }
+
+    fn refuse(&mut self, peer: PeerId, request: u32, reason: RefuseReason) {
+        self.put(Output::Send { peer, message: PeerMessage::Refuse { request, reason } });
+        self.note(Note::Refused { peer, reason });
+    }
+
+    /// A peer will not send what we asked for.
+    fn refused(&mut self, id: PeerId, request: u32, reason: RefuseReason) {
+        let ours = |run: &&super::runs::Run| run.asked == Asked::Peer(id);
+        let Some(run) = self.runs.get(RequestId(request)).filter(ours) else { return };
+        let (object, blocks) = (run.object, run.blocks);
+        self.put(Output::Cancel { request: RequestId(request) });
+        self.failed(RequestId(request), Fault::Unavailable);
+        let Some(peer) = self.peers.get_mut(id) else { return };
+        match reason {
+            RefuseReason::NotHeld | RefuseReason::Damaged => {
+                if let Some(held) = peer.haves.get_mut(&object) {
+                    held.remove(blocks);
+                }
+            }
+            RefuseReason::NotServing => peer.hello = Some(Serves::Nobody),
+            RefuseReason::Busy => {}
+        }
+    }
+
+    /// Tells peers which objects we want to hear about, and which no longer.
+    pub(super) fn tell_interests(&mut self, wanted: &[Demand]) {
+        let open = |d: &&Demand| !self.objects.get(d.object).complete();
+        self.interests = wanted.iter().filter(open).map(|d| d.object).take(MAX_INTERESTS).collect();
+        let mut messages = Vec::new();
+        let (interests, objects) = (&self.interests, &self.objects);
+        for (id, peer) in self.peers.iter_mut().filter(|(_, p)| p.hello.is_some()) {
+            let gone: Vec<ObjectIx> = peer.told.difference(interests).copied().collect();
+            for ix in gone {
+                peer.told.remove(&ix);
+                peer.haves.remove(&ix);
+                messages.push((id, PeerMessage::NoInterest { object: objects.get(ix).id }));
+            }
+            for ix in interests {
+                if peer.told.insert(*ix) {
+                    messages.push((id, PeerMessage::Interest { object: objects.get(*ix).id }));
+                }
+            }
+        }
+        for (peer, message) in messages {
+            self.put(Output::Send { peer, message });
+        }
+    }
+
+    /// Sends what peers have not been told, each peer at most once in [`HAVE_INTERVAL`]; the answer to a new
+    /// interest goes out at once.
+    pub(super) fn send_haves(&mut self) {
+        let now = self.now;
+        let mut messages = Vec::new();
+        let mut next = Time::NEVER;
+        for (id, peer) in self.peers.iter_mut() {
+            let turn = peer.have_sent + HAVE_INTERVAL <= now || peer.have_sent == Time::ZERO;
+            let mut sent = false;
+            for (ix, untold) in &mut peer.interests {
+                let idle = untold.added.is_empty() && untold.removed.is_empty();
+                if !untold.first && (idle || !turn) {
+                    next = if idle { next } else { next.min(peer.have_sent + HAVE_INTERVAL) };
+                    continue;
+                }
+                sent |= !untold.first;
+                untold.first = false;
+                let added = first_ranges(&mut untold.added);
+                let removed = first_ranges(&mut untold.removed);
+                if !untold.added.is_empty() || !untold.removed.is_empty() {
+                    next = next.min(now + HAVE_INTERVAL);
+                }
+                messages.push((id, *ix, added, removed));
+            }
+            if sent {
+                peer.have_sent = now;
+            }
+        }
+        for (peer, ix, added, removed) in messages {
+            let object = self.objects.get(ix).id;
+            self.put(Output::Send { peer, message: PeerMessage::Have(Have { object, added, removed }) });
+        }
+        self.wake_at(next, Reason::Haves);
+    }
+
+    pub(super) fn start_uploads(&mut self) {
+        while let Some((upload, wanted)) = self.serving.next(self.now) {
+            let object = self.objects.get(wanted.object);
+            if !object.held.contains_all(wanted.blocks) {
+                self.serving.finish(upload);
+                self.refuse(wanted.peer, wanted.request, RefuseReason::NotHeld);
+                continue;
+            }
+            let (id, size) = (object.id, object.size);
+            let Wanted { peer, request, blocks, .. } = wanted;
+            self.put(Output::Serve { upload, peer, request, object: id, size, blocks });
+        }
+        self.wake_at(self.serving.wake(self.now), Reason::UploadLimit);
+    }
+
+    pub(super) fn sent(&mut self, upload: UploadId, _bytes: u64) {
+        let Some(wanted) = self.serving.get(upload).copied() else { return };
+        self.objects.touch(wanted.object);
+        if let Some(peer) = self.peers.get_mut(wanted.peer) {
+            peer.useful = self.now;
+        }
+    }
+
+    /// Damage was found: the blocks are fetched again, and nobody is promised them.
+    pub(super) fn damaged(&mut self, object: &ObjectId, blocks: BlockRange) {
+        let Some(ix) = self.objects.find(object) else { return };
+        self.forget(ix, blocks);
+        for (upload, wanted) in
+            self.serving.drop_where(|w| w.object == ix && !w.blocks.intersect(blocks).is_empty())
+        {
+            if let Some(upload) = upload {
+                self.put(Output::StopServing { upload });
+            }
+            self.refuse(wanted.peer, wanted.request, RefuseReason::Damaged);
+        }
+    }
+}
+
+/// Takes the first ranges off a set, as many as one message carries.
+fn first_ranges(set: &mut BlockSet) -> BlockSet {
+    if set.ranges().len() <= MAX_RANGES_IN_MESSAGE / 2 {
+        return std::mem::take(set);
+    }
+    let first: Vec<BlockRange> = set.ranges()[..MAX_RANGES_IN_MESSAGE / 2].to_vec();
+    for range in &first {
+        set.remove(*range);
+    }
+    first.into_iter().collect()
+}

@@ -1,0 +1,236 @@
+//! Connected peers: what they hold, how fast they are, what they owe, how they behaved.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use nearcast_content::{BlockRange, BlockSet, NodeKey, ObjectId};
+
+use super::api::{Misbehaviour, Path, PeerId, Side};
+use super::meter::Pipe;
+use super::objects::ObjectIx;
+use crate::limits::MAX_INTERESTS;
+use crate::place::Nearness;
+use crate::time::{Span, Time};
+use crate::units::Rate;
+use crate::wire::Serves;
+
+/// One connected peer.
+#[derive(Clone, Debug)]
+pub(super) struct Peer {
+    pub(super) node: NodeKey,
+    pub(super) side: Side,
+    pub(super) path: Path,
+    pub(super) rtt: Span,
+    pub(super) nearness: Nearness,
+    /// Whether it said HELLO, and whether it serves.
+    pub(super) hello: Option<Serves>,
+    pub(super) pipe: Pipe,
+    /// Takes no wants before this.
+    pub(super) choked_until: Time,
+    /// What it holds of the objects we asked about.
+    pub(super) haves: BTreeMap<ObjectIx, BlockSet>,
+    /// Objects we told it we are interested in.
+    pub(super) told: BTreeSet<ObjectIx>,
+    /// Objects it is interested in, with what of ours it does not know yet.
+    pub(super) interests: BTreeMap<ObjectIx, Untold>,
+    /// Objects it is interested in that we have not heard of so far.
+    pub(super) unknown: BTreeSet<ObjectId>,
+    /// When the last have went to it.
+    pub(super) have_sent: Time,
+    /// When it last gave us something or took something from us.
+    pub(super) useful: Time,
+}
+
+/// What an interested peer has not been told.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Untold {
+    pub(super) added: BlockSet,
+    pub(super) removed: BlockSet,
+    /// The first have goes out even when nothing is held.
+    pub(super) first: bool,
+}
+
+impl Peer {
+    /// Whether runs may be asked of it at `now`.
+    pub(super) fn serves_now(&self, now: Time) -> bool {
+        self.hello == Some(Serves::Others) && self.path == Path::Direct && self.choked_until <= now
+    }
+
+    /// Which blocks of `range`, from its start on, it holds.
+    pub(super) fn run_of(&self, object: ObjectIx, range: BlockRange) -> BlockRange {
+        self.haves.get(&object).map_or(BlockRange::new(range.start, range.start), |held| {
+            held.run_at(range.start).intersect(range)
+        })
+    }
+
+    pub(super) fn holds(&self, object: ObjectIx, block: u32) -> bool {
+        self.haves.get(&object).is_some_and(|held| held.contains(block))
+    }
+
+    /// How long `bytes` more would take.
+    pub(super) fn expected(&self, bytes: u64) -> Span {
+        self.pipe.expected(bytes, self.rtt)
+    }
+}
+
+/// All connected peers, and the strikes of those that were.
+#[derive(Debug)]
+pub(super) struct Peers {
+    peers: BTreeMap<PeerId, Peer>,
+    strikes: BTreeMap<NodeKey, u32>,
+    /// Dropped for this life.
+    dropped: BTreeSet<NodeKey>,
+    prior: Rate,
+}
+
+impl Peers {
+    pub(super) fn new(prior: Rate) -> Self {
+        Self { peers: BTreeMap::new(), strikes: BTreeMap::new(), dropped: BTreeSet::new(), prior }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.peers.len()
+    }
+
+    pub(super) fn get(&self, id: PeerId) -> Option<&Peer> {
+        self.peers.get(&id)
+    }
+
+    pub(super) fn get_mut(&mut self, id: PeerId) -> Option<&mut Peer> {
+        self.peers.get_mut(&id)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (PeerId, &Peer)> {
+        self.peers.iter().map(|(id, peer)| (*id, peer))
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (PeerId, &mut Peer)> {
+        self.peers.iter_mut().map(|(id, peer)| (*id, peer))
+    }
+
+    pub(super) fn connected_to(&self, node: &NodeKey) -> Option<PeerId> {
+        self.iter().find(|(_, peer)| peer.node == *node).map(|(id, _)| id)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "a peer is what it is made of")]
+    pub(super) fn add(
+        &mut self,
+        id: PeerId,
+        node: NodeKey,
+        side: Side,
+        path: Path,
+        rtt: Span,
+        nearness: Nearness,
+        now: Time,
+    ) {
+        self.peers.insert(
+            id,
+            Peer {
+                node,
+                side,
+                path,
+                rtt,
+                nearness,
+                hello: None,
+                pipe: Pipe::new(self.prior),
+                choked_until: Time::ZERO,
+                haves: BTreeMap::new(),
+                told: BTreeSet::new(),
+                interests: BTreeMap::new(),
+                unknown: BTreeSet::new(),
+                have_sent: Time::ZERO,
+                useful: now,
+            },
+        );
+    }
+
+    pub(super) fn remove(&mut self, id: PeerId) -> Option<Peer> {
+        self.peers.remove(&id)
+    }
+
+    /// Whether this node may be connected to at all.
+    pub(super) fn welcome(&self, node: &NodeKey) -> bool {
+        !self.dropped.contains(node) && self.strikes.get(node).is_none_or(|n| *n < 2)
+    }
+
+    /// A node handed out bad bytes: dropped for this life at once, banned from the second time on.
+    pub(super) fn strike(&mut self, node: NodeKey) -> u32 {
+        self.dropped.insert(node);
+        let strikes = self.strikes.entry(node).or_insert(0);
+        *strikes = strikes.saturating_add(1);
+        *strikes
+    }
+
+    /// A node had misbehaved in an earlier life.
+    pub(super) fn struck(&mut self, node: NodeKey, strikes: u32) {
+        self.strikes.insert(node, strikes);
+    }
+
+    /// A connection's node is not welcome for the rest of this life.
+    pub(super) fn drop_for_now(&mut self, node: NodeKey) {
+        self.dropped.insert(node);
+    }
+
+    /// Tells every interested peer, when its turn comes, that `blocks` are held.
+    pub(super) fn note_added(&mut self, object: ObjectIx, blocks: BlockRange) {
+        for peer in self.peers.values_mut() {
+            // Whoever holds a block need not hear that we do, but still hears of the rest.
+            let known = peer.haves.get(&object);
+            if let Some(untold) = peer.interests.get_mut(&object) {
+                untold.removed.remove(blocks);
+                match known {
+                    Some(held) => held.missing(blocks).for_each(|gap| {
+                        untold.added.insert(gap);
+                    }),
+                    None => {
+                        untold.added.insert(blocks);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Tells every interested peer that `blocks` are no longer held.
+    pub(super) fn note_removed(&mut self, object: ObjectIx, blocks: BlockRange) {
+        for peer in self.peers.values_mut() {
+            if let Some(untold) = peer.interests.get_mut(&object) {
+                untold.added.remove(blocks);
+                untold.removed.insert(blocks);
+            }
+        }
+    }
+
+    /// A peer asks to be told about an object.
+    pub(super) fn interested(
+        &mut self,
+        id: PeerId,
+        object: ObjectIx,
+        held: &BlockSet,
+    ) -> Result<(), Misbehaviour> {
+        let Some(peer) = self.peers.get_mut(&id) else { return Ok(()) };
+        if peer.interests.len() >= MAX_INTERESTS && !peer.interests.contains_key(&object) {
+            return Err(Misbehaviour::TooManyInterests);
+        }
+        peer.interests.insert(object, Untold { added: held.clone(), removed: BlockSet::EMPTY, first: true });
+        Ok(())
+    }
+
+    /// A peer asks to be told about an object that is not known here: it is remembered until it is.
+    pub(super) fn interested_in_unknown(&mut self, id: PeerId, object: ObjectId) -> Result<(), Misbehaviour> {
+        let Some(peer) = self.peers.get_mut(&id) else { return Ok(()) };
+        if peer.unknown.len() >= MAX_INTERESTS && !peer.unknown.contains(&object) {
+            return Err(Misbehaviour::TooManyInterests);
+        }
+        peer.unknown.insert(object);
+        Ok(())
+    }
+
+    /// An object became known. Answers the peers that had asked about it.
+    pub(super) fn known(&mut self, object: &ObjectId) -> Vec<PeerId> {
+        self.peers.iter_mut().filter_map(|(id, peer)| peer.unknown.remove(object).then_some(*id)).collect()
+    }
+
+    /// How many connected peers hold `block`.
+    pub(super) fn holders(&self, object: ObjectIx, block: u32) -> usize {
+        self.peers.values().filter(|peer| peer.holds(object, block)).count()
+    }
+}

@@ -1,0 +1,201 @@
+//! The pick rule: of whom to ask a run, or why to wait.
+
+use super::api::{PeerId, Why};
+use super::tuning::Tuning;
+use crate::place::Nearness;
+use crate::time::{Span, Time};
+
+/// A peer that holds the run's first block and may be asked.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Offer {
+    pub(super) peer: PeerId,
+    pub(super) nearness: Nearness,
+    /// How long until all of what it holds of the run is here.
+    pub(super) takes: Span,
+}
+
+/// What the origin could do for the run.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct OriginOffer {
+    /// How long until the run is here.
+    pub(super) takes: Span,
+    /// Whether it may be asked at this moment.
+    pub(super) ready: bool,
+}
+
+/// Who else may bring the run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Crowd {
+    /// Nobody we know of.
+    Nobody,
+    /// It is not known yet whether there is anybody: the directory or connects are still to answer.
+    Unknown,
+    /// Connected peers hold it, though they may be too busy to be offered.
+    Held,
+    /// Nobody holds it; of those who want it, bringing it in falls to us.
+    OursToBring,
+    /// Nobody holds it; bringing it in falls to another.
+    TheirsToBring,
+}
+
+/// A run and the state of the world around it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Question<'a> {
+    pub(super) now: Time,
+    pub(super) due: Time,
+    /// A play waits for these bytes to start or go on after a seek.
+    pub(super) starting: bool,
+    /// A source asked for it earlier looks late.
+    pub(super) hedge: bool,
+    pub(super) crowd: Crowd,
+    pub(super) offers: &'a [Offer],
+    pub(super) origin: Option<OriginOffer>,
+}
+
+/// What to do about a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Choice {
+    /// Ask this peer.
+    Peer(PeerId, Why),
+    /// Ask the origin.
+    Origin(Why),
+    /// Do nothing before this moment, unless something changes.
+    Wait(Time),
+}
+
+/// How to choose among sources. The simulator runs other rules beside ours.
+pub(super) trait PickRule: std::fmt::Debug {
+    /// Decides about one run.
+    fn choose(&self, tuning: &Tuning, q: &Question<'_>) -> Choice;
+}
+
+/// Near before far, origin last: the rule that ships.
+#[derive(Debug)]
+pub(super) struct NearFirst;
+
+impl PickRule for NearFirst {
+    fn choose(&self, tuning: &Tuning, q: &Question<'_>) -> Choice {
+        let fastest = q.offers.iter().min_by_key(|o| (o.takes, o.nearness, o.peer)).copied();
+        if q.starting {
+            return start(q, fastest);
+        }
+        if let Some(offer) = nearest_in_time(tuning, q) {
+            return Choice::Peer(offer.peer, if q.hedge { Why::Hedge } else { Why::Near });
+        }
+        let Some(origin) = q.origin else {
+            return fastest.map_or(Choice::Wait(Time::NEVER), |o| Choice::Peer(o.peer, Why::Fastest));
+        };
+        if let Some(offer) = fastest.filter(|o| q.due == Time::NEVER || o.takes <= origin.takes) {
+            return Choice::Peer(offer.peer, Why::Fastest);
+        }
+        let (from, why) = origin_from(tuning, q, origin);
+        match (from <= q.now, origin.ready, fastest) {
+            (true, true, _) => Choice::Origin(if q.hedge { Why::Hedge } else { why }),
+            (true, false, Some(offer)) => Choice::Peer(offer.peer, Why::Fastest),
+            (true, false, None) => Choice::Wait(Time::NEVER),
+            (false, ..) => Choice::Wait(from),
+        }
+    }
+}
+
+/// A start ignores locality: whoever is expected first.
+fn start(q: &Question<'_>, fastest: Option<Offer>) -> Choice {
+    let origin = q.origin.filter(|o| o.ready);
+    match (fastest, origin) {
+        (Some(offer), Some(origin)) if origin.takes < offer.takes => Choice::Origin(Why::Start),
+        (Some(offer), _) => Choice::Peer(offer.peer, Why::Start),
+        (None, Some(_)) => Choice::Origin(Why::Start),
+        (None, None) => Choice::Wait(Time::NEVER),
+    }
+}
+
+/// The nearest peer that makes the deadline without too long a queue; among equals the one that is done first.
+fn nearest_in_time(tuning: &Tuning, q: &Question<'_>) -> Option<Offer> {
+    let in_time = |o: &&Offer| q.now + o.takes + tuning.margin <= q.due && o.takes <= tuning.queue;
+    q.offers.iter().filter(in_time).min_by_key(|o| (o.nearness, o.takes, o.peer)).copied()
+}
+
+/// From when on the origin is asked, and why.
+fn origin_from(tuning: &Tuning, q: &Question<'_>, origin: OriginOffer) -> (Time, Why) {
+    // Twice the expectation leaves room for an origin that everybody turns to at the same moment.
+    let lead =
+        (origin.takes.times(2) + tuning.margin).min(tuning.crowd_lead.max(origin.takes + tuning.margin));
+    let last_moment = (if q.due == Time::NEVER { Time::NEVER } else { q.due - lead }, Why::Deadline);
+    match q.crowd {
+        Crowd::OursToBring => (q.now, Why::OurShare),
+        Crowd::Nobody if q.due == Time::NEVER => (q.now, Why::Prefetch),
+        Crowd::Nobody => ((q.due - tuning.lone_lead).min(last_moment.0), Why::Deadline),
+        Crowd::Unknown | Crowd::Held | Crowd::TheirsToBring => last_moment,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Time = Time::from_micros(100_000_000);
+
+    fn offer(peer: u64, nearness: Nearness, millis: u64) -> Offer {
+        Offer { peer: PeerId(peer), nearness, takes: Span::from_millis(millis) }
+    }
+
+    fn ask(due_secs: u64, crowd: Crowd, offers: &[Offer], origin_millis: Option<u64>) -> Choice {
+        let origin = origin_millis.map(|ms| OriginOffer { takes: Span::from_millis(ms), ready: true });
+        let due = if due_secs == 0 { Time::NEVER } else { NOW + Span::from_secs(due_secs) };
+        let q = Question { now: NOW, due, starting: false, hedge: false, crowd, offers, origin };
+        NearFirst.choose(&Tuning::default(), &q)
+    }
+
+    #[test]
+    fn near_before_fast_while_the_deadline_allows() {
+        let offers =
+            [offer(1, Nearness::Far, 100), offer(2, Nearness::Lan, 900), offer(3, Nearness::Lan, 800)];
+        assert_eq!(ask(5, Crowd::Held, &offers, Some(50)), Choice::Peer(PeerId(3), Why::Near));
+        assert_eq!(ask(1, Crowd::Held, &offers, Some(500)), Choice::Peer(PeerId(1), Why::Near));
+    }
+
+    #[test]
+    fn the_origin_is_asked_when_no_peer_makes_the_deadline() {
+        let offers = [offer(1, Nearness::Far, 4_000)];
+        assert_eq!(ask(1, Crowd::Held, &offers, Some(200)), Choice::Origin(Why::Deadline));
+        assert_eq!(ask(1, Crowd::Held, &offers, None), Choice::Peer(PeerId(1), Why::Fastest));
+    }
+
+    #[test]
+    fn a_crowd_waits_for_whose_turn_it_is_until_the_last_moment() {
+        assert_eq!(ask(15, Crowd::OursToBring, &[], Some(200)), Choice::Origin(Why::OurShare));
+        let Choice::Wait(until) = ask(15, Crowd::TheirsToBring, &[], Some(200)) else { panic!("waits") };
+        assert_eq!(NOW + Span::from_secs(15), until + Span::from_millis(1_100));
+        assert_eq!(ask(1, Crowd::TheirsToBring, &[], Some(200)), Choice::Origin(Why::Deadline));
+        assert_eq!(ask(15, Crowd::Nobody, &[], Some(200)), Choice::Origin(Why::Deadline));
+        assert!(matches!(ask(50, Crowd::Nobody, &[], Some(200)), Choice::Wait(_)));
+    }
+
+    #[test]
+    fn a_start_goes_to_whoever_is_first_and_waits_for_nobody() {
+        let q = |offers, origin| Question {
+            now: NOW,
+            due: NOW,
+            starting: true,
+            hedge: false,
+            crowd: Crowd::Unknown,
+            offers,
+            origin,
+        };
+        let origin = Some(OriginOffer { takes: Span::from_millis(80), ready: true });
+        let slow = [offer(1, Nearness::Lan, 90)];
+        let quick = [offer(1, Nearness::Far, 70)];
+        let choose = |q| NearFirst.choose(&Tuning::default(), &q);
+        assert_eq!(choose(q(&slow, origin)), Choice::Origin(Why::Start));
+        assert_eq!(choose(q(&quick, origin)), Choice::Peer(PeerId(1), Why::Start));
+        assert_eq!(choose(q(&slow, None)), Choice::Peer(PeerId(1), Why::Start));
+    }
+
+    #[test]
+    fn nobody_in_a_hurry_never_presses_the_origin_while_others_bring_it() {
+        assert_eq!(ask(0, Crowd::TheirsToBring, &[], Some(200)), Choice::Wait(Time::NEVER));
+        assert_eq!(ask(0, Crowd::Nobody, &[], Some(200)), Choice::Origin(Why::Prefetch));
+        let slow = [offer(1, Nearness::Far, 60_000)];
+        assert_eq!(ask(0, Crowd::Held, &slow, Some(200)), Choice::Peer(PeerId(1), Why::Fastest));
+    }
+}

@@ -1,0 +1,409 @@
+//! Plays and their clocks: where the playhead is, what is due when, what started late and what stalled.
+
+use std::collections::BTreeMap;
+
+use nearcast_content::{BLOCK_SIZE, ByteRange, ObjectSize};
+
+use super::api::{InputError, PlayId, ReadId, RenditionId};
+use super::objects::{ObjectIx, Track, TrackPart};
+use crate::limits::{MAX_PLAYS, MAX_READS};
+use crate::time::{Span, Time};
+
+/// A standstill counts as a stall from here on (FACTS: more than 250 ms after the start).
+const STALL: Span = Span::from_millis(250);
+/// Bytes that make a start: a decoder's first second or less. A quarter second of media when that is more.
+const START_BYTES: u64 = 64 * 1024;
+/// A read that begins within this much media of where another read of the play stands continues it.
+const CONTINUES: Span = Span::from_secs(12);
+
+/// One range a player reads.
+#[derive(Clone, Debug)]
+pub(super) struct Read {
+    pub(super) play: PlayId,
+    pub(super) rendition: RenditionId,
+    pub(super) part: u32,
+    pub(super) object: ObjectIx,
+    pub(super) bytes: ByteRange,
+    /// Handed to the player up to here.
+    pub(super) at: u64,
+    /// When the read came to stand at `at`.
+    pub(super) since: Time,
+}
+
+/// One listener's play.
+#[derive(Clone, Debug)]
+struct Play {
+    /// When title time zero would have played, had the play run from there: deadlines are this plus title
+    /// time. Moves on with each stall. Signed by being kept as two moments: `at` at title time `media`.
+    clock: Clock,
+    /// Reached by delivery, in title time, since the last start or seek.
+    delivered: Span,
+    start: Option<Start>,
+    stalled: Option<Time>,
+    /// Where its last read ended, while no other is open: players pause between the ranges they ask for.
+    tail: Option<Read>,
+}
+
+/// A moment at which title time `media` plays.
+#[derive(Clone, Copy, Debug)]
+struct Clock {
+    at: Time,
+    media: Span,
+}
+
+impl Clock {
+    /// When title time `media` plays; what lies behind the clock was due at once.
+    fn due(self, media: Span) -> Time {
+        self.at + media.less(self.media)
+    }
+}
+
+/// A start or seek that waits for enough bytes.
+#[derive(Clone, Copy, Debug)]
+struct Start {
+    asked: Time,
+    /// Enough when delivery reaches this title time.
+    enough: Span,
+    first: bool,
+}
+
+/// What handing bytes to a player brought about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Moved {
+    Started(Span),
+    Stalled(Span),
+}
+
+/// All plays and reads.
+#[derive(Debug, Default)]
+pub(super) struct Plays {
+    plays: BTreeMap<PlayId, Play>,
+    reads: BTreeMap<ReadId, Read>,
+}
+
+impl Plays {
+    pub(super) fn reads(&self) -> impl Iterator<Item = (ReadId, &Read)> {
+        self.reads.iter().map(|(id, read)| (*id, read))
+    }
+
+    pub(super) fn read(&self, read: ReadId) -> Option<&Read> {
+        self.reads.get(&read)
+    }
+
+    /// Opens a read at `now`, and its play with it when it is the first.
+    pub(super) fn open(
+        &mut self,
+        now: Time,
+        id: ReadId,
+        read: Read,
+        part: &TrackPart,
+    ) -> Result<(), InputError> {
+        if self.reads.contains_key(&id) {
+            return Err(InputError::UnknownNumber("read"));
+        }
+        let beside = self.reads.values().filter(|r| r.play == read.play).count();
+        if beside >= MAX_READS {
+            return Err(InputError::TooMany("reads"));
+        }
+        if !self.plays.contains_key(&read.play) && self.plays.len() >= MAX_PLAYS {
+            return Err(InputError::TooMany("plays"));
+        }
+        let media = part.media_at(read.bytes.start);
+        let enough = enough_to_start(part, read.bytes);
+        let fresh = |first| Play {
+            clock: Clock { at: now, media },
+            delivered: media,
+            start: Some(Start { asked: now, enough, first }),
+            stalled: None,
+            tail: None,
+        };
+        match self.plays.get_mut(&read.play) {
+            None => {
+                self.plays.insert(read.play, fresh(true));
+            }
+            Some(play) if !play.continues(media) => {
+                // A player that looks at the end of a file before it starts has not started yet.
+                let waiting = play.start.filter(|start| start.first);
+                *play = fresh(false);
+                if let (Some(first), Some(start)) = (waiting, &mut play.start) {
+                    (start.asked, start.first) = (first.asked, true);
+                }
+            }
+            Some(play) => play.tail = None,
+        }
+        self.reads.insert(id, read);
+        Ok(())
+    }
+
+    /// Bytes of a read were handed over up to `to`. Answers the range handed over and what that changed.
+    pub(super) fn progress(
+        &mut self,
+        now: Time,
+        id: ReadId,
+        to: u64,
+        part: &TrackPart,
+    ) -> Option<(ByteRange, Option<Moved>)> {
+        let read = self.reads.get_mut(&id)?;
+        let handed = ByteRange::new(read.at, to.min(read.bytes.end));
+        read.at = handed.end;
+        read.since = now;
+        let play = self.plays.get_mut(&read.play)?;
+        Some((handed, play.delivered_to(now, part.media_at(handed.end), handed.end >= read.bytes.end)))
+    }
+
+    pub(super) fn close(&mut self, id: ReadId) -> Option<Read> {
+        let read = self.reads.remove(&id)?;
+        let alone = self.reads.values().all(|r| r.play != read.play);
+        if let Some(play) = self.plays.get_mut(&read.play).filter(|_| alone) {
+            play.tail = Some(Read { bytes: ByteRange::new(read.at, read.at), ..read.clone() });
+        }
+        Some(read)
+    }
+
+    /// Ends a play and all its reads.
+    pub(super) fn stop(&mut self, id: PlayId) -> bool {
+        self.reads.retain(|_, read| read.play != id);
+        self.plays.remove(&id).is_some()
+    }
+
+    /// When title time `media` of a play is due.
+    pub(super) fn due(&self, play: PlayId, media: Span) -> Time {
+        self.plays.get(&play).map_or(Time::NEVER, |p| p.clock.due(media))
+    }
+
+    /// Whether a play waits for its first bytes, or those after a seek.
+    pub(super) fn starting(&self, play: PlayId) -> bool {
+        self.plays.get(&play).is_some_and(|p| p.start.is_some())
+    }
+
+    /// Marks playheads that have reached what was delivered while the bytes that follow are missing. A player
+    /// that does not take what is there has paused, and its clock waits with it. Answers when the next
+    /// playhead may run dry.
+    pub(super) fn watch(
+        &mut self,
+        now: Time,
+        length: impl Fn(RenditionId) -> Span,
+        missing: impl Fn(&Read) -> bool,
+    ) -> Time {
+        let mut next = Time::NEVER;
+        for read in self.reads.values() {
+            let Some(play) = self.plays.get_mut(&read.play) else { continue };
+            let over = play.delivered >= length(read.rendition) || read.at >= read.bytes.end;
+            if over || play.start.is_some() || play.stalled.is_some() {
+                continue;
+            }
+            let empty = play.clock.due(play.delivered);
+            if empty > now {
+                next = next.min(empty);
+            } else if missing(read) {
+                play.stalled = Some(empty);
+            } else {
+                play.clock = Clock { at: now, media: play.delivered };
+                next = next.min(now + STALL);
+            }
+        }
+        next
+    }
+}
+
+impl Play {
+    /// Whether a read at `media` belongs to the play as it runs, or is a seek.
+    fn continues(&self, media: Span) -> bool {
+        // Players read indexes and the end of a file before and between; what counts as a seek is a read
+        // behind the last start or far ahead of what was delivered.
+        media >= self.clock.media.less(CONTINUES) && media <= self.delivered + CONTINUES
+    }
+
+    fn delivered_to(&mut self, now: Time, media: Span, all: bool) -> Option<Moved> {
+        self.delivered = self.delivered.max(media);
+        if let Some(start) = self.start {
+            if self.delivered < start.enough && !all {
+                return None;
+            }
+            self.start = None;
+            self.clock.at = now;
+            return start.first.then(|| Moved::Started(now.since(start.asked)));
+        }
+        let since = self.stalled.take()?;
+        let lasted = now.since(since);
+        self.clock.at += lasted;
+        (lasted > STALL).then_some(Moved::Stalled(lasted))
+    }
+}
+
+/// Title time that delivery must reach before a read that starts a play can show something.
+fn enough_to_start(part: &TrackPart, bytes: ByteRange) -> Span {
+    let quarter_second = part.bytes_in(Span::from_millis(250));
+    let enough = START_BYTES.max(quarter_second).min(bytes.len());
+    part.media_at(bytes.start + enough)
+}
+
+/// Something that should be fetched, in the order of its deadline.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Demand {
+    pub(super) object: ObjectIx,
+    pub(super) part: TrackPart,
+    /// Bytes of the part.
+    pub(super) bytes: ByteRange,
+    /// The play's clock, or none for what is kept or fetched ahead.
+    pub(super) play: Option<PlayId>,
+    /// Whether the play waits for these bytes to start.
+    pub(super) starting: bool,
+    /// Where the player reads, if it does read here: media time of its position and since when it waits.
+    pub(super) reader: Option<Time>,
+}
+
+impl Demand {
+    pub(super) fn size(&self) -> ObjectSize {
+        self.part.size
+    }
+
+    /// Title time of a block's first byte.
+    pub(super) fn media_of(&self, block: u32) -> Span {
+        self.part.media_at((u64::from(block) * BLOCK_SIZE).max(self.bytes.start))
+    }
+}
+
+/// What the open reads want within `window` of media ahead: the read itself, then what follows it on its track.
+pub(super) fn demands<'t>(
+    plays: &Plays,
+    window: Span,
+    track: impl Fn(RenditionId) -> Option<&'t Track>,
+) -> Vec<Demand> {
+    let mut demands = Vec::new();
+    let tails = plays.plays.values().filter_map(|play| play.tail.as_ref());
+    for read in plays.reads.values().chain(tails) {
+        let Some(track) = track(read.rendition) else { continue };
+        let starting = plays.starting(read.play);
+        let mut left = window;
+        let mut at = read.at;
+        for (number, part) in (0u32..).zip(&track.parts).skip(read.part as usize) {
+            let here = number == read.part;
+            // A slow player still gets a start's worth ahead, whatever the part's mean rate.
+            let end = part.size.bytes().min(at.saturating_add(part.bytes_in(left).max(START_BYTES)));
+            if at < end {
+                demands.push(Demand {
+                    object: part.object,
+                    part: *part,
+                    bytes: ByteRange::new(at, end),
+                    play: Some(read.play),
+                    starting: starting && here,
+                    reader: (here && read.at < read.bytes.end).then_some(read.since),
+                });
+            }
+            left = left.less((part.start + part.length).less(part.media_at(at)));
+            at = 0;
+            if left == Span::ZERO {
+                break;
+            }
+        }
+    }
+    demands
+}
+
+#[cfg(test)]
+mod tests {
+    use nearcast_content::ObjectId;
+
+    use super::*;
+    use crate::swarm::api::{Part, Rendition};
+    use crate::swarm::objects::Objects;
+    use crate::wire::SwarmId;
+
+    const SECOND: u64 = 16 * BLOCK_SIZE;
+
+    fn track() -> Objects {
+        let size = |secs| ObjectSize::new(secs * SECOND).expect("in range");
+        let part =
+            |n, secs| Part { object: ObjectId([n; 32]), size: size(secs), length: Span::from_secs(secs) };
+        let mut objects = Objects::default();
+        let parts = vec![part(1, 30), part(2, 30)];
+        objects.describe(&Rendition { id: RenditionId(0), swarm: SwarmId([0; 16]), bit: 0, parts });
+        objects
+    }
+
+    fn at(millis: u64) -> Time {
+        Time::ZERO + Span::from_millis(millis)
+    }
+
+    fn open(plays: &mut Plays, objects: &Objects, now: Time, id: u64, from: u64) {
+        let part = objects.track(RenditionId(0)).expect("described").parts[0];
+        let bytes = ByteRange::new(from, 30 * SECOND);
+        let read = Read {
+            play: PlayId(1),
+            rendition: RenditionId(0),
+            part: 0,
+            object: part.object,
+            bytes,
+            at: from,
+            since: now,
+        };
+        plays.open(now, ReadId(id), read, &part).expect("opens");
+    }
+
+    fn hand(plays: &mut Plays, objects: &Objects, now: Time, id: u64, to: u64) -> Option<Moved> {
+        let part = objects.track(RenditionId(0)).expect("described").parts[0];
+        plays.progress(now, ReadId(id), to, &part).and_then(|(_, moved)| moved)
+    }
+
+    #[test]
+    fn a_start_takes_until_enough_bytes_then_deadlines_run_from_it() {
+        let objects = track();
+        let mut plays = Plays::default();
+        open(&mut plays, &objects, at(1_000), 1, 0);
+        assert_eq!(hand(&mut plays, &objects, at(1_100), 1, 100), None);
+        let enough = hand(&mut plays, &objects, at(1_400), 1, 2 * SECOND);
+        assert_eq!(enough, Some(Moved::Started(Span::from_millis(400))));
+        assert_eq!(plays.due(PlayId(1), Span::from_secs(5)), at(6_400));
+    }
+
+    #[test]
+    fn a_playhead_without_bytes_stalls_and_moves_its_clock() {
+        let objects = track();
+        let mut plays = Plays::default();
+        open(&mut plays, &objects, at(0), 1, 0);
+        hand(&mut plays, &objects, at(0), 1, 2 * SECOND);
+        let length = |_| Span::from_secs(60);
+        assert_eq!(plays.watch(at(1_000), length, |_| true), at(2_000));
+        plays.watch(at(2_000), length, |_| true);
+        let moved = hand(&mut plays, &objects, at(3_000), 1, 3 * SECOND);
+        assert_eq!(moved, Some(Moved::Stalled(Span::from_secs(1))));
+        assert_eq!(plays.due(PlayId(1), Span::from_secs(3)), at(4_000));
+    }
+
+    #[test]
+    fn a_player_that_does_not_take_what_is_there_has_paused() {
+        let objects = track();
+        let mut plays = Plays::default();
+        open(&mut plays, &objects, at(0), 1, 0);
+        hand(&mut plays, &objects, at(0), 1, 2 * SECOND);
+        let length = |_| Span::from_secs(60);
+        plays.watch(at(60_000), length, |_| false);
+        assert_eq!(hand(&mut plays, &objects, at(60_100), 1, 3 * SECOND), None);
+        assert_eq!(plays.due(PlayId(1), Span::from_secs(4)), at(62_000));
+    }
+
+    #[test]
+    fn a_read_far_away_is_a_seek_and_one_nearby_is_not() {
+        let objects = track();
+        let mut plays = Plays::default();
+        open(&mut plays, &objects, at(0), 1, 0);
+        hand(&mut plays, &objects, at(0), 1, 2 * SECOND);
+        open(&mut plays, &objects, at(100), 2, 3 * SECOND);
+        assert!(!plays.starting(PlayId(1)));
+        open(&mut plays, &objects, at(200), 3, 25 * SECOND);
+        assert!(plays.starting(PlayId(1)));
+        assert_eq!(hand(&mut plays, &objects, at(300), 3, 28 * SECOND), None, "a seek is no start-up");
+    }
+
+    #[test]
+    fn demand_runs_on_into_the_next_part_and_stops_at_the_window() {
+        let objects = track();
+        let mut plays = Plays::default();
+        open(&mut plays, &objects, at(0), 1, 20 * SECOND);
+        let found = demands(&plays, Span::from_secs(15), |r| objects.track(r));
+        let ranges: Vec<ByteRange> = found.iter().map(|d| d.bytes).collect();
+        assert_eq!(ranges, [ByteRange::new(20 * SECOND, 30 * SECOND), ByteRange::new(0, 5 * SECOND)]);
+        assert!(found[0].starting && !found[1].starting);
+    }
+}

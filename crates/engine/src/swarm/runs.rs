@@ -1,0 +1,125 @@
+//! Runs on their way to us.
+
+use std::collections::BTreeMap;
+
+use nearcast_content::{BlockRange, BlockSet};
+
+use super::api::{PeerId, RequestId};
+use super::objects::ObjectIx;
+use crate::time::{Span, Time};
+
+/// Whom a run was asked of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Asked {
+    Peer(PeerId),
+    Origin,
+}
+
+/// One run.
+#[derive(Clone, Debug)]
+pub(super) struct Run {
+    pub(super) asked: Asked,
+    pub(super) object: ObjectIx,
+    pub(super) blocks: BlockRange,
+    /// Blocks of it that have not come, from here or from elsewhere.
+    pub(super) left: BlockSet,
+    /// When its first block is due.
+    pub(super) due: Time,
+    /// When all of it was expected.
+    pub(super) expected: Time,
+    /// Bytes of it that came.
+    pub(super) came: u64,
+    /// When it was asked for.
+    pub(super) since: Time,
+    /// When something last came of it, or it was asked for.
+    pub(super) heard: Time,
+    /// Looks late: its blocks may be asked for elsewhere.
+    pub(super) late: bool,
+}
+
+/// All runs.
+#[derive(Debug, Default)]
+pub(super) struct Runs {
+    runs: BTreeMap<RequestId, Run>,
+    last: u32,
+}
+
+impl Runs {
+    pub(super) fn len(&self) -> usize {
+        self.runs.len()
+    }
+
+    pub(super) fn get(&self, id: RequestId) -> Option<&Run> {
+        self.runs.get(&id)
+    }
+
+    pub(super) fn get_mut(&mut self, id: RequestId) -> Option<&mut Run> {
+        self.runs.get_mut(&id)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (RequestId, &Run)> {
+        self.runs.iter().map(|(id, run)| (*id, run))
+    }
+
+    pub(super) fn add(&mut self, run: Run) -> RequestId {
+        // Numbers come round after 2^32 runs; one still under way is stepped over.
+        loop {
+            self.last = self.last.wrapping_add(1);
+            let id = RequestId(self.last);
+            if let std::collections::btree_map::Entry::Vacant(free) = self.runs.entry(id) {
+                free.insert(run);
+                return id;
+            }
+        }
+    }
+
+    pub(super) fn remove(&mut self, id: RequestId) -> Option<Run> {
+        self.runs.remove(&id)
+    }
+
+    /// The runs asked of one source.
+    pub(super) fn of(&self, asked: Asked) -> Vec<RequestId> {
+        self.iter().filter(|(_, run)| run.asked == asked).map(|(id, _)| id).collect()
+    }
+
+    /// The runs that still wait for some of `blocks`.
+    pub(super) fn waiting_for(&self, object: ObjectIx, blocks: BlockRange) -> Vec<RequestId> {
+        let waits = |run: &Run| run.object == object && run.left.present(blocks).next().is_some();
+        self.iter().filter(|(_, run)| waits(run)).map(|(id, _)| id).collect()
+    }
+
+    /// Whether `asked` already owes some of `blocks`.
+    pub(super) fn owes(&self, asked: Asked, object: ObjectIx, blocks: BlockRange) -> bool {
+        self.runs
+            .values()
+            .any(|r| r.asked == asked && r.object == object && r.left.present(blocks).next().is_some())
+    }
+
+    /// How many runs owe some of `blocks`.
+    pub(super) fn owing(&self, object: ObjectIx, blocks: BlockRange) -> usize {
+        self.waiting_for(object, blocks).len()
+    }
+
+    /// Marks the runs that look late at `now`, each once. Answers them, and when the next will look late.
+    ///
+    /// Late is a source that was silent for `silence`, or an expectation that is past by as much.
+    pub(super) fn late(&mut self, now: Time, silence: Span) -> (Vec<RequestId>, Time) {
+        let mut late = Vec::new();
+        let mut next = Time::NEVER;
+        for (id, run) in &mut self.runs {
+            if run.late {
+                continue;
+            }
+            // Being early with others' work queued at a source is no reason to give up before the time it was
+            // expected to take; a deadline passed is.
+            let at = (run.heard.max(run.expected) + silence).min(run.due.max(run.heard + silence));
+            if at <= now {
+                run.late = true;
+                late.push(*id);
+            } else {
+                next = next.min(at);
+            }
+        }
+        (late, next)
+    }
+}
