@@ -1,1 +1,5 @@
-//! Nearcast node.
+//! The native shell: transport, store, origin, gateway, supernode.
+
+pub mod http;
+pub mod metrics;
+pub mod origin_server;
