@@ -51,6 +51,21 @@ pub const OFFERS_PER_MESSAGE: usize = 8;
 /// Holders drawn from each class of nearness before the best of them are chosen for an answer.
 pub const DRAWS_PER_CLASS: usize = 48;
 
+/// Longest wait before the first attempt to reach a lost supernode again; doubles with each failure.
+pub const RECONNECT_FIRST: Span = Span::from_millis(500);
+/// Longest wait between attempts to reach a supernode.
+pub const RECONNECT_MOST: Span = Span::from_secs(60);
+/// A session this long counts as held: the next failure is a first one.
+pub const SESSION_HELD: Span = Span::from_secs(30);
+/// How long a supernode may take to be connected, and then to say welcome.
+pub const HANDSHAKE_PATIENCE: Span = Span::from_secs(10);
+/// How long a supernode may take to answer a lookup before the session counts as dead.
+pub const ANSWER_PATIENCE: Span = Span::from_secs(15);
+/// Between two announces of a node: changes in between are told together.
+pub const ANNOUNCE_SPACING: Span = Span::from_secs(1);
+/// Lookups of a node without an answer: what one session may ask at once.
+pub const MAX_LOOKUPS: usize = LOOKUP_BURST as usize;
+
 /// Connected peers at most: Spotify kept 60.
 pub const MAX_PEERS: usize = 60;
 /// Peers a node connects to by itself; the rest is left to those who call.

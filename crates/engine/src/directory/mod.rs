@@ -8,6 +8,8 @@
 
 mod answer;
 mod api;
+mod backoff;
+pub mod client;
 mod load;
 mod rendezvous;
 mod roster;
@@ -33,6 +35,7 @@ use crate::wire::directory::{Holding, RefusedReason};
 use crate::wire::{Serves, SwarmId};
 
 pub use api::*;
+pub use client::Client;
 pub use rendezvous::rendezvous;
 
 /// For this long the same asker gets the same draw of a title's holders: asking again and again lists no
