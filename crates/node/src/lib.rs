@@ -3,3 +3,4 @@
 pub mod http;
 pub mod metrics;
 pub mod origin_server;
+pub mod transport;

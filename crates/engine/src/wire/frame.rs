@@ -63,22 +63,34 @@ pub fn decode<'b, M: Decode<'b, ()>>(bytes: &'b [u8]) -> Result<M, WireError> {
     }
 }
 
-/// Cuts a stream of bytes into the messages in it. Holds at most one incomplete message.
+/// Cuts a stream of bytes into the messages in it. Holds at most one incomplete message and one read.
 #[derive(Debug, Default)]
 pub struct Frames {
     pending: Vec<u8>,
+    /// How much of `pending` was taken already: moving the rest up once per read instead of once per message
+    /// keeps a read full of tiny messages from costing its square.
+    taken: usize,
 }
 
 impl Frames {
-    /// Adds bytes that arrived. The caller drains [`next_message`](Self::next_message) after each call, which bounds what is
-    /// held to one message and one read.
+    /// Adds bytes that arrived. The caller drains [`next_message`](Self::next_message) after each call, which
+    /// bounds what is held to one message and one read.
     pub fn push(&mut self, bytes: &[u8]) {
+        self.pending.drain(..self.taken);
+        self.taken = 0;
         self.pending.extend_from_slice(bytes);
     }
 
-    /// The next whole message, if it has arrived.
+    /// Whether no part of a message waits for its rest.
+    pub fn is_empty(&self) -> bool {
+        self.taken == self.pending.len()
+    }
+
+    /// The next whole message, if it has arrived. After an error the stream cannot be read on: every further
+    /// call answers with an error.
     pub fn next_message<M: for<'b> Decode<'b, ()>>(&mut self) -> Result<Option<M>, WireError> {
-        let Some((head, rest)) = self.pending.split_first_chunk::<2>() else { return Ok(None) };
+        let rest = &self.pending[self.taken..];
+        let Some((head, rest)) = rest.split_first_chunk::<2>() else { return Ok(None) };
         let length = usize::from(u16::from_be_bytes(*head));
         if length > MAX_MESSAGE {
             return Err(WireError::TooLong(length));
@@ -88,7 +100,7 @@ impl Frames {
         }
         let Some(body) = rest.get(..length) else { return Ok(None) };
         let message = decode(body)?;
-        self.pending.drain(..2 + length);
+        self.taken += 2 + length;
         Ok(Some(message))
     }
 }

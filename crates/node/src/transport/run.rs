@@ -1,0 +1,192 @@
+//! One run on its own stream: the sending and the receiving end.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use iroh::endpoint::{Connection, ReadExactError, RecvStream, SendStream, VarInt, WriteError};
+use nearcast_engine::swarm::PeerId;
+use nearcast_engine::wire::{RunHeader, decode, encode_framed};
+use tokio::time::timeout;
+
+use super::vigil::Arriving;
+
+/// Code of a stream whose rest nobody wants any more.
+const CANCELLED: VarInt = VarInt::from_u32(1);
+/// How long a run stream may take to say what it is.
+pub(super) const HEADER_DEADLINE: Duration = Duration::from_secs(10);
+/// How long a peer may take no byte of a run at all. Longer holds an upload slot for nothing.
+const SEND_DEADLINE: Duration = Duration::from_secs(10);
+/// Longest header taken: 8 bytes are used, the rest is for fields that later versions append.
+const MAX_HEADER: usize = 256;
+
+/// Why a run could not be sent to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RunSendError {
+    /// The peer does not want it any more.
+    #[error("the peer cancelled the run")]
+    Stopped,
+    /// The peer took nothing for ten seconds.
+    #[error("the peer takes no bytes of the run")]
+    Stalled,
+    /// The connection is gone.
+    #[error("the connection ended during the run")]
+    Lost,
+}
+
+/// Why a run could not be received to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RunReadError {
+    /// The peer ended it before that many bytes.
+    #[error("the run ended early")]
+    Short,
+    /// The peer gave it up.
+    #[error("the peer gave the run up")]
+    Reset,
+    /// The connection is gone.
+    #[error("the connection ended during the run")]
+    Lost,
+}
+
+/// Sends one run. Dropped before [`finish`](Self::finish), it tells the peer that the run is given up.
+#[derive(Debug)]
+pub struct RunSender {
+    stream: SendStream,
+    finished: bool,
+}
+
+impl RunSender {
+    /// Opens a stream and writes the header. Waits while the peer has too many runs open.
+    pub(super) async fn open(conn: &Connection, request: u32) -> Result<Self, RunSendError> {
+        let stream = timeout(SEND_DEADLINE, conn.open_uni()).await.map_err(|_| RunSendError::Stalled)?;
+        let stream = stream.map_err(|_| RunSendError::Lost)?;
+        let mut sender = Self { stream, finished: false };
+        sender.send(encode_framed(&RunHeader { request }).into()).await?;
+        Ok(sender)
+    }
+
+    /// Sends `bytes`, waiting while the peer or the path cannot take them. They are not copied.
+    pub async fn send(&mut self, bytes: Bytes) -> Result<(), RunSendError> {
+        let mut chunks = [bytes];
+        let mut rest = chunks.as_mut_slice();
+        while !rest.is_empty() {
+            match timeout(SEND_DEADLINE, self.stream.write_many_chunks(&mut rest)).await {
+                Ok(Ok(_)) => {}
+                Ok(Err(WriteError::Stopped(_) | WriteError::ClosedStream)) => {
+                    return Err(RunSendError::Stopped);
+                }
+                Ok(Err(WriteError::ConnectionLost(_) | WriteError::ZeroRttRejected)) => {
+                    return Err(RunSendError::Lost);
+                }
+                Err(_) => return Err(RunSendError::Stalled),
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the run. Bytes under way still arrive.
+    pub fn finish(mut self) -> Result<(), RunSendError> {
+        self.finished = true;
+        self.stream.finish().map_err(|_| RunSendError::Stopped)
+    }
+
+    /// Gives the run up; bytes under way are dropped.
+    pub fn reset(self) {}
+}
+
+impl Drop for RunSender {
+    fn drop(&mut self) {
+        // A stream that is merely dropped ends as if it were complete.
+        if !self.finished {
+            // An error says that it has ended already.
+            let _ = self.stream.reset(CANCELLED);
+        }
+    }
+}
+
+/// A run on its way to us. Dropped before its end, it asks the peer to stop sending.
+#[derive(Debug)]
+pub struct IncomingRun {
+    /// From whom.
+    pub peer: PeerId,
+    /// Which of our requests it answers, in the peer's words.
+    pub request: u32,
+    /// Its bytes.
+    pub stream: RunStream,
+}
+
+/// The bytes of an incoming run.
+#[derive(Debug)]
+pub struct RunStream {
+    stream: RecvStream,
+    _arriving: Arriving,
+}
+
+impl RunStream {
+    pub(super) fn new(stream: RecvStream, arriving: Arriving) -> Self {
+        Self { stream, _arriving: arriving }
+    }
+
+    /// Fills `buf`, waiting for the peer as long as the connection lives: deadlines are the engine's. Nothing
+    /// beyond `buf` is taken, so a peer is held back by what is not asked for.
+    pub async fn read_exact(&mut self, buf: &mut [u8]) -> Result<(), RunReadError> {
+        self.stream.read_exact(buf).await.map_err(|error| match error {
+            ReadExactError::FinishedEarly(_) => RunReadError::Short,
+            ReadExactError::ReadError(error) => read_error(&error),
+        })
+    }
+
+    /// Asks the peer to send no more of it.
+    pub fn stop(mut self) {
+        // An error says that it has ended already.
+        let _ = self.stream.stop(CANCELLED);
+    }
+}
+
+pub(super) fn read_error(error: &iroh::endpoint::ReadError) -> RunReadError {
+    use iroh::endpoint::ReadError;
+    match error {
+        ReadError::Reset(_) | ReadError::ClosedStream => RunReadError::Reset,
+        ReadError::ConnectionLost(_) | ReadError::ZeroRttRejected => RunReadError::Lost,
+    }
+}
+
+/// What came of waiting for a header.
+pub(super) enum Opened {
+    /// A run of this number.
+    Run(u32, RecvStream),
+    /// Bytes that are no header.
+    Malformed,
+    /// Nothing, in time or at all.
+    Nothing,
+}
+
+/// Reads the header of a run stream, and not a byte more. The stream is stopped unless a run comes of it.
+pub(super) async fn open(mut stream: RecvStream) -> Opened {
+    match timeout(HEADER_DEADLINE, header(&mut stream)).await {
+        Ok(Ok(header)) => Opened::Run(header.request, stream),
+        Ok(Err(HeaderError::Malformed)) => Opened::Malformed,
+        Ok(Err(HeaderError::Ended)) | Err(_) => Opened::Nothing,
+    }
+}
+
+enum HeaderError {
+    Malformed,
+    Ended,
+}
+
+async fn header(stream: &mut RecvStream) -> Result<RunHeader, HeaderError> {
+    let mut length = [0; 2];
+    fill(stream, &mut length).await?;
+    let length = usize::from(u16::from_be_bytes(length));
+    let mut bytes = [0; MAX_HEADER];
+    let bytes = bytes.get_mut(..length).ok_or(HeaderError::Malformed)?;
+    fill(stream, bytes).await?;
+    decode(bytes).map_err(|_| HeaderError::Malformed)
+}
+
+async fn fill(stream: &mut RecvStream, buf: &mut [u8]) -> Result<(), HeaderError> {
+    stream.read_exact(buf).await.map_err(|error| match error {
+        ReadExactError::FinishedEarly(_) => HeaderError::Malformed,
+        ReadExactError::ReadError(_) => HeaderError::Ended,
+    })
+}
