@@ -3,4 +3,5 @@
 pub mod http;
 pub mod metrics;
 pub mod origin_server;
+pub mod relay;
 pub mod transport;

@@ -55,7 +55,7 @@ fn builder(config: &TransportConfig, bind: SocketAddr) -> Result<Builder, BindEr
         .transport_config(settings(End::Acceptor))
         // It asks the router for a port otherwise, and probes the local network for that.
         .portmapper_config(PortmapperConfig::Disabled)
-        .net_report_config(NetReportConfig::minimal())
+        .net_report_config(net_report(config))
         // Without this, other sockets are bound beside ours.
         .clear_ip_transports()
         .bind_addr(bind)
@@ -74,6 +74,14 @@ fn builder(config: &TransportConfig, bind: SocketAddr) -> Result<Builder, BindEr
                 .ca_tls_config(CaTlsConfig::default().with_extra_roots(roots))
         }
     })
+}
+
+/// What the endpoint finds out about its network by itself.
+fn net_report(config: &TransportConfig) -> NetReportConfig {
+    let mut report = NetReportConfig::minimal();
+    // Without an answer to a request or by UDP, a relay never counts as usable. It goes to our relay alone.
+    report.https_probes = config.relay.is_some();
+    report
 }
 
 fn relay_config(relay: &RelayChoice) -> RelayConfig {
