@@ -4,4 +4,5 @@ pub mod http;
 pub mod metrics;
 pub mod origin_server;
 pub mod relay;
+pub mod store;
 pub mod transport;
