@@ -180,6 +180,11 @@ pub enum Input<V> {
     },
     /// What is likely to play next, likeliest first.
     Upcoming(Vec<RenditionId>),
+    /// The provider took a title back: nothing of it is kept, served or fetched from here on.
+    Withdrawn {
+        /// The title.
+        swarm: SwarmId,
+    },
     /// Fetch all of this rendition in no hurry, and do not evict it.
     Keep(RenditionId),
     /// Takes a keep back.

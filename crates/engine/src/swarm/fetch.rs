@@ -63,8 +63,15 @@ impl Swarm {
     fn mark_late(&mut self) {
         let (late, next) = self.runs.late(self.now, self.tuning.silence);
         for id in late {
-            if let Some(run) = self.runs.get(id).cloned() {
-                self.give_back(run.object, &run.left);
+            let Some(run) = self.runs.get(id).cloned() else { continue };
+            self.give_back(run.object, &run.left);
+            if let Asked::Peer(peer) = run.asked {
+                // Snubbed: it gets nothing new to do until it had time to come to.
+                let until = self.now + self.tuning.silence.times(2);
+                if let Some(peer) = self.peers.get_mut(peer) {
+                    peer.choked_until = peer.choked_until.max(until);
+                }
+                self.wake_at(until, Reason::Choke);
             }
         }
         self.wake_at(next, Reason::LateRun);

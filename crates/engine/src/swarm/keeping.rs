@@ -10,7 +10,7 @@ use super::objects::{ObjectIx, Objects};
 use crate::limits::{MAX_ANNOUNCE, MAX_TITLES_PER_SESSION};
 use crate::time::Span;
 use crate::units::mul_div;
-use crate::wire::{Serves, SwarmId};
+use crate::wire::{RefuseReason, Serves, SwarmId};
 
 /// Changes of holdings are told together at most this often.
 const ANNOUNCE_INTERVAL: Span = Span::from_secs(2);
@@ -49,6 +49,25 @@ impl Swarm {
             let object = self.objects.get_mut(ix);
             object.pins = object.pins.saturating_sub(1);
         }
+    }
+
+    /// Forgets a title: its runs end, its blocks go, nobody is served them.
+    pub(super) fn withdrawn(&mut self, swarm: SwarmId) {
+        let (renditions, objects) = self.objects.withdraw(swarm);
+        for rendition in renditions {
+            self.keeps.remove(&rendition);
+            self.plays.end_rendition(rendition);
+        }
+        for ix in objects {
+            self.evict_blocks(ix, self.objects.get(ix).size.all());
+            for (upload, wanted) in self.serving.drop_where(|w| w.object == ix) {
+                if let Some(upload) = upload {
+                    self.put(Output::StopServing { upload });
+                }
+                self.refuse(wanted.peer, wanted.request, RefuseReason::NotHeld);
+            }
+        }
+        self.unannounced.insert(swarm);
     }
 
     pub(super) fn directory_came_up(&mut self) {

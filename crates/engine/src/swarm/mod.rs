@@ -141,6 +141,7 @@ impl Swarm {
             Input::Closed { read } => self.closed(read),
             Input::Stopped { play } => self.stopped(play),
             Input::Upcoming(renditions) => self.upcoming = renditions,
+            Input::Withdrawn { swarm } => self.withdrawn(swarm),
             Input::Keep(rendition) => self.keep(rendition)?,
             Input::Unkeep(rendition) => self.unkeep(rendition),
             Input::Arrived { request, verdict } => self.arrived(request, verdict.blocks()),

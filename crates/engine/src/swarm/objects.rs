@@ -157,6 +157,22 @@ impl Objects {
         of.iter().filter_map(|id| self.tracks.get(id))
     }
 
+    /// Forgets a title. Answers its renditions and the objects that no other title has described.
+    pub(super) fn withdraw(&mut self, swarm: SwarmId) -> (Vec<RenditionId>, Vec<ObjectIx>) {
+        let renditions = self.by_swarm.remove(&swarm).unwrap_or_default();
+        let mut objects = Vec::new();
+        let tracks: Vec<Track> = renditions.iter().filter_map(|r| self.tracks.remove(r)).collect();
+        for part in tracks.into_iter().flat_map(|t| t.parts) {
+            let object = self.get_mut(part.object);
+            if object.home.is_some_and(|home| renditions.contains(&home.rendition)) {
+                object.home = None;
+                object.pins = 0;
+                objects.push(part.object);
+            }
+        }
+        (renditions, objects)
+    }
+
     /// All titles described.
     pub(super) fn swarms(&self) -> BTreeSet<SwarmId> {
         self.by_swarm.keys().copied().collect()

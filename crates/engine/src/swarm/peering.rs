@@ -248,7 +248,7 @@ impl Swarm {
         }
     }
 
-    fn refuse(&mut self, peer: PeerId, request: u32, reason: RefuseReason) {
+    pub(super) fn refuse(&mut self, peer: PeerId, request: u32, reason: RefuseReason) {
         self.put(Output::Send { peer, message: PeerMessage::Refuse { request, reason } });
         self.note(Note::Refused { peer, reason });
     }

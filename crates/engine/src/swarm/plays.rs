@@ -166,6 +166,14 @@ impl Plays {
         self.plays.remove(&id).is_some()
     }
 
+    /// Ends all reads of a rendition.
+    pub(super) fn end_rendition(&mut self, rendition: RenditionId) {
+        self.reads.retain(|_, read| read.rendition != rendition);
+        for play in self.plays.values_mut() {
+            play.tail = play.tail.take().filter(|read| read.rendition != rendition);
+        }
+    }
+
     /// When title time `media` of a play is due.
     pub(super) fn due(&self, play: PlayId, media: Span) -> Time {
         self.plays.get(&play).map_or(Time::NEVER, |p| p.clock.due(media))

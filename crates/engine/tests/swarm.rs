@@ -1,0 +1,430 @@
+//! The Swarm machine as a shell sees it: inputs in, outputs out, with a clock and proofs of the test's own.
+
+use nearcast_content::{BlockRange, BlockSet, ByteRange, NodeKey, ObjectId, ObjectSize, ProviderKey};
+use nearcast_engine::swarm::*;
+use nearcast_engine::wire::{Have, Hello, PeerMessage, RefuseReason, Serves, SwarmId, Versions, Want};
+use nearcast_engine::{Nearness, Span, Swarm, Time, Verdict};
+
+const BLOCK: u64 = nearcast_content::BLOCK_SIZE;
+const ME: NodeKey = NodeKey([1; 32]);
+const PROVIDER: ProviderKey = ProviderKey([9; 32]);
+const OBJECT: ObjectId = ObjectId([7; 32]);
+const RENDITION: RenditionId = RenditionId(1);
+const SWARM: SwarmId = SwarmId([5; 16]);
+
+struct Proof(BlockRange);
+
+impl Verdict for Proof {
+    fn blocks(&self) -> BlockRange {
+        self.0
+    }
+}
+
+fn size() -> ObjectSize {
+    // 60 s at 1 Mbit/s or so.
+    ObjectSize::new(512 * BLOCK).expect("in range")
+}
+
+fn settings() -> Settings {
+    Settings {
+        serves: Serves::Others,
+        upload_limit: None,
+        cache_budget: u64::MAX,
+        origin: OriginUse::Fallback,
+        peers: PeerUse::Share,
+    }
+}
+
+/// A swarm under test with its clock and what it wanted so far.
+struct Bench {
+    swarm: Swarm,
+    now: Time,
+    out: Vec<Output>,
+    wake: Time,
+}
+
+impl Bench {
+    fn new(settings: Settings) -> Self {
+        let swarm = Swarm::new(1, ME, PROVIDER, settings);
+        let mut bench =
+            Self { swarm, now: Time::ZERO + Span::from_secs(1), out: Vec::new(), wake: Time::NEVER };
+        let parts = vec![Part { object: OBJECT, size: size(), length: Span::from_secs(60) }];
+        bench.input(Input::Describe(Rendition { id: RENDITION, swarm: SWARM, bit: 0, parts }));
+        bench
+    }
+
+    fn input(&mut self, input: Input<Proof>) {
+        self.swarm.handle_input(self.now, input).expect("the test's inputs make sense");
+        self.drain();
+    }
+
+    fn drain(&mut self) {
+        for _ in 0..10_000 {
+            match self.swarm.poll_output() {
+                Output::Timeout(at, _) => {
+                    self.wake = at;
+                    return;
+                }
+                output => self.out.push(output),
+            }
+        }
+        panic!("the engine never stops putting out");
+    }
+
+    fn wait(&mut self, span: Span) {
+        let end = self.now + span;
+        while self.wake <= end {
+            self.now = self.now.max(self.wake);
+            self.input(Input::Timeout);
+        }
+        self.now = end;
+    }
+
+    fn play(&mut self, read: u64, from: u64) {
+        let bytes = ByteRange::new(from, size().bytes());
+        self.input(Input::Read { read: ReadId(read), play: PlayId(1), rendition: RENDITION, part: 0, bytes });
+    }
+
+    fn peer(&mut self, n: u8, nearness: Nearness) -> PeerId {
+        let (peer, node) = (PeerId(n.into()), NodeKey([n; 32]));
+        let rtt = Span::from_millis(10);
+        let (side, path) = (Side::Dialed, Path::Direct);
+        self.input(Input::Connected { peer, node, side, path, rtt, nearness: Some(nearness) });
+        let versions = Versions::OURS;
+        let hello =
+            Hello { versions, features: 0, provider: PROVIDER, serves: Serves::Others, credential: None };
+        self.message(peer, PeerMessage::Hello(hello));
+        peer
+    }
+
+    fn message(&mut self, peer: PeerId, message: PeerMessage) {
+        self.input(Input::Message { peer, message });
+    }
+
+    fn has(&mut self, peer: PeerId, blocks: BlockRange) {
+        let have = Have { object: OBJECT, added: blocks.into(), removed: BlockSet::EMPTY };
+        self.message(peer, PeerMessage::Have(have));
+    }
+
+    /// Takes what was put out since the last look.
+    fn take(&mut self) -> Vec<Output> {
+        std::mem::take(&mut self.out)
+    }
+
+    /// The runs asked for since the last look: of whom (none for the origin), and which blocks.
+    fn asked(&mut self) -> Vec<(RequestId, Option<PeerId>, BlockRange)> {
+        let asked = |output| match output {
+            Output::AskOrigin { request, blocks, .. } => Some((request, None, blocks)),
+            Output::AskPeer { request, peer, blocks, .. } => Some((request, Some(peer), blocks)),
+            _ => None,
+        };
+        self.take().into_iter().filter_map(asked).collect()
+    }
+
+    fn arrive(&mut self, request: RequestId, blocks: BlockRange) {
+        self.input(Input::Arrived { request, verdict: Proof(blocks) });
+    }
+
+    fn finish(&mut self, request: RequestId, blocks: BlockRange) {
+        self.arrive(request, blocks);
+        self.input(Input::Finished { request });
+    }
+}
+
+fn all() -> BlockRange {
+    size().all()
+}
+
+#[test]
+fn a_lone_start_costs_the_origin_64_kib_first_and_then_runs_of_256() {
+    let mut bench = Bench::new(settings());
+    bench.play(1, 0);
+    let asked = bench.asked();
+    assert_eq!(asked[0].2, BlockRange::new(0, 4));
+    assert!(asked.iter().all(|(_, peer, blocks)| peer.is_none() && blocks.len() <= 16), "{asked:?}");
+}
+
+#[test]
+fn a_near_holder_is_asked_and_the_origin_is_left_alone() {
+    let mut bench = Bench::new(settings());
+    let peer = bench.peer(2, Nearness::Lan);
+    bench.input(Input::Stored(Stored {
+        object: OBJECT,
+        size: size(),
+        blocks: BlockRange::new(0, 64).into(),
+        last_used: 1,
+    }));
+    bench.play(1, 0);
+    bench.take();
+    bench.has(peer, all());
+    let asked = bench.asked();
+    assert!(!asked.is_empty());
+    assert!(asked.iter().all(|(_, from, _)| *from == Some(peer)), "{asked:?}");
+}
+
+#[test]
+fn a_start_at_an_unproven_peer_is_raced_by_at_most_64_kib() {
+    let mut bench = Bench::new(settings());
+    let peer = bench.peer(2, Nearness::Lan);
+    // Interest goes out with the first demand: end it again, so that the have is known when the play starts.
+    bench.play(1, 400 * BLOCK);
+    bench.has(peer, all());
+    bench.take();
+    bench.play(2, 0);
+    let origin: u32 = bench.asked().iter().filter(|a| a.1.is_none()).map(|a| a.2.len()).sum();
+    assert!(origin <= 4, "{origin} blocks raced");
+}
+
+#[test]
+fn a_departed_peers_runs_are_asked_elsewhere_in_the_same_breath() {
+    let mut bench = Bench::new(settings());
+    let (one, two) = (bench.peer(2, Nearness::Isp), bench.peer(3, Nearness::Isp));
+    bench.play(1, 0);
+    bench.has(one, all());
+    bench.take();
+    bench.wait(Span::from_millis(100));
+    let lost: Vec<BlockRange> = bench.asked().into_iter().filter(|a| a.1 == Some(one)).map(|a| a.2).collect();
+    bench.has(two, all());
+    bench.take();
+    bench.input(Input::Disconnected { peer: one });
+    let again = bench.asked();
+    for blocks in lost {
+        assert!(again.iter().any(|a| a.2.intersect(blocks) == blocks && a.1 != Some(one)), "{blocks:?}");
+    }
+}
+
+#[test]
+fn bad_bytes_drop_a_peer_for_this_life_and_the_second_time_for_good() {
+    let mut bench = Bench::new(settings());
+    let peer = bench.peer(2, Nearness::Isp);
+    bench.play(1, 64 * BLOCK);
+    bench.has(peer, all());
+    bench.wait(Span::from_secs(1));
+    let run = bench.asked().into_iter().find(|a| a.1 == Some(peer)).expect("the peer is asked");
+    bench.input(Input::Failed { request: run.0, fault: Fault::Corrupt });
+    let out = bench.take();
+    let node = NodeKey([2; 32]);
+    assert!(out.contains(&Output::Strike { node, strikes: 1 }));
+    assert!(out.iter().any(|o| matches!(
+        o,
+        Output::Disconnect { why: Parting::Misbehaved(Misbehaviour::CorruptBlock), .. }
+    )));
+    let asked_again =
+        out.iter().any(|o| matches!(o, Output::AskOrigin { blocks, .. } if blocks.contains(run.2.start)));
+    assert!(asked_again, "the blocks are asked of somebody else");
+    bench.peer(2, Nearness::Isp);
+    assert!(bench.take().iter().any(|o| matches!(o, Output::Disconnect { why: Parting::Banned, .. })));
+
+    let mut later = Bench::new(settings());
+    later.input(Input::Struck { node, strikes: 1 });
+    later.peer(2, Nearness::Isp);
+    assert!(
+        !later.take().iter().any(|o| matches!(o, Output::Disconnect { .. })),
+        "once is forgiven in a new life"
+    );
+    let mut banned = Bench::new(settings());
+    banned.input(Input::Struck { node, strikes: 2 });
+    banned.peer(2, Nearness::Isp);
+    assert!(banned.take().iter().any(|o| matches!(o, Output::Disconnect { why: Parting::Banned, .. })));
+}
+
+#[test]
+fn a_seek_cancels_at_once_what_nobody_wants_any_more() {
+    let mut bench = Bench::new(settings());
+    bench.play(1, 0);
+    let before = bench.asked();
+    bench.input(Input::Closed { read: ReadId(1) });
+    bench.play(2, 400 * BLOCK);
+    let out = bench.take();
+    for (request, ..) in before {
+        assert!(out.contains(&Output::Cancel { request }), "{request:?}");
+    }
+}
+
+#[test]
+fn a_run_that_stays_away_is_asked_elsewhere_before_its_deadline() {
+    let mut bench = Bench::new(settings());
+    let (mute, good) = (bench.peer(2, Nearness::Lan), bench.peer(3, Nearness::Far));
+    bench.play(1, 0);
+    for (request, _, blocks) in bench.asked() {
+        bench.finish(request, blocks);
+    }
+    bench.input(Input::Progress { read: ReadId(1), to: 4 * BLOCK });
+    bench.has(mute, all());
+    bench.has(good, all());
+    let mut owed = BlockSet::EMPTY;
+    let mut asked_of_mute = 0;
+    for _ in 0..40 {
+        for (request, from, blocks) in bench.asked() {
+            if from == Some(mute) {
+                asked_of_mute += 1;
+                owed.insert(blocks);
+            } else {
+                owed.remove(blocks);
+                bench.finish(request, blocks);
+            }
+        }
+        bench.wait(Span::from_millis(100));
+    }
+    assert!(asked_of_mute > 0, "the near one is asked first");
+    assert!(asked_of_mute < 9, "it was asked {asked_of_mute} times without a word");
+    assert!(owed.is_empty(), "{owed:?} was not asked elsewhere");
+}
+
+#[test]
+fn wants_are_served_when_held_and_refused_by_name_when_not() {
+    let mut bench = Bench::new(settings());
+    let peer = bench.peer(2, Nearness::Isp);
+    let held = BlockRange::new(3, 6);
+    bench.input(Input::Stored(Stored { object: OBJECT, size: size(), blocks: held.into(), last_used: 1 }));
+    bench.take();
+    let want = |request, blocks| PeerMessage::Want(Want { request, object: OBJECT, blocks, due_millis: 100 });
+    bench.message(peer, want(1, held));
+    assert!(bench.take().iter().any(|o| matches!(o, Output::Serve { blocks, .. } if *blocks == held)));
+    bench.message(peer, want(2, BlockRange::new(3, 7)));
+    let refuse = PeerMessage::Refuse { request: 2, reason: RefuseReason::NotHeld };
+    assert!(bench.take().contains(&Output::Send { peer, message: refuse }));
+    bench.message(peer, want(3, BlockRange::new(5, 5)));
+    let gone = bench.take();
+    assert!(
+        gone.iter()
+            .any(|o| matches!(o, Output::Disconnect { why: Parting::Misbehaved(Misbehaviour::BadWant), .. }))
+    );
+}
+
+#[test]
+fn sharing_off_stops_uploads_and_says_so() {
+    let mut bench = Bench::new(settings());
+    let peer = bench.peer(2, Nearness::Isp);
+    bench.input(Input::Stored(Stored { object: OBJECT, size: size(), blocks: all().into(), last_used: 1 }));
+    let want = Want { request: 1, object: OBJECT, blocks: BlockRange::new(0, 4), due_millis: 100 };
+    bench.message(peer, PeerMessage::Want(want));
+    bench.take();
+    bench.input(Input::Settings(Settings { peers: PeerUse::HoldOut, ..settings() }));
+    let out = bench.take();
+    assert!(out.iter().any(|o| matches!(o, Output::StopServing { .. })));
+    assert!(out.iter().any(|o| matches!(o, Output::Disconnect { .. })));
+    bench.peer(3, Nearness::Isp);
+    assert!(bench.take().iter().any(|o| matches!(o, Output::Disconnect { why: Parting::SharingOff, .. })));
+}
+
+#[test]
+fn an_interest_in_an_object_not_known_here_is_answered_when_it_is() {
+    let mut bench = Bench::new(settings());
+    let peer = bench.peer(2, Nearness::Isp);
+    let later = ObjectId([8; 32]);
+    bench.message(peer, PeerMessage::Interest { object: later });
+    bench.take();
+    let parts = vec![Part { object: later, size: size(), length: Span::from_secs(60) }];
+    bench.input(Input::Stored(Stored { object: later, size: size(), blocks: all().into(), last_used: 1 }));
+    bench.input(Input::Describe(Rendition { id: RenditionId(2), swarm: SWARM, bit: 1, parts }));
+    let told = bench.take().into_iter().any(|o| {
+        matches!(o, Output::Send { message: PeerMessage::Have(have), .. }
+            if have.object == later && have.added == BlockSet::from(all()))
+    });
+    assert!(told);
+}
+
+#[test]
+fn haves_go_out_at_most_four_times_a_second_to_a_peer() {
+    let mut bench = Bench::new(settings());
+    let peer = bench.peer(2, Nearness::Isp);
+    bench.message(peer, PeerMessage::Interest { object: OBJECT });
+    bench.play(1, 0);
+    let mut haves = 0;
+    for _ in 0..200 {
+        for output in bench.take() {
+            match output {
+                Output::AskOrigin { request, blocks, .. } => {
+                    for block in blocks.iter() {
+                        bench.arrive(request, BlockRange::new(block, block + 1));
+                        bench.now += Span::from_millis(5);
+                    }
+                    bench.input(Input::Finished { request });
+                }
+                Output::Send { message: PeerMessage::Have(_), .. } => haves += 1,
+                _ => {}
+            }
+        }
+        bench.wait(Span::from_millis(20));
+    }
+    let seconds = bench.now.since(Time::ZERO).millis() / 1000;
+    assert!(haves > 4 && haves <= 4 * seconds + 2, "{haves} haves in {seconds} s");
+}
+
+#[test]
+fn the_least_recently_used_object_goes_when_the_budget_is_passed() {
+    let mut bench = Bench::new(Settings { cache_budget: 600 * BLOCK, ..settings() });
+    for (n, last_used) in [(20, 5), (21, 3), (22, 4)] {
+        let blocks = BlockRange::new(0, 200).into();
+        bench.input(Input::Stored(Stored { object: ObjectId([n; 32]), size: size(), blocks, last_used }));
+    }
+    assert!(!bench.take().iter().any(|o| matches!(o, Output::Evict { .. })));
+    bench.input(Input::Stored(Stored {
+        object: ObjectId([23; 32]),
+        size: size(),
+        blocks: BlockRange::new(0, 1).into(),
+        last_used: 9,
+    }));
+    let evicted: Vec<ObjectId> = bench
+        .take()
+        .iter()
+        .filter_map(|o| if let Output::Evict { object, .. } = o { Some(*object) } else { None })
+        .collect();
+    assert_eq!(evicted, [ObjectId([21; 32])]);
+}
+
+#[test]
+fn an_origin_that_fails_is_left_in_peace_for_growing_times_and_found_again() {
+    let mut bench = Bench::new(settings());
+    bench.play(1, 0);
+    let mut tries = 0;
+    for _ in 0..600 {
+        for (request, ..) in bench.asked() {
+            tries += 1;
+            bench.input(Input::Failed { request, fault: Fault::Unavailable });
+        }
+        bench.wait(Span::from_millis(100));
+    }
+    assert!((3..=30).contains(&tries), "{tries} tries in a minute");
+    bench.wait(Span::from_secs(31));
+    let asked = bench.asked();
+    assert!(!asked.is_empty(), "it is tried again");
+    bench.finish(asked[0].0, asked[0].2);
+    assert!(!bench.asked().is_empty(), "and used again once it answers");
+}
+
+#[test]
+fn a_withdrawn_title_is_dropped_and_served_no_more() {
+    let mut bench = Bench::new(settings());
+    let peer = bench.peer(2, Nearness::Isp);
+    bench.input(Input::Stored(Stored { object: OBJECT, size: size(), blocks: all().into(), last_used: 1 }));
+    bench.input(Input::Withdrawn { swarm: SWARM });
+    assert!(bench.take().contains(&Output::Evict { object: OBJECT, blocks: all() }));
+    let want = Want { request: 1, object: OBJECT, blocks: BlockRange::new(0, 4), due_millis: 100 };
+    bench.message(peer, PeerMessage::Want(want));
+    let refuse = PeerMessage::Refuse { request: 1, reason: RefuseReason::NotHeld };
+    assert!(bench.take().contains(&Output::Send { peer, message: refuse }));
+}
+
+#[test]
+fn delivered_bytes_count_once_for_their_source_and_then_as_cache() {
+    let mut bench = Bench::new(settings());
+    bench.play(1, 0);
+    for (request, _, blocks) in bench.asked() {
+        bench.finish(request, blocks);
+    }
+    let delivered = |bench: &mut Bench, wanted: Source| -> u64 {
+        let of = |o: Output| match o {
+            Output::Note(Note::Delivered { source, bytes, .. }) if source == wanted => Some(bytes),
+            _ => None,
+        };
+        bench.take().into_iter().filter_map(of).sum()
+    };
+    bench.input(Input::Progress { read: ReadId(1), to: 4 * BLOCK });
+    assert_eq!(delivered(&mut bench, Source::Origin), 4 * BLOCK);
+    bench.input(Input::Closed { read: ReadId(1) });
+    bench.play(2, 0);
+    bench.input(Input::Progress { read: ReadId(2), to: 4 * BLOCK });
+    assert_eq!(delivered(&mut bench, Source::Cache), 4 * BLOCK);
+}
