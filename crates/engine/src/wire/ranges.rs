@@ -53,8 +53,13 @@ pub(super) mod set {
         }
         let mut set = BlockSet::default();
         let mut end = 0;
-        for _ in 0..numbers / 2 {
+        for n in 0..numbers / 2 {
+            let at = d.position();
             let range = next(d, end)?;
+            // One spelling per set: what touches is one range.
+            if n > 0 && range.start == end {
+                return Err(Error::message("ranges of a set touch").at(at));
+            }
             end = range.end;
             set.insert(range);
         }
