@@ -2,6 +2,7 @@
 
 pub mod http;
 pub mod metrics;
+pub mod origin;
 pub mod origin_server;
 pub mod relay;
 pub mod store;

@@ -1,5 +1,7 @@
 //! Content types by file name, for every kind of file a site holds.
 
+use nearcast_content::site;
+
 use super::BodyKind;
 
 /// The `Content-Type` and the kind, for counting, of the file called `name`.
@@ -24,7 +26,7 @@ pub fn of_name(name: &str) -> (&'static str, BodyKind) {
         "wav" | "wave" => ("audio/wav", BodyKind::Media),
         "jws" => ("application/jose", BodyKind::Document),
         "json" => ("application/json", BodyKind::Document),
-        "obao" | "bao" | "outboard" => ("application/octet-stream", BodyKind::Outboard),
+        site::OUTBOARD => ("application/octet-stream", BodyKind::Outboard),
         "jpg" | "jpeg" => ("image/jpeg", BodyKind::Art),
         "png" => ("image/png", BodyKind::Art),
         "webp" => ("image/webp", BodyKind::Art),

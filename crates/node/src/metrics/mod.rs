@@ -31,12 +31,14 @@ mod tests {
 
     use super::*;
     use crate::http::HttpMetrics;
+    use crate::origin::OriginMetrics;
 
     /// Every metric that any role of a node registers. Whoever adds a set of metrics adds it here.
     fn all() -> Registry {
         let mut all = registry();
         HttpMetrics::register(&mut all, "serve");
         HttpMetrics::register(&mut all, "gateway");
+        OriginMetrics::register(&mut all).show(&"http://origin.example/".parse().expect("an address"));
         all
     }
 

@@ -55,8 +55,8 @@ impl Site {
     /// Opens the file that the path of a request, still escaped, stands for.
     pub(super) async fn open_file(&self, path: &str) -> Result<SiteFile, FileError> {
         let relative = relative(path).ok_or(FileError::Absent)?;
-        let (root, path) = (self.root.clone(), path.to_owned());
-        let found = tokio::task::spawn_blocking(move || find(&root, &relative, &path)).await;
+        let (root, asked) = (self.root.clone(), path.to_owned());
+        let found = tokio::task::spawn_blocking(move || find(&root, &relative, &asked)).await;
         let (file, metadata, name) = found.map_err(|e| FileError::Unreadable(io::Error::other(e)))??;
         let (content_type, kind) = media_type::of_name(&name);
         let changed = format!("{:x}-{:x}", metadata.mtime(), metadata.mtime_nsec());
@@ -66,7 +66,7 @@ impl Site {
             modified: metadata.modified().ok(),
             content_type: HeaderValue::from_static(content_type),
         };
-        Ok(SiteFile { file: File::from_std(file), entity, kind, cache: cache_control(&name) })
+        Ok(SiteFile { file: File::from_std(file), entity, kind, cache: cache_control(path, &name) })
     }
 }
 
@@ -121,8 +121,13 @@ impl From<io::Error> for FileError {
     }
 }
 
-/// Signed documents and playlists are replaced in place, so caches must ask again; an unchanged one costs a 304.
-fn cache_control(name: &str) -> &'static str {
+/// A file named by its hash never changes. Signed documents and playlists are replaced in place, so caches must
+/// ask again; an unchanged one costs a 304.
+fn cache_control(path: &str, name: &str) -> &'static str {
+    let named_by_hash = ["/nearcast/objects/", "/nearcast/pages/"].iter().any(|f| path.starts_with(f));
+    if named_by_hash {
+        return "public, max-age=31536000, immutable";
+    }
     match media_type::of_name(name).1 {
         BodyKind::Document | BodyKind::Playlist | BodyKind::Page => "no-cache",
         BodyKind::Media | BodyKind::Outboard | BodyKind::Art | BodyKind::Subtitles | BodyKind::Other => {

@@ -17,6 +17,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Method, Response, StatusCode, header};
 use axum::routing::get;
+use nearcast_content::site;
 use prometheus_client::registry::Registry;
 use tokio_util::sync::CancellationToken;
 
@@ -114,12 +115,9 @@ pub enum Folder {
 /// # Errors
 /// When the folder cannot be read.
 pub fn kind_of(folder: &Path) -> io::Result<Folder> {
-    let marker = folder.join(CATALOGUE);
+    let marker = folder.join(site::CATALOGUE);
     Ok(if marker.try_exists()? { Folder::Site } else { Folder::Media })
 }
-
-/// File whose presence makes a folder a site.
-const CATALOGUE: &str = "catalogue.jws";
 
 async fn site_file(State(site): State<Arc<Site>>, request: Request) -> Response<Body> {
     let mut response = match *request.method() {
