@@ -53,6 +53,8 @@ pub struct Entry {
     pub title: TitleId,
     /// BLAKE3 of its signed manifest.
     pub manifest: ObjectId,
+    /// Sequence of that manifest: a lower one is an old copy, a higher one was published since.
+    pub sequence: u64,
     /// Its name.
     pub name: Text,
     /// Who made it.
@@ -107,6 +109,7 @@ struct PageForm {
 struct EntryForm {
     title: TitleId,
     manifest: ObjectId,
+    sequence: u64,
     name: Text,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     artist: Option<Text>,
@@ -209,6 +212,7 @@ impl Page {
         let entry = |e: &Entry| EntryForm {
             title: e.title.clone(),
             manifest: e.manifest,
+            sequence: e.sequence,
             name: e.name.clone(),
             artist: e.artist.clone(),
             album: e.album.clone(),
@@ -233,6 +237,7 @@ fn read_entry(form: EntryForm) -> Result<Entry, FormatError> {
     Ok(Entry {
         title: form.title,
         manifest: form.manifest,
+        sequence: parse::number("sequence of a manifest", form.sequence, 0, limits::NUMBER)?,
         name: form.name,
         artist: form.artist,
         album: form.album,

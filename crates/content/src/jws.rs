@@ -181,6 +181,12 @@ pub(crate) fn open(bytes: &[u8], kind: DocumentKind) -> Result<Signed, JwsError>
     Ok(Signed { payload, signer })
 }
 
+/// Who signed a document of `kind`, after checking the signature: to name the provider of a site that is
+/// being looked at, never to trust what it says.
+pub fn signer_of(bytes: &[u8], kind: DocumentKind) -> Result<ProviderKey, JwsError> {
+    open(bytes, kind).map(|signed| signed.signer)
+}
+
 fn part(text: &str) -> Result<Vec<u8>, JwsError> {
     BASE64URL_NOPAD
         .decode(text.as_bytes())

@@ -57,6 +57,11 @@ pub fn object_path(id: ObjectId, content_type: ContentType) -> String {
     format!("{}.{}", object_stem(id), content_type.extension())
 }
 
+/// The outboard of an object without a source.
+pub fn object_outboard_path(id: ObjectId) -> String {
+    format!("{}.{OUTBOARD}", object_stem(id))
+}
+
 /// Two digits of the id as a folder keep the number of files in one folder small.
 fn object_stem(id: ObjectId) -> String {
     let id = id.to_string();
@@ -82,7 +87,7 @@ pub fn file_of(title: &TitleId, object: &ObjectRef) -> Option<String> {
 pub fn outboard_file_of(title: &TitleId, object: &ObjectRef) -> String {
     match &object.source {
         Some(Source::Media(path)) => format!("{}{path}.{OUTBOARD}", media_folder(title)),
-        None | Some(Source::Elsewhere(_)) => format!("{}.{OUTBOARD}", object_stem(object.id)),
+        None | Some(Source::Elsewhere(_)) => object_outboard_path(object.id),
     }
 }
 

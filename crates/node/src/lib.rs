@@ -4,6 +4,7 @@ pub mod http;
 pub mod metrics;
 pub mod origin;
 pub mod origin_server;
+pub mod publish;
 pub mod relay;
 pub mod store;
 pub mod transport;

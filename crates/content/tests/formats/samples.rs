@@ -178,6 +178,7 @@ pub(crate) fn page() -> Page {
     let entry = |title: &str, seed, art| Entry {
         title: parsed(title),
         manifest: ObjectId([seed; 32]),
+        sequence: u64::from(seed),
         name: parsed("A name"),
         artist: Some(parsed("An artist")),
         album: None,

@@ -1,0 +1,244 @@
+//! Bringing a title's files into the site: copied and hashed beside their place, then put there all together.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use nearcast_content::source::SitePath;
+use nearcast_content::{ObjectId, ObjectSize, TitleId, site, tree};
+
+use super::ledger::{Ledger, Written};
+use super::plan::{Bytes, FileName, PlannedFile};
+use super::site_dir::{SiteDir, Stamp, outboard_beside};
+use super::{Copying, Progress, PublishError};
+
+/// A file that was hashed and waits to be put into its place.
+#[derive(Debug)]
+pub(super) struct Staged {
+    pub(super) id: ObjectId,
+    pub(super) size: ObjectSize,
+    from: Waiting,
+    /// The input and its stamp, to be remembered.
+    source: Option<(PathBuf, Stamp)>,
+}
+
+#[derive(Debug)]
+enum Waiting {
+    /// At this path of the site already.
+    InSite(String),
+    /// Beside the site's files, with its outboard if it has one.
+    Incoming { file: PathBuf, outboard: Option<PathBuf> },
+}
+
+/// Why a file was not staged.
+#[derive(Debug)]
+pub(super) enum StageError {
+    /// The input is at fault: the title is left out, others go on.
+    Input(String),
+    /// The site cannot be written: nothing goes on.
+    Site(PublishError),
+}
+
+/// What staging needs.
+pub(super) struct Stager<'a, P: ?Sized> {
+    pub(super) site: &'a SiteDir,
+    pub(super) ledger: &'a Ledger,
+    pub(super) copying: Copying,
+    pub(super) progress: &'a P,
+}
+
+impl<P: Progress + ?Sized> Stager<'_, P> {
+    /// Copies and hashes one file of `title`, unless it is known to be there unchanged.
+    pub(super) fn stage(&self, title: &TitleId, file: &PlannedFile) -> Result<Staged, StageError> {
+        match &file.from {
+            Bytes::Made(bytes) => self.stage_bytes(bytes),
+            Bytes::File(path) => self.stage_file(title, path),
+        }
+    }
+
+    fn stage_file(&self, title: &TitleId, path: &Path) -> Result<Staged, StageError> {
+        let unreadable =
+            |why: io::Error| StageError::Input(format!("{} cannot be read: {why}", path.display()));
+        let stamp = Stamp::of(path).map_err(unreadable)?;
+        let size = ObjectSize::new(stamp.size)
+            .ok_or_else(|| StageError::Input(format!("{} is empty or too large", path.display())))?;
+        if let Some(id) = self.ledger.hash_of(path, stamp)
+            && let Some(copy) = self.ledger.copy_of(self.site, title, id)
+        {
+            self.progress.bytes(stamp.size);
+            return Ok(Staged {
+                id,
+                size,
+                from: Waiting::InSite(copy),
+                source: Some((path.to_owned(), stamp)),
+            });
+        }
+        // Opened first, so that an input that cannot be read is not taken for a site that cannot be written.
+        fs::File::open(path).map_err(unreadable)?;
+        let staged = self.site.incoming();
+        self.copy(path, &staged)?;
+        // What is hashed is the copy: the bytes that are served.
+        let reader = fs::File::open(&staged).map_err(|why| self.fault(why))?;
+        let reader = Counted { reader, progress: self.progress };
+        let (id, outboard) = tree::hash(reader, size).map_err(|why| {
+            StageError::Input(format!("{} changed while it was read: {why}", path.display()))
+        })?;
+        if Stamp::of(path).map_err(unreadable)? != stamp {
+            return Err(StageError::Input(format!(
+                "{} changed while it was published; publish again when it is finished",
+                path.display()
+            )));
+        }
+        let source = Some((path.to_owned(), stamp));
+        Ok(Staged { id, size, from: self.waiting(staged, &outboard)?, source })
+    }
+
+    fn stage_bytes(&self, bytes: &[u8]) -> Result<Staged, StageError> {
+        let size = ObjectSize::new(bytes.len() as u64)
+            .ok_or_else(|| StageError::Input("a file of it would be empty".to_owned()))?;
+        let (id, outboard) =
+            tree::hash(bytes, size).map_err(|why| StageError::Input(format!("cannot be hashed: {why}")))?;
+        let staged = self.site.incoming();
+        fs::write(&staged, bytes).map_err(|why| self.fault(why))?;
+        Ok(Staged { id, size, from: self.waiting(staged, &outboard)?, source: None })
+    }
+
+    fn waiting(&self, file: PathBuf, outboard: &[u8]) -> Result<Waiting, StageError> {
+        if outboard.is_empty() {
+            return Ok(Waiting::Incoming { file, outboard: None });
+        }
+        let path = self.site.incoming();
+        fs::write(&path, outboard).map_err(|why| self.fault(why))?;
+        Ok(Waiting::Incoming { file, outboard: Some(path) })
+    }
+
+    fn copy(&self, from: &Path, to: &Path) -> Result<(), StageError> {
+        if self.copying == Copying::Link && fs::hard_link(from, to).is_ok() {
+            return Ok(());
+        }
+        fs::copy(from, to).map_err(|why| self.fault(why))?;
+        // The input may be readable by its owner alone; a site is for a web server to read.
+        #[cfg(unix)]
+        fs::set_permissions(to, std::os::unix::fs::PermissionsExt::from_mode(0o644))
+            .map_err(|why| self.fault(why))?;
+        Ok(())
+    }
+
+    fn fault(&self, why: io::Error) -> StageError {
+        StageError::Site(PublishError::Site { path: self.site.root().to_owned(), why })
+    }
+}
+
+struct Counted<'a, P: ?Sized> {
+    reader: fs::File,
+    progress: &'a P,
+}
+
+impl<P: Progress + ?Sized> io::Read for Counted<'_, P> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.reader.read(buffer)?;
+        self.progress.bytes(read as u64);
+        Ok(read)
+    }
+}
+
+/// Where a title's files were put.
+#[derive(Debug)]
+pub(super) struct Placed {
+    /// Below the title's media folder, in the order of the plan.
+    pub(super) paths: Vec<SitePath>,
+}
+
+/// Puts the staged files of `title` into their places.
+///
+/// A file that a published manifest names is never overwritten with other bytes: a title whose files changed
+/// goes into a folder of its own, so that the old manifest holds until the new one takes its place.
+pub(super) fn place(
+    dir: &SiteDir,
+    ledger: &mut Ledger,
+    referenced: &BTreeMap<String, ObjectId>,
+    title: &TitleId,
+    files: &[(PlannedFile, Staged)],
+) -> Result<Placed, StageError> {
+    let before = folder_in_use(referenced, title, files);
+    let mut all = blake3::Hasher::new();
+    for (_, staged) in files {
+        all.update(&staged.id.0);
+    }
+    let own = format!("r{}", &all.finalize().to_hex()[..8]);
+    let media = site::media_folder(title);
+    for folder in [before, None, Some(own)] {
+        let paths = files.iter().map(|(file, _)| path_of(title, file, folder.as_deref()));
+        let paths = paths.collect::<Result<Vec<_>, _>>().map_err(StageError::Input)?;
+        let taken = |(path, (_, staged)): (&SitePath, &(PlannedFile, Staged))| {
+            referenced.get(&format!("{media}{path}")).is_some_and(|id| *id != staged.id)
+        };
+        if paths.iter().zip(files).any(taken) {
+            continue;
+        }
+        for (path, (_, staged)) in paths.iter().zip(files) {
+            put(dir, ledger, &format!("{media}{path}"), staged).map_err(StageError::Site)?;
+        }
+        return Ok(Placed { paths });
+    }
+    Err(StageError::Input("its files were changed in the site; run `nearcast verify` on it".to_owned()))
+}
+
+/// The folder that the published version of `title` keeps its files in, if it was replaced before.
+fn folder_in_use(
+    referenced: &BTreeMap<String, ObjectId>,
+    title: &TitleId,
+    files: &[(PlannedFile, Staged)],
+) -> Option<String> {
+    let media = site::media_folder(title);
+    let name = path_of(title, &files.first()?.0, None).ok()?;
+    let published = referenced.range(media.clone()..).map_while(|(path, _)| path.strip_prefix(&media));
+    let mut folders = published.filter_map(|path| path.strip_suffix(name.as_str())?.strip_suffix('/'));
+    folders.find(|folder| is_own_folder(folder)).map(str::to_owned)
+}
+
+/// Whether a folder's name is one that [`place`] gives.
+fn is_own_folder(name: &str) -> bool {
+    name.strip_prefix('r').is_some_and(|hex| hex.len() == 8 && hex.bytes().all(|b| b.is_ascii_hexdigit()))
+}
+
+fn path_of(title: &TitleId, file: &PlannedFile, folder: Option<&str>) -> Result<SitePath, String> {
+    let name = match &file.to {
+        FileName::OfTitle => format!("{title}.{}", file.content_type.extension()),
+        FileName::Fixed(path) => path.as_str().to_owned(),
+    };
+    let path = match folder {
+        Some(folder) => format!("{folder}/{name}"),
+        None => name,
+    };
+    path.parse().map_err(|why| format!("cannot be called {path}: {why}"))
+}
+
+fn put(dir: &SiteDir, ledger: &mut Ledger, path: &str, staged: &Staged) -> Result<(), PublishError> {
+    let there = ledger.written.get(path).filter(|w| w.id == staged.id);
+    let intact = there.is_some_and(|w| dir.is_intact(path, w.stamp()));
+    if !intact {
+        match &staged.from {
+            Waiting::InSite(copy) if copy == path => {}
+            Waiting::InSite(copy) => {
+                if site::has_outboard(staged.size) {
+                    dir.duplicate(&outboard_beside(copy), &outboard_beside(path))?;
+                }
+                dir.duplicate(copy, path)?;
+            }
+            Waiting::Incoming { file, outboard } => {
+                if let Some(outboard) = outboard {
+                    dir.move_in(outboard, &outboard_beside(path))?;
+                }
+                dir.move_in(file, path)?;
+            }
+        }
+        let stamp = Stamp::of(&dir.at(path)).map_err(|why| dir.fail(path, why))?;
+        ledger.written.insert(path.to_owned(), Written::new(staged.id, stamp));
+    }
+    if let Some((input, stamp)) = &staged.source {
+        ledger.remember(input, *stamp, staged.id);
+    }
+    Ok(())
+}
