@@ -57,6 +57,10 @@ impl Swarm {
         if let Some(until) = self.origin.rests_until(self.now) {
             self.wake_at(until, Reason::OriginRetry);
         }
+        let chokes = self.peers.iter().map(|(_, peer)| peer.choked_until).filter(|until| *until > self.now);
+        if let Some(until) = chokes.min() {
+            self.wake_at(until, Reason::Choke);
+        }
     }
 
     /// Runs that look late keep running, and their blocks may be asked for elsewhere.
@@ -71,7 +75,6 @@ impl Swarm {
                 if let Some(peer) = self.peers.get_mut(peer) {
                     peer.choked_until = peer.choked_until.max(until);
                 }
-                self.wake_at(until, Reason::Choke);
             }
         }
         self.wake_at(next, Reason::LateRun);
@@ -367,6 +370,8 @@ impl Swarm {
         run.heard = self.now;
         run.came += bytes;
         run.left.remove(blocks);
+        // A source that has almost delivered can be asked for more before it runs dry.
+        self.replan |= run.left.count() <= 2;
         let source = match asked {
             Asked::Origin => {
                 if first {
@@ -397,6 +402,7 @@ impl Swarm {
             if let Some(run) = self.runs.get_mut(id).filter(|_| id != but) {
                 run.left.remove(blocks);
                 if run.left.is_empty() {
+                    self.replan = true;
                     self.end_run(id);
                     self.put(Output::Cancel { request: id });
                 }
@@ -440,7 +446,6 @@ impl Swarm {
                 let until = self.now + self.tuning.silence;
                 if let Some(peer) = self.peers.get_mut(peer) {
                     peer.choked_until = peer.choked_until.max(until);
-                    self.wake_at(until, Reason::Choke);
                 }
             }
         }

@@ -40,6 +40,9 @@ use crate::wire::SwarmId;
 pub use api::*;
 pub use tuning::Tuning;
 
+/// Bytes handed to players that move the window of what to fetch far enough to plan anew: one run.
+const REPLAN_BYTES: u64 = 256 * 1024;
+
 /// One node's part in the swarms of one provider.
 ///
 /// Drive it as the [crate] says. It is idle, and holds no timer, when nothing plays and nobody asks.
@@ -56,6 +59,13 @@ pub struct Swarm {
     /// Something happened that may change what to do: looked at once outputs are drained.
     stirred: bool,
     wake: (Time, Reason),
+    /// Runs are to be planned anew. Most arrivals change nothing about what to ask of whom, and planning is
+    /// the dearest thing the engine does.
+    replan: bool,
+    /// When the plan that stands wants to be looked at.
+    plan_wake: (Time, Reason),
+    /// Bytes handed to players since the last plan.
+    handed: u64,
     objects: Objects,
     plays: Plays,
     runs: Runs,
@@ -102,6 +112,9 @@ impl Swarm {
             outputs: VecDeque::new(),
             stirred: true,
             wake: (Time::NEVER, Reason::Idle),
+            replan: true,
+            plan_wake: (Time::NEVER, Reason::Idle),
+            handed: 0,
             objects: Objects::default(),
             plays: Plays::default(),
             runs: Runs::default(),
@@ -129,6 +142,15 @@ impl Swarm {
         }
         self.now = now;
         self.stirred = true;
+        // These say for themselves whether the plan stands.
+        self.replan |= !matches!(
+            input,
+            Input::Timeout
+                | Input::Arrived { .. }
+                | Input::Progress { .. }
+                | Input::Sent { .. }
+                | Input::SentAll { .. }
+        );
         match input {
             Input::Timeout => {}
             Input::Settings(settings) => self.settings(settings),
@@ -198,12 +220,26 @@ impl Swarm {
 
     fn decide(&mut self) {
         self.watch_playheads();
-        self.decide_fetches();
+        self.plan();
         self.decide_connects();
         self.send_haves();
         self.start_uploads();
         self.announce();
         self.evict();
+    }
+
+    /// Plans the runs anew when something about them changed or the plan's own moment has come.
+    fn plan(&mut self) {
+        if self.replan || self.plan_wake.0 <= self.now {
+            self.replan = false;
+            self.handed = 0;
+            let others = std::mem::replace(&mut self.wake, (Time::NEVER, Reason::Idle));
+            self.decide_fetches();
+            self.plan_wake = self.wake;
+            self.wake_at(others.0, others.1);
+        } else {
+            self.wake_at(self.plan_wake.0, self.plan_wake.1);
+        }
     }
 
     fn put(&mut self, output: Output) {
@@ -267,6 +303,8 @@ impl Swarm {
         };
         let Some((handed, moved)) = self.plays.progress(self.now, id, to, &on) else { return };
         self.count_delivered(play, object, handed);
+        self.handed += handed.len();
+        self.replan |= moved.is_some() || self.handed >= REPLAN_BYTES;
         match moved {
             Some(Moved::Started(after)) => self.note(Note::Started { play, after }),
             Some(Moved::Stalled(lasted)) => self.note(Note::Stalled { play, lasted }),

@@ -157,7 +157,6 @@ impl Swarm {
                 if let Some(peer) = self.peers.get_mut(id) {
                     peer.choked_until = until;
                 }
-                self.wake_at(until, Reason::Choke);
             }
             PeerMessage::Goodbye => self.part(id, Parting::Surplus),
         }
