@@ -1,5 +1,6 @@
 //! The native shell: transport, store, origin, gateway, supernode.
 
+pub mod directory_client;
 pub mod http;
 pub mod metrics;
 pub mod origin;
@@ -7,4 +8,5 @@ pub mod origin_server;
 pub mod publish;
 pub mod relay;
 pub mod store;
+pub mod supernode;
 pub mod transport;

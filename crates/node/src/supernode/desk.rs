@@ -1,0 +1,242 @@
+//! The one task that owns a provider's directory: notes from sessions come in, messages to sessions go out.
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use nearcast_content::{FeatureSet, NodeKey};
+use nearcast_engine::directory::{Counts, Directory, Found, Input, InputError, Output, SessionId};
+use nearcast_engine::wire::directory::{Holder, RefusedReason};
+use nearcast_engine::wire::{ClientMessage, ServerMessage, Serves};
+use nearcast_engine::{Place, Span, Time};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use super::addresses::Reach;
+
+/// Notes that may wait for the desk. Sessions wait for room, which slows their reading down.
+pub(super) const NOTES: usize = 1_024;
+
+/// What the desk is told.
+#[derive(Debug)]
+pub(super) enum Note {
+    /// A node proved its key.
+    Opened { session: SessionId, node: NodeKey, place: Place, serves: Serves, seat: Seat },
+    /// A node said something.
+    Said { session: SessionId, message: ClientMessage },
+    /// A session's connection ended, or broke a rule and is to be told which.
+    Ended { session: SessionId, reason: Option<RefusedReason> },
+    /// The provider's policy has a new sequence.
+    PolicyChanged { sequence: u64 },
+    /// Someone wants to know how things stand.
+    Count(oneshot::Sender<Counts>),
+}
+
+/// What the desk knows of a session beside what the directory does. Dropping it ends the connection.
+#[derive(Debug)]
+pub(super) struct Seat {
+    /// Messages to the node, in a short queue: a node that does not take them loses its session.
+    pub(super) outbound: mpsc::Sender<ServerMessage>,
+    pub(super) reach: Reach,
+}
+
+#[derive(Debug)]
+pub(super) struct Desk {
+    directory: Directory,
+    started: Instant,
+    seats: HashMap<SessionId, Seat>,
+    relay: Option<String>,
+    policy: Option<u64>,
+}
+
+impl Desk {
+    pub(super) fn new(directory: Directory, relay: Option<String>) -> Self {
+        Self { directory, started: Instant::now(), seats: HashMap::new(), relay, policy: None }
+    }
+
+    /// Runs until `shutdown`, or until nobody can send notes any more.
+    pub(super) async fn run(mut self, mut notes: mpsc::Receiver<Note>, shutdown: CancellationToken) {
+        loop {
+            let wake = self.deliver(None);
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled() => return,
+                note = notes.recv() => match note {
+                    Some(note) => self.take(note),
+                    None => return,
+                },
+                () = sleep_until(self.started, wake) => self.tell(Input::Timeout),
+            }
+        }
+    }
+
+    fn take(&mut self, note: Note) {
+        match note {
+            Note::Opened { session, node, place, serves, seat } => {
+                self.seats.insert(session, seat);
+                self.tell(Input::Opened { session, node, place, serves });
+            }
+            Note::Said { session, message } => self.said(session, message),
+            Note::Ended { session, reason } => {
+                self.refuse(session, reason);
+            }
+            Note::PolicyChanged { sequence } => {
+                self.policy = Some(sequence);
+                let sessions: Vec<SessionId> = self.seats.keys().copied().collect();
+                for session in sessions {
+                    self.send(session, ServerMessage::PolicyChanged { sequence });
+                }
+            }
+            // Who asked may have gone: no matter.
+            Note::Count(reply) => drop(reply.send(self.directory.counts())),
+        }
+    }
+
+    /// Ends a session from here; who broke a rule is told.
+    fn refuse(&mut self, session: SessionId, reason: Option<RefusedReason>) {
+        if let Some(reason) = reason {
+            self.send(session, ServerMessage::Refused { reason });
+        }
+        self.leave(session);
+    }
+
+    fn said(&mut self, session: SessionId, message: ClientMessage) {
+        // Said before the session was ended from here.
+        if !self.seats.contains_key(&session) {
+            return;
+        }
+        match message {
+            ClientMessage::Announce { added, removed } => {
+                self.tell(Input::Announced { session, added, removed });
+            }
+            ClientMessage::Lookup { query, swarm, renditions } => {
+                self.tell(Input::Lookup { session, query, swarm, renditions });
+            }
+            ClientMessage::Signal { to, payload } => {
+                self.hand_in(Input::Signal { session, to });
+                self.deliver(Some(payload));
+            }
+            ClientMessage::Renew => self.tell(Input::Renewed { session }),
+            ClientMessage::Hello(_) => self.refuse(session, Some(RefusedReason::Misbehaved)),
+        }
+    }
+
+    fn tell(&mut self, input: Input) {
+        self.hand_in(input);
+        self.deliver(None);
+    }
+
+    fn hand_in(&mut self, input: Input) {
+        let now = Time::from_micros(u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX));
+        match self.directory.handle_input(now, input) {
+            Ok(()) => {}
+            Err(
+                error @ (InputError::UnknownSession(_)
+                | InputError::TakenSession(_)
+                | InputError::TimeWentBack(..)),
+            ) => tracing::error!(%error, "the supernode's shell made a mistake"),
+        }
+    }
+
+    /// Does what the directory wants done, and says when it wants to be woken. `signal` is what an
+    /// [`Output::Deliver`] is about.
+    fn deliver(&mut self, mut signal: Option<Vec<u8>>) -> Time {
+        loop {
+            match self.directory.poll_output() {
+                Output::Timeout(at) => return at,
+                Output::Admitted { session, lease } => self.welcome(session, lease),
+                Output::TurnedAway { session, after } => {
+                    self.dismiss(session, ServerMessage::RetryAfter { millis: millis(after) });
+                }
+                Output::Answer { session, query, holders, again } => {
+                    let holders = self.holders(session, &holders);
+                    let again_millis = millis(again);
+                    self.send(session, ServerMessage::Holders { query, holders, again_millis });
+                }
+                Output::Deliver { from, to } => {
+                    if let Some(payload) = signal.take() {
+                        self.send(to, ServerMessage::Signal { from, payload });
+                    }
+                }
+                Output::RetryAfter { session, after } => {
+                    self.send(session, ServerMessage::RetryAfter { millis: millis(after) });
+                }
+                Output::Close { session, reason } => {
+                    self.dismiss(session, ServerMessage::Refused { reason });
+                }
+                Output::Expired { session } => {
+                    self.seats.remove(&session);
+                }
+            }
+        }
+    }
+
+    fn welcome(&mut self, session: SessionId, lease: Span) {
+        let Some(seat) = self.seats.get(&session) else { return };
+        let welcome = ServerMessage::Welcome {
+            features: FeatureSet::CREDENTIAL.0,
+            lease_millis: millis(lease),
+            observed: seat.reach.observed().to_string(),
+            relay: self.relay.clone(),
+        };
+        self.send(session, welcome);
+        // Who was away when the policy changed learns it here.
+        if let Some(sequence) = self.policy {
+            self.send(session, ServerMessage::PolicyChanged { sequence });
+        }
+    }
+
+    fn holders(&self, asker: SessionId, found: &[Found]) -> Vec<Holder> {
+        let Some(asker) = self.seats.get(&asker) else { return Vec::new() };
+        let with_addresses = |found: &Found| {
+            let seat = self.seats.get(&found.session)?;
+            Some(Holder {
+                node: found.node,
+                nearness: found.nearness,
+                renditions: found.holding.renditions,
+                coverage: found.holding.coverage,
+                addresses: seat.reach.told_to(&asker.reach),
+            })
+        };
+        found.iter().filter_map(with_addresses).collect()
+    }
+
+    /// Sends without waiting. A node whose queue is full does not keep up: its session ends, so that nobody
+    /// waits for it and nothing piles up.
+    fn send(&mut self, session: SessionId, message: ServerMessage) {
+        let Some(seat) = self.seats.get(&session) else { return };
+        if seat.outbound.try_send(message).is_err() {
+            tracing::debug!(?session, "a node does not take its messages, its session ends");
+            self.leave(session);
+        }
+    }
+
+    /// Last words to a session that the directory ended.
+    fn dismiss(&mut self, session: SessionId, last: ServerMessage) {
+        if let Some(seat) = self.seats.remove(&session) {
+            // A queue that is full of other messages has no room for this one: the connection ends all the same.
+            let _ = seat.outbound.try_send(last);
+        }
+    }
+
+    fn leave(&mut self, session: SessionId) {
+        if self.seats.remove(&session).is_some() {
+            self.hand_in(Input::Closed { session });
+        }
+    }
+}
+
+fn millis(span: Span) -> u32 {
+    u32::try_from(span.millis()).unwrap_or(u32::MAX)
+}
+
+async fn sleep_until(started: Instant, at: Time) {
+    match started.checked_add(std::time::Duration::from_micros(at.micros())) {
+        Some(at) if at.duration_since(started).as_secs() < FOREVER_SECS => {
+            tokio::time::sleep_until(at.into()).await;
+        }
+        Some(_) | None => std::future::pending().await,
+    }
+}
+
+/// Beyond this nothing is waited for: the timer's range ends before that of [`Time`].
+const FOREVER_SECS: u64 = 365 * 24 * 3_600;
