@@ -1,5 +1,6 @@
 //! Handing blocks out: every byte is hashed again on its way.
 
+use std::panic;
 use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
@@ -78,7 +79,12 @@ impl Store {
             store.read_block(object, block, &mut buf)?;
             Ok(Bytes::from(buf))
         });
-        read.await.unwrap_or(Err(StoreError::Closed))
+        match read.await {
+            Ok(read) => read,
+            Err(error) if error.is_panic() => panic::resume_unwind(error.into_panic()),
+            // The runtime is going down, and the store with it.
+            Err(_) => Err(StoreError::Closed),
+        }
     }
 
     /// Reads a run for a peer. Blocks past the end of the object are left out, as the peer expects.

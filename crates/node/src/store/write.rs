@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use nearcast_content::tree::{Decoded, Hasher, Need, PAIR_LEN, Parents, RunDecoder};
+use nearcast_content::tree::{Decoded, Hasher, OriginCheck, OriginNeed, PAIR_LEN};
 use nearcast_content::{BlockRange, ObjectId, ObjectSize, Verified};
 
 use super::{Change, Entry, Shared, Store, StoreError, limits, lock};
@@ -87,22 +87,17 @@ impl Store {
         let size = ObjectSize::new(bytes.len() as u64).filter(|_| found == object);
         let size = size.ok_or(StoreError::OtherObject { object })?;
         let (mut writer, mut rest) = (self.writer(object, size), bytes);
-        let mut decoder = RunDecoder::new(object, size, size.all());
-        while let Some(need) = decoder.needs() {
-            let pair = match need {
-                Need::Parent { offset } => outboard[..].parent(offset).unwrap_or([0; PAIR_LEN]),
-                Need::Block { .. } => [0; PAIR_LEN],
-            };
-            let piece = match need {
-                Need::Parent { .. } => &pair[..],
-                Need::Block { len, .. } => {
+        let mut check = OriginCheck::new(object, size, size.all(), &outboard[..]);
+        let lie = |_| StoreError::OtherObject { object };
+        while let Some(next) = check.next().map_err(lie)? {
+            match next {
+                OriginNeed::Write(parent) => writer.put(parent, &[])?,
+                OriginNeed::Block { len, .. } => {
                     let (block, tail) = rest.split_at(len);
+                    writer.put(check.feed(block).map_err(lie)?, block)?;
                     rest = tail;
-                    block
                 }
-            };
-            let decoded = decoder.feed(piece).map_err(|_| StoreError::OtherObject { object })?;
-            writer.put(decoded, piece)?;
+            }
         }
         Ok(())
     }

@@ -43,19 +43,25 @@ fn a_full_disk_is_named_and_evicting_helps() {
 }
 
 #[test]
-fn evicting_works_when_not_a_page_is_left() {
+fn a_flush_without_room_keeps_the_blocks_and_is_made_up_for() {
     let disk = MemoryDisk::default();
     let (store, _) =
         Store::open_on(Arc::new(disk.clone()), Path::new("/cache"), Flushing::Caller).expect("opens");
-    let samples: Vec<Sample> = (0..40).map(|n| Sample::new(n, 100_000)).collect();
-    for sample in &samples {
-        sample.put(&store, sample.size.all()).expect("room");
-        store.flush().expect("room");
-    }
-    for sample in &samples {
-        disk.limit(Some(disk.used()));
-        store.remove(sample.id, range(1, 2)).expect("evicting needs no room");
-    }
+    let sample = Sample::new(3, 100_000);
+    sample.put(&store, sample.size.all()).expect("room");
+    disk.limit(Some(disk.used()));
+    assert!(matches!(store.flush(), Err(StoreError::Full { .. })), "there was room for the record");
+    sample.check(&store, sample.size.all());
+    store.remove(sample.id, range(1, 2)).expect("evicting needs no room");
+    store.flush().expect("room again");
+    let held = store.holdings();
+    assert_eq!(held[0].blocks.count(), 6);
+    drop(store);
+    disk.limit(None);
+    let (store, found) =
+        Store::open_on(Arc::new(disk), Path::new("/cache"), Flushing::Caller).expect("opens");
+    assert_eq!(found, held);
+    assert_eq!(store.verify_all().expect("readable"), []);
 }
 
 /// The same on a real file system of 12 MiB. Mounting needs root; whoever is not root has the test above.
