@@ -1,6 +1,7 @@
 //! The native shell: transport, store, origin, gateway, supernode.
 
 pub mod directory_client;
+pub mod gateway;
 pub mod http;
 pub mod metrics;
 pub mod origin;
