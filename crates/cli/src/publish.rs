@@ -11,11 +11,14 @@ use nearcast_content::{Link, SigningKey, Text, TitleId, UnixTime, WebUrl};
 use nearcast_node::publish::{self, Copying, KeyOrigin, Options, Progress, ProviderKeyFile, Summary};
 use serde_json::json;
 
+/// Exit code when something was left out; 1 and 2 are failures of the whole command.
+const LEFT_OUT: u8 = 3;
+
 /// Turn media into a site: a folder of static files that `nearcast serve` or any web server serves.
 ///
 /// Takes sound files that browsers play as they are (MP3, M4A, FLAC, Opus, Ogg Vorbis, WAV) and ready HLS
 /// folders. Titles of earlier runs stay; what has not changed is not read again. A file that cannot be
-/// published is named and left out, and the command then ends with code 1.
+/// published is named and left out, and the command then ends with code 3.
 #[derive(Debug, clap::Args)]
 pub(crate) struct PublishArgs {
     /// Files and folders to publish.
@@ -80,7 +83,7 @@ pub(crate) fn run(args: PublishArgs) -> anyhow::Result<ExitCode> {
     } else {
         print(&summary, &args, &key, link.as_ref(), started);
     }
-    Ok(if summary.skipped.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    Ok(if summary.skipped.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(LEFT_OUT) })
 }
 
 fn open_key(path: Option<&Path>) -> anyhow::Result<ProviderKeyFile> {

@@ -6,6 +6,8 @@
 
 use std::collections::BTreeMap;
 
+use nearcast_content::limits;
+
 /// A playlist.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Playlist {
@@ -239,7 +241,9 @@ impl MediaReader {
         match tag {
             "#EXTINF" => {
                 let seconds = value.split(',').next().unwrap_or_default();
-                self.duration_ms = Some(thousandths(seconds.trim()).ok_or(Refusal::Form("#EXTINF"))?);
+                // Bounded as in a manifest, so that sums of them cannot overflow.
+                let length = thousandths(seconds.trim()).filter(|ms| *ms <= limits::DURATION_MS);
+                self.duration_ms = Some(length.ok_or(Refusal::Form("#EXTINF"))?);
             }
             "#EXT-X-BYTERANGE" => {
                 self.range = Some(byte_range(value).ok_or(Refusal::Form("#EXT-X-BYTERANGE"))?);
@@ -440,6 +444,7 @@ mod tests {
             ("4.0004", "-4", "line 5: #EXTINF"),
             ("4.0004", "nan", "line 5: #EXTINF"),
             ("4.0004", "99999999999999999999", "line 5: #EXTINF"),
+            ("4.0004", "9999999999999999", "line 5: #EXTINF"),
             ("1000@800", "0@800", "line 7: the byte range"),
             ("1000@800", "18446744073709551615@800", "line 7: the byte range"),
             ("1000@800", "1000@x", "line 6: #EXT-X-BYTERANGE"),
@@ -453,6 +458,19 @@ mod tests {
             assert_ne!(bent, MEDIA);
             let why = media(&bent).expect_err(to);
             assert!(why.starts_with(want), "{to}: {why}");
+        }
+    }
+
+    proptest::proptest! {
+        /// Whatever is put into a good playlist, it is read or refused, and never more than its length says.
+        #[test]
+        fn mangled_playlists_are_survived(at in 0..MEDIA.len(), cut in 0usize..40, put in "[ -~\n]{0,20}") {
+            let end = (at + cut).min(MEDIA.len());
+            let mangled = format!("{}{put}{}", &MEDIA[..at], &MEDIA[end..]);
+            if let Ok(read) = media(&mangled) {
+                proptest::prop_assert!(!read.segments.is_empty());
+                proptest::prop_assert!(read.segments.len() <= mangled.lines().count());
+            }
         }
     }
 
