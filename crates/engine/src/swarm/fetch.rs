@@ -6,6 +6,7 @@ use nearcast_content::{BLOCK_SIZE, BlockRange, BlockSet, ByteRange};
 
 use super::Swarm;
 use super::api::*;
+use super::connect::SETTLE;
 use super::objects::Track;
 use super::objects::{ObjectIx, TrackPart};
 use super::pick::{Choice, Crowd, Offer, OriginOffer, Question};
@@ -32,6 +33,7 @@ struct Pick {
     blocks: BlockRange,
     due: Time,
     starting: bool,
+    reading: bool,
     hedge: bool,
     swarm: SwarmId,
     /// Holders among connected peers: rarer goes first outside the stretch that is fetched in order.
@@ -45,6 +47,8 @@ impl Swarm {
         self.cancel_unwanted(&wanted);
         let titles = self.titles_of(&wanted);
         self.connects.want(self.now, &titles);
+        // Before the runs are placed: who is being connected to may bring what nobody else would.
+        self.decide_connects();
         self.tell_interests(&wanted);
         let mut picks = self.cut(&wanted);
         self.order(&mut picks);
@@ -182,7 +186,9 @@ impl Swarm {
                             object: demand.object,
                             blocks: run,
                             due,
-                            starting: demand.starting && run.start < covering.start + self.tuning.run_blocks,
+                            starting: demand.starting && run.start < covering.start + START_RACE_BLOCKS,
+                            reading: demand.reader.is_some()
+                                && run.start < covering.start + 2 * self.tuning.share_blocks,
                             hedge: self.runs.owing(demand.object, run) > 0,
                             swarm,
                             holders: self.peers.holders(demand.object, run.start),
@@ -207,7 +213,7 @@ impl Swarm {
         let due = self.plays.due(play, demand.media_of(rest.start));
         // A player that reads here expects bytes within a time that grows with how far ahead it reads.
         let due = match demand.reader {
-            Some(since) if rest.start < first + 2 * unit => due.min(since + due.since(since).over(4)),
+            Some(since) if rest.start < first + 2 * unit => due.min(since + due.since(since).over(2)),
             Some(_) | None => due,
         };
         (BlockRange::new(rest.start, end), due)
@@ -235,6 +241,7 @@ impl Swarm {
             now: self.now,
             due: pick.due,
             starting: pick.starting,
+            reading: pick.reading,
             hedge: pick.hedge,
             crowd: self.crowd(&pick),
             offers: &offers,
@@ -309,7 +316,9 @@ impl Swarm {
             .map(|(_, p)| rank(&p.node.0, salt))
             .peekable();
         if others.peek().is_none() {
-            let unknown = self.connects.unsettled(self.now, pick.swarm);
+            let unasked = |p: &super::peers::Peer| p.silent_about(self.now, pick.object, SETTLE);
+            let unknown =
+                self.connects.unsettled(self.now, pick.swarm) || self.peers.iter().any(|(_, p)| unasked(p));
             return if unknown { Crowd::Unknown } else { Crowd::Nobody };
         }
         if others.all(|theirs| mine <= theirs) { Crowd::OursToBring } else { Crowd::TheirsToBring }
@@ -391,6 +400,7 @@ impl Swarm {
         };
         for news in self.objects.arrived(object, blocks, source) {
             self.peers.note_added(object, news);
+            self.count_early(object, news);
         }
         self.holding_changed(object);
         self.settle_doubles(request, object, blocks);

@@ -40,6 +40,8 @@ use crate::wire::SwarmId;
 pub use api::*;
 pub use tuning::Tuning;
 
+/// Blocks remembered as handed over early; a handful at most is ever on its way between two tasks.
+const MAX_EARLY: usize = 256;
 /// Bytes handed to players that move the window of what to fetch far enough to plan anew: one run.
 const REPLAN_BYTES: u64 = 256 * 1024;
 
@@ -64,6 +66,8 @@ pub struct Swarm {
     replan: bool,
     /// When the plan that stands wants to be looked at.
     plan_wake: (Time, Reason),
+    /// Blocks handed to players before the engine heard of their arrival: readers see the store first.
+    early: Vec<(PlayId, ObjectIx, u32)>,
     /// Bytes handed to players since the last plan.
     handed: u64,
     objects: Objects,
@@ -114,6 +118,7 @@ impl Swarm {
             wake: (Time::NEVER, Reason::Idle),
             replan: true,
             plan_wake: (Time::NEVER, Reason::Idle),
+            early: Vec::new(),
             handed: 0,
             objects: Objects::default(),
             plays: Plays::default(),
@@ -221,7 +226,6 @@ impl Swarm {
     fn decide(&mut self) {
         self.watch_playheads();
         self.plan();
-        self.decide_connects();
         self.send_haves();
         self.start_uploads();
         self.announce();
@@ -239,6 +243,7 @@ impl Swarm {
             self.wake_at(others.0, others.1);
         } else {
             self.wake_at(self.plan_wake.0, self.plan_wake.1);
+            self.decide_connects();
         }
     }
 
@@ -323,6 +328,17 @@ impl Swarm {
         // bytes of this step are cache or were counted with their block.
         let first = state.size.covering(handed);
         let mut shares = Vec::new();
+        for block in
+            state.held.missing(first).flat_map(nearcast_content::BlockRange::iter).collect::<Vec<_>>()
+        {
+            let of = state.size.bytes_of(nearcast_content::BlockRange::new(block, block + 1));
+            let bytes = of.end.min(handed.end).saturating_sub(of.start.max(handed.start));
+            left -= bytes.min(left);
+            // Steps end within blocks: a block is early once.
+            if self.early.len() < MAX_EARLY && !self.early.contains(&(play, object, block)) {
+                self.early.push((play, object, block));
+            }
+        }
         for (source, bytes) in state.take_fresh(first) {
             let bytes = bytes.min(left);
             left -= bytes;
@@ -331,6 +347,20 @@ impl Swarm {
         shares.push((Source::Cache, left));
         for (source, bytes) in shares.into_iter().filter(|(_, bytes)| *bytes > 0) {
             self.note(Note::Delivered { play, source, bytes });
+        }
+    }
+
+    /// Blocks that a player had before the engine heard of them count for their source now.
+    pub(super) fn count_early(&mut self, object: ObjectIx, blocks: nearcast_content::BlockRange) {
+        let (known, early) = std::mem::take(&mut self.early)
+            .into_iter()
+            .partition(|(_, o, b)| *o == object && blocks.contains(*b));
+        self.early = early;
+        for (play, _, block) in known {
+            let block = nearcast_content::BlockRange::new(block, block + 1);
+            for (source, bytes) in self.objects.get_mut(object).take_fresh(block) {
+                self.note(Note::Delivered { play, source, bytes });
+            }
         }
     }
 

@@ -210,7 +210,7 @@ impl Swarm {
             return self.misbehaved(id, Misbehaviour::BadHave);
         }
         let Some(peer) = self.peers.get_mut(id) else { return };
-        if !peer.told.contains(&ix) {
+        if !peer.told.contains_key(&ix) {
             // Told without being asked, or after the interest was taken back: nothing to keep.
             return;
         }
@@ -276,16 +276,18 @@ impl Swarm {
         let open = |d: &&Demand| !self.objects.get(d.object).complete();
         self.interests = wanted.iter().filter(open).map(|d| d.object).take(MAX_INTERESTS).collect();
         let mut messages = Vec::new();
-        let (interests, objects) = (&self.interests, &self.objects);
+        let (interests, objects, now) = (&self.interests, &self.objects, self.now);
         for (id, peer) in self.peers.iter_mut().filter(|(_, p)| p.hello.is_some()) {
-            let gone: Vec<ObjectIx> = peer.told.difference(interests).copied().collect();
+            let gone: Vec<ObjectIx> =
+                peer.told.keys().filter(|ix| !interests.contains(ix)).copied().collect();
             for ix in gone {
                 peer.told.remove(&ix);
                 peer.haves.remove(&ix);
                 messages.push((id, PeerMessage::NoInterest { object: objects.get(ix).id }));
             }
             for ix in interests {
-                if peer.told.insert(*ix) {
+                if !peer.told.contains_key(ix) {
+                    peer.told.insert(*ix, now);
                     messages.push((id, PeerMessage::Interest { object: objects.get(*ix).id }));
                 }
             }

@@ -29,13 +29,15 @@ pub(super) struct Peer {
     /// What it holds of the objects we asked about.
     pub(super) haves: BTreeMap<ObjectIx, BlockSet>,
     /// Objects we told it we are interested in.
-    pub(super) told: BTreeSet<ObjectIx>,
+    pub(super) told: BTreeMap<ObjectIx, Time>,
     /// Objects it is interested in, with what of ours it does not know yet.
     pub(super) interests: BTreeMap<ObjectIx, Untold>,
     /// Objects it is interested in that we have not heard of so far.
     pub(super) unknown: BTreeSet<ObjectId>,
     /// When the last have went to it.
     pub(super) have_sent: Time,
+    /// When it connected.
+    pub(super) since: Time,
     /// When it last gave us something or took something from us.
     pub(super) useful: Time,
 }
@@ -60,6 +62,17 @@ impl Peer {
         self.haves.get(&object).map_or(BlockRange::new(range.start, range.start), |held| {
             held.run_at(range.start).intersect(range)
         })
+    }
+
+    /// Whether it may still say that it holds something of an object: it was asked less than `patience` ago and
+    /// has not answered, or has not even said HELLO.
+    pub(super) fn silent_about(&self, now: Time, object: ObjectIx, patience: Span) -> bool {
+        let (asked, answered) = match self.hello {
+            None => (Some(&self.since), false),
+            Some(Serves::Nobody) => return false,
+            Some(Serves::Others) => (self.told.get(&object), self.haves.contains_key(&object)),
+        };
+        self.path == Path::Direct && !answered && asked.is_some_and(|at| now.since(*at) < patience)
     }
 
     pub(super) fn holds(&self, object: ObjectIx, block: u32) -> bool {
@@ -134,7 +147,8 @@ impl Peers {
                 pipe: Pipe::new(self.prior),
                 choked_until: Time::ZERO,
                 haves: BTreeMap::new(),
-                told: BTreeSet::new(),
+                told: BTreeMap::new(),
+                since: now,
                 interests: BTreeMap::new(),
                 unknown: BTreeSet::new(),
                 have_sent: Time::ZERO,

@@ -45,6 +45,8 @@ pub(super) struct Question<'a> {
     pub(super) due: Time,
     /// A play waits for these bytes to start or go on after a seek.
     pub(super) starting: bool,
+    /// A player reads right here and waits for these bytes, whenever they play.
+    pub(super) reading: bool,
     /// A source asked for it earlier looks late.
     pub(super) hedge: bool,
     pub(super) crowd: Crowd,
@@ -124,6 +126,8 @@ fn origin_from(tuning: &Tuning, q: &Question<'_>, origin: OriginOffer) -> (Time,
     match q.crowd {
         Crowd::OursToBring => (q.now, Why::OurShare),
         Crowd::Nobody if q.due == Time::NEVER => (q.now, Why::Prefetch),
+        // Alone, a player is served as fast as by any web server.
+        Crowd::Nobody if q.reading => (q.now, Why::Deadline),
         Crowd::Nobody => ((q.due - tuning.lone_lead).min(last_moment.0), Why::Deadline),
         Crowd::Unknown | Crowd::Held | Crowd::TheirsToBring => last_moment,
     }
@@ -142,7 +146,8 @@ mod tests {
     fn ask(due_secs: u64, crowd: Crowd, offers: &[Offer], origin_millis: Option<u64>) -> Choice {
         let origin = origin_millis.map(|ms| OriginOffer { takes: Span::from_millis(ms), ready: true });
         let due = if due_secs == 0 { Time::NEVER } else { NOW + Span::from_secs(due_secs) };
-        let q = Question { now: NOW, due, starting: false, hedge: false, crowd, offers, origin };
+        let q =
+            Question { now: NOW, due, starting: false, reading: false, hedge: false, crowd, offers, origin };
         NearFirst.choose(&Tuning::default(), &q)
     }
 
@@ -177,6 +182,7 @@ mod tests {
             now: NOW,
             due: NOW,
             starting: true,
+            reading: true,
             hedge: false,
             crowd: Crowd::Unknown,
             offers,
