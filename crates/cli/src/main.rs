@@ -1,6 +1,9 @@
 //! The nearcast command.
 
+mod node;
 mod publish;
+mod serve;
+mod shell;
 
 use std::process::ExitCode;
 
@@ -17,10 +20,18 @@ struct Cli {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     Publish(publish::PublishArgs),
+    Serve(serve::ServeArgs),
+    Node(node::NodeArgs),
+    Titles(node::GatewayArgs),
+    Status(node::GatewayArgs),
 }
 
 fn main() -> anyhow::Result<ExitCode> {
     match Cli::parse().command {
         Command::Publish(args) => publish::run(args),
+        Command::Serve(args) => serve::run(args),
+        Command::Node(args) => node::run(args),
+        Command::Titles(args) => node::titles(args),
+        Command::Status(args) => node::status(args),
     }
 }

@@ -3,7 +3,7 @@
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use prometheus_client::encoding::text::encode;
-use prometheus_client::registry::Registry;
+pub use prometheus_client::registry::Registry;
 
 /// The registry that every part of a node registers with. All names start with `nearcast_`.
 pub fn registry() -> Registry {

@@ -55,7 +55,7 @@ fn builder(config: &TransportConfig, bind: SocketAddr) -> Result<Builder, BindEr
         .transport_config(settings(End::Acceptor))
         // It asks the router for a port otherwise, and probes the local network for that.
         .portmapper_config(PortmapperConfig::Disabled)
-        .net_report_config(net_report(config))
+        .net_report_config(net_report())
         // Without this, other sockets are bound beside ours.
         .clear_ip_transports()
         .bind_addr(bind)
@@ -66,7 +66,8 @@ fn builder(config: &TransportConfig, bind: SocketAddr) -> Result<Builder, BindEr
         builder = builder.bind_addr_with_opts(v6, optional).map_err(wrong)?;
     }
     Ok(match &config.relay {
-        None => builder.relay_mode(RelayMode::Disabled),
+        // A relay may be told of later.
+        None => builder.relay_mode(RelayMode::Custom(RelayMap::empty())),
         Some(relay) => {
             let roots = relay.roots.iter().map(|der| der.clone().into());
             builder
@@ -77,14 +78,14 @@ fn builder(config: &TransportConfig, bind: SocketAddr) -> Result<Builder, BindEr
 }
 
 /// What the endpoint finds out about its network by itself.
-fn net_report(config: &TransportConfig) -> NetReportConfig {
+fn net_report() -> NetReportConfig {
     let mut report = NetReportConfig::minimal();
     // Without an answer to a request or by UDP, a relay never counts as usable. It goes to our relay alone.
-    report.https_probes = config.relay.is_some();
+    report.https_probes = true;
     report
 }
 
-fn relay_config(relay: &RelayChoice) -> RelayConfig {
+pub(super) fn relay_config(relay: &RelayChoice) -> RelayConfig {
     let config = RelayConfig::new(relay.url.clone(), relay.discovery_port.map(RelayQuicConfig::new));
     match &relay.token {
         Some(token) => config.with_auth_token(token),

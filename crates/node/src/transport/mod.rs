@@ -166,6 +166,11 @@ impl Transport {
         self.0.endpoint.online().await;
     }
 
+    /// Can be reached through this relay too, from here on.
+    pub async fn use_relay(&self, relay: &RelayChoice) {
+        self.0.endpoint.insert_relay(relay.url.clone(), Arc::new(dial::relay_config(relay))).await;
+    }
+
     /// Connects to a node at these addresses, or through a relay. Ends in [`TransportEvent::Connected`] or
     /// [`TransportEvent::ConnectFailed`].
     pub fn connect(&self, node: NodeKey, addresses: Vec<SocketAddr>, relay: Option<RelayUrl>) {

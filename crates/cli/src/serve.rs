@@ -1,0 +1,167 @@
+//! `nearcast serve`: a site's origin, supernode and relay in one process.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context as _, bail};
+use nearcast_content::{Catalogue, Document as _, Link, ProviderKey, Trust, UnixTime, WebUrl, site};
+use nearcast_node::http::{ConnectionLimits, Uplink};
+use nearcast_node::origin_server::{Folder, OriginOptions, OriginServer, kind_of};
+use nearcast_node::relay::{Admission, Relay, RelayConfig};
+use nearcast_node::supernode::{self, SupernodeConfig};
+use nearcast_node::{metrics, publish};
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use crate::shell;
+
+/// Serve a site: the origin of its media, and the supernode where its listeners find each other.
+///
+/// A folder of media that is no site is published first, into a site beside it.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ServeArgs {
+    /// The site, or a folder of media.
+    #[arg(value_name = "SITE")]
+    site: PathBuf,
+    /// Address to listen on; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8400")]
+    listen: SocketAddr,
+    /// Web address at which listeners find this, when it differs from --listen (behind a proxy, by name).
+    #[arg(long, value_name = "URL")]
+    url: Option<WebUrl>,
+    /// Ceiling on everything served, like 20mbit.
+    #[arg(long, value_name = "RATE", value_parser = shell::rate)]
+    uplink: Option<nearcast_engine::Rate>,
+    /// Address of the relay that connects listeners behind hard NATs, or "off".
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
+    relay: RelayAddress,
+    /// Print one JSON object when ready instead of text.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Where the relay listens, if anywhere.
+#[derive(Clone, Copy, Debug)]
+enum RelayAddress {
+    Off,
+    On(SocketAddr),
+}
+
+impl std::str::FromStr for RelayAddress {
+    type Err = std::net::AddrParseError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "off" { Ok(Self::Off) } else { Ok(Self::On(text.parse()?)) }
+    }
+}
+
+/// Runs the command.
+pub(crate) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
+    shell::start_logs();
+    let site = ready_site(&args.site)?;
+    let provider = provider_of(&site)?;
+    shell::run(async |stop| serve(&args, site, provider, stop).await)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn serve(
+    args: &ServeArgs,
+    site: PathBuf,
+    provider: ProviderKey,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let uplink = match args.uplink {
+        Some(rate) => Some(Uplink::new(rate).context("--uplink must be more than nothing")?),
+        None => None,
+    };
+    let mut registry = metrics::registry();
+    let options = OriginOptions { site, listen: args.listen, uplink, limits: ConnectionLimits::PUBLIC };
+    let server = OriginServer::bind(options, &mut registry).await?;
+    let relay = start_relay(args.relay).await?;
+    let config = SupernodeConfig {
+        relay: relay.as_ref().map(|r| r.url().to_string()),
+        ..SupernodeConfig::new(vec![provider])
+    };
+    let (router, supernode) = supernode::router(config)?;
+    announce(args, server.address(), provider)?;
+    let running = tokio::spawn(server.run(router, Arc::new(registry), stop.clone()));
+    stop.cancelled().await;
+    supernode.close();
+    running.await.context("the server ended badly")?;
+    if let Some(relay) = relay {
+        relay.shutdown().await;
+    }
+    Ok(())
+}
+
+/// Says where listeners find this.
+fn announce(args: &ServeArgs, address: SocketAddr, provider: ProviderKey) -> anyhow::Result<()> {
+    let own = || format!("http://{}/", reachable(address)).parse();
+    let url: WebUrl = match &args.url {
+        Some(url) => url.clone().folder(),
+        None => own().context("the address makes no URL")?,
+    };
+    let link = Link { site: url.clone(), provider: Some(provider), title: None };
+    if args.json {
+        let ready = json!({ "url": url.as_str(), "link": link.to_string(), "provider": provider });
+        return shell::say(&ready.to_string());
+    }
+    shell::say(&format!("Serving {}", args.site.display()))?;
+    shell::say(&format!("  listeners run:  nearcast node '{link}'"))?;
+    shell::say(&format!("  any player:     {url}media/"))?;
+    shell::say(&format!("  metrics:        {url}metrics"))?;
+    shell::say("Stop with Ctrl-C.")
+}
+
+/// An address that can be opened, for one that stands for all.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
+    }
+    address
+}
+
+async fn start_relay(address: RelayAddress) -> anyhow::Result<Option<Relay>> {
+    let RelayAddress::On(address) = address else { return Ok(None) };
+    // Whoever has a session with the supernode may use the relay; it carries no delivery, so there is little
+    // to gain from it for others. Its own bounds on clients and rates hold for all.
+    let doorkeeper = Arc::new(|_: &nearcast_node::relay::Caller| Admission::Welcome);
+    let relay = Relay::spawn(RelayConfig::new(address, doorkeeper)).await;
+    Ok(Some(relay.context("the relay does not start; choose another --relay address, or --relay off")?))
+}
+
+/// The site itself, or the one made of a folder of media.
+fn ready_site(folder: &Path) -> anyhow::Result<PathBuf> {
+    let kind = kind_of(folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    if kind == Folder::Site {
+        return Ok(folder.to_owned());
+    }
+    let mut name = folder.file_name().context("a folder with a name is needed")?.to_owned();
+    name.push(".site");
+    let site = folder.with_file_name(name);
+    tracing::info!(site = %site.display(), "this is a folder of media: publishing it");
+    let key = publish::ProviderKeyFile::open(&publish::default_key_path()?)?;
+    let now = UnixTime(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs());
+    let options = publish::Options::new(key.key, now);
+    let summary = publish::publish(&[folder.to_owned()], &site, &options, &())?;
+    for skipped in &summary.skipped {
+        tracing::warn!(path = %skipped.path.display(), why = %skipped.why, "left out");
+    }
+    if summary.titles == 0 {
+        bail!("{} has nothing that can be published", folder.display());
+    }
+    Ok(site)
+}
+
+/// Who signed the site.
+fn provider_of(folder: &Path) -> anyhow::Result<ProviderKey> {
+    let path = folder.join(site::CATALOGUE);
+    let bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let now = UnixTime(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs());
+    let accepted = Catalogue::open(&bytes, &Trust::first_use(), now)
+        .with_context(|| format!("{} cannot be served", path.display()))?;
+    Ok(accepted.signer)
+}

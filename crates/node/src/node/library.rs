@@ -1,0 +1,332 @@
+//! A node's titles as players see them: what there is, which file is what, and reads of verified bytes.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use futures_util::{StreamExt, stream};
+use nearcast_content::catalogue::Entry;
+use nearcast_content::{Catalogue, DocumentError, ObjectRef, ObjectSize, Policy, TitleId};
+use nearcast_engine::swarm::{Input, PlayId, ReadId, RenditionId, Stored};
+use tokio::sync::{mpsc, oneshot};
+
+use super::board::Board;
+use super::counts::Counts;
+use super::drive::{Glimpse, NodeInput, Told};
+use super::reads::Reading;
+use super::shelf::{Memory, Shelf, SiteError};
+use super::titles::{File, Title, swarm_of};
+use crate::gateway::{
+    BodyStream, Document, Library, LookupError, Media, ReadError, ReadRequest, Resolved, TitleSummary,
+};
+use crate::origin::Trouble;
+use crate::store::Store;
+
+/// Name under which every title has the file that players open first.
+const ENTRY: &str = "play";
+/// When a player that found neither origin nor peers is told to try again.
+pub(super) const RETRY_AFTER: Duration = Duration::from_secs(5);
+
+/// The titles of one provider at this node. Clones are the same library.
+#[derive(Clone, Debug)]
+pub struct NodeLibrary(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    shelf: Arc<Shelf>,
+    store: Store,
+    board: Arc<Board>,
+    counts: Arc<Counts>,
+    tell: mpsc::Sender<Told>,
+    shown: RwLock<Shown>,
+    titles: RwLock<BTreeMap<TitleId, Arc<Title>>>,
+    /// One title is opened at a time: players ask for several files of a title at once.
+    opening: tokio::sync::Mutex<()>,
+    renditions: AtomicU32,
+    reads: AtomicU64,
+}
+
+/// What the catalogue said last.
+#[derive(Debug, Default)]
+struct Shown {
+    entries: Vec<Entry>,
+    withdrawn: Vec<TitleId>,
+    provider: String,
+}
+
+/// How a node is doing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NodeStatus {
+    /// Connected peers.
+    pub peers: usize,
+    /// Bytes in the cache.
+    pub held_bytes: u64,
+    /// Bytes handed to players from the cache.
+    pub from_cache: u64,
+    /// Bytes handed to players that peers had sent.
+    pub from_peers: u64,
+    /// Bytes handed to players that the origin had sent.
+    pub from_origin: u64,
+    /// Bytes sent to peers.
+    pub sent: u64,
+    /// Plays that started.
+    pub plays: u64,
+    /// Stalls.
+    pub stalls: u64,
+}
+
+impl NodeLibrary {
+    pub(super) fn new(
+        shelf: Arc<Shelf>,
+        store: Store,
+        board: Arc<Board>,
+        counts: Arc<Counts>,
+        tell: mpsc::Sender<Told>,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            shelf,
+            store,
+            board,
+            counts,
+            tell,
+            shown: RwLock::default(),
+            titles: RwLock::default(),
+            opening: tokio::sync::Mutex::default(),
+            renditions: AtomicU32::new(0),
+            reads: AtomicU64::new(0),
+        }))
+    }
+
+    fn summary(&self, entry: &Entry) -> TitleSummary {
+        let text = |t: &Option<nearcast_content::Text>| t.as_ref().map(|t| t.as_str().to_owned());
+        let opened = self.opened(&entry.title);
+        let file = opened.as_ref().and_then(|t| t.entry()).unwrap_or(ENTRY).to_owned();
+        TitleSummary {
+            id: entry.title.clone(),
+            name: entry.name.as_str().to_owned(),
+            artist: text(&entry.artist),
+            album: text(&entry.album),
+            track: entry.track,
+            duration_ms: entry.duration_ms,
+            kind: entry.media,
+            file,
+            whole: opened.as_ref().and_then(|t| t.whole()).map(str::to_owned),
+            cached_permille: opened.map_or(0, |t| self.cached(&t)),
+        }
+    }
+
+    /// The provider's name.
+    pub fn provider_name(&self) -> String {
+        self.0.shown.read().unwrap_or_else(PoisonError::into_inner).provider.clone()
+    }
+
+    /// Thousandths held of the rendition held most.
+    fn cached(&self, title: &Title) -> u16 {
+        let share = |parts: &[nearcast_engine::swarm::Part]| {
+            let bytes: u64 = parts.iter().map(|p| p.size.bytes()).sum();
+            let held: u64 = parts.iter().map(|p| self.held_of(p.object, p.size)).sum();
+            u16::try_from(held.saturating_mul(1000) / bytes.max(1)).unwrap_or(1000)
+        };
+        title.renditions.iter().map(|r| share(&r.parts)).max().unwrap_or(0)
+    }
+
+    fn held_of(&self, object: nearcast_content::ObjectId, size: ObjectSize) -> u64 {
+        let held = self.0.store.holding(object).map(|h| h.blocks).unwrap_or_default();
+        held.ranges().iter().map(|r| size.bytes_of(*r).len()).sum()
+    }
+
+    async fn find(&self, title: &TitleId, file: &str) -> Result<Resolved, LookupError> {
+        let opened = self.open_title(title, Memory::Refresh).await?;
+        let name = if file == ENTRY { opened.entry().unwrap_or_default() } else { file };
+        match opened.files.get(name).ok_or(LookupError::Absent)? {
+            File::Media { rendition, part, object } => Ok(Resolved::Media(Media {
+                rendition: *rendition,
+                part: *part,
+                object: object.id,
+                size: object.size,
+                content_type: object.content_type,
+            })),
+            File::Document(object) => {
+                let whole = self.0.shelf.whole(title, object, &self.0.store).await;
+                let bytes = whole.map_err(lookup_error)?;
+                self.document_kept(object).await;
+                let (content_type, etag) = (object.content_type, object.id.to_string());
+                Ok(Resolved::Document(Document { content_type, bytes, etag }))
+            }
+        }
+    }
+
+    /// A document came into the cache: it counts against the budget like everything else.
+    async fn document_kept(&self, object: &ObjectRef) {
+        if let Some(held) = self.0.store.holding(object.id) {
+            let (object, size, blocks, last_used) = (held.object, held.size, held.blocks, held.last_used);
+            self.say(Input::Stored(Stored { object, size, blocks, last_used })).await;
+        }
+    }
+
+    fn opened(&self, title: &TitleId) -> Option<Arc<Title>> {
+        self.0.titles.read().unwrap_or_else(PoisonError::into_inner).get(title).cloned()
+    }
+
+    /// Opens a title: reads its manifest, tells the engine of its renditions and the board where they lie.
+    pub(super) async fn open_title(&self, id: &TitleId, memory: Memory) -> Result<Arc<Title>, LookupError> {
+        if self.is_withdrawn(id) {
+            return Err(LookupError::Withdrawn);
+        }
+        if let Some(title) = self.opened(id) {
+            return Ok(title);
+        }
+        let _one = self.0.opening.lock().await;
+        if let Some(title) = self.opened(id) {
+            return Ok(title);
+        }
+        let (shelf, store) = (&self.0.shelf, &self.0.store);
+        let (manifest, segments) = shelf.title(id, store, memory).await.map_err(lookup_error)?;
+        let number = || RenditionId(self.0.renditions.fetch_add(1, Ordering::Relaxed));
+        let title = Arc::new(Title::new(shelf.key, manifest, &segments, number));
+        for file in title.files.values() {
+            if let File::Media { object, .. } = file {
+                self.0.board.place(shelf.source(id, object).map_err(lookup_error)?);
+            }
+        }
+        for rendition in &title.renditions {
+            self.say(Input::Describe(rendition.clone())).await;
+        }
+        self.0.titles.write().unwrap_or_else(PoisonError::into_inner).insert(id.clone(), Arc::clone(&title));
+        Ok(title)
+    }
+
+    fn is_withdrawn(&self, title: &TitleId) -> bool {
+        let shown = self.0.shown.read().unwrap_or_else(PoisonError::into_inner);
+        shown.withdrawn.binary_search(title).is_ok()
+    }
+
+    async fn read(&self, request: ReadRequest) -> Result<Reading, ReadError> {
+        let ReadRequest { play, media, bytes } = request;
+        let read = ReadId(self.0.reads.fetch_add(1, Ordering::Relaxed));
+        let (object, rendition, part) = (media.object, media.rendition, media.part);
+        self.0.store.touch(object);
+        let input = Input::Read { read, play, rendition, part, bytes };
+        self.0.tell.send(Told::Input(input)).await.map_err(|_| ReadError::Stopping)?;
+        let (store, board) = (self.0.store.clone(), Arc::clone(&self.0.board));
+        Ok(Reading { read, object, bytes, store, board, tell: self.0.tell.clone() })
+    }
+
+    /// How the node is doing.
+    pub async fn state(&self) -> NodeStatus {
+        let (answer, asked) = oneshot::channel();
+        // A loop that has ended answers nothing, and the engine's numbers stay zero.
+        let _ = self.0.tell.send(Told::Ask(answer)).await;
+        let glimpse: Glimpse = asked.await.unwrap_or_default();
+        let counts = &self.0.counts;
+        let (from_cache, from_peers, from_origin) = counts.delivered();
+        let (stalls, plays) = counts.stalls_of_plays();
+        counts.peers.set(i64::try_from(glimpse.peers).unwrap_or(i64::MAX));
+        counts.held.set(glimpse.held_bytes);
+        NodeStatus {
+            peers: glimpse.peers,
+            held_bytes: glimpse.held_bytes,
+            from_cache,
+            from_peers,
+            from_origin,
+            sent: counts.sent.get(),
+            plays,
+            stalls,
+        }
+    }
+
+    /// Reads the catalogue again. Titles that were withdrawn since are neither played nor served any more.
+    pub(super) async fn refresh(&self) -> Result<Option<Policy>, SiteError> {
+        let (catalogue, entries): (Catalogue, Vec<Entry>) = self.0.shelf.catalogue().await?;
+        let changed = self.changed(&entries);
+        for title in catalogue.withdrawn.iter().chain(&changed) {
+            let swarm = swarm_of(self.0.shelf.key, title);
+            let was_open = self.0.titles.write().unwrap_or_else(PoisonError::into_inner).remove(title).is_some();
+            if was_open && catalogue.is_withdrawn(title) {
+                self.say(Input::Withdrawn { swarm }).await;
+            }
+        }
+        let policy = self.0.shelf.policy(&catalogue).await?;
+        let provider = catalogue.provider.as_str().to_owned();
+        let shown = Shown { entries, withdrawn: catalogue.withdrawn, provider };
+        *self.0.shown.write().unwrap_or_else(PoisonError::into_inner) = shown;
+        Ok(policy)
+    }
+
+    /// Open titles that were published anew since.
+    fn changed(&self, entries: &[Entry]) -> Vec<TitleId> {
+        let titles = self.0.titles.read().unwrap_or_else(PoisonError::into_inner);
+        let newer = |e: &&Entry| titles.get(&e.title).is_some_and(|t| t.manifest.validity.sequence < e.sequence);
+        entries.iter().filter(newer).map(|e| e.title.clone()).collect()
+    }
+
+    /// Opens the titles whose manifests are remembered, so that what is cached of them is served again.
+    pub(super) async fn reopen_remembered(&self) -> Result<(), SiteError> {
+        for title in self.0.shelf.remembered_titles()? {
+            if let Err(error) = self.open_title(&title, Memory::Only).await {
+                tracing::debug!(%title, %error, "a remembered title was not reopened");
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) async fn say(&self, input: NodeInput) {
+        // Without the loop the node is stopping, and there is nobody to tell.
+        let _ = self.0.tell.send(Told::Input(input)).await;
+    }
+}
+
+impl Library for NodeLibrary {
+    async fn titles(&self) -> Vec<TitleSummary> {
+        let entries = self.0.shown.read().unwrap_or_else(PoisonError::into_inner).entries.clone();
+        entries.iter().map(|entry| self.summary(entry)).collect()
+    }
+
+    async fn resolve(&self, title: &TitleId, file: &str) -> Result<Resolved, LookupError> {
+        self.find(title, file).await
+    }
+
+    /// Waits for the first bytes, so that a player hears of trouble before it is promised anything.
+    async fn open(&self, request: ReadRequest) -> Result<BodyStream, ReadError> {
+        let mut reading = self.read(request).await?;
+        let first = reading.next().await?;
+        let rest = stream::try_unfold(reading, async |mut reading| {
+            Ok(reading.next().await?.map(|bytes| (bytes, reading)))
+        });
+        Ok(Box::pin(stream::iter(first.map(Ok)).chain(rest)))
+    }
+
+    fn stopped(&self, play: PlayId) {
+        let library = self.clone();
+        tokio::spawn(async move { library.say(Input::Stopped { play }).await });
+    }
+
+    async fn status(&self) -> serde_json::Value {
+        let state = self.state().await;
+        serde_json::json!({
+            "provider": { "key": self.0.shelf.key, "name": self.provider_name(), "site": self.0.shelf.site.as_str() },
+            "peers": state.peers,
+            "cache_bytes": state.held_bytes,
+            "delivered_bytes": {
+                "cache": state.from_cache, "peers": state.from_peers, "origin": state.from_origin,
+            },
+            "sent_bytes": state.sent,
+            "plays": state.plays,
+            "stalls": state.stalls,
+        })
+    }
+}
+
+/// What a player is told of trouble with a site.
+fn lookup_error(error: SiteError) -> LookupError {
+    let absent = match &error {
+        SiteError::Unreachable { source, .. } => matches!(source.trouble, Trouble::Absent { .. }),
+        SiteError::Refused { source, .. } => matches!(source, DocumentError::OtherTitle { .. }),
+        _ => false,
+    };
+    if absent {
+        return LookupError::Absent;
+    }
+    LookupError::Unavailable { why: error.to_string(), retry_after: RETRY_AFTER }
+}

@@ -1,0 +1,97 @@
+//! What a player reads: verified bytes in order, as they come to be held.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use nearcast_content::{BLOCK_SIZE, BlockRange, ByteRange, ObjectId};
+use nearcast_engine::swarm::{Input, ReadId};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use super::board::Board;
+use super::drive::Told;
+use super::library::RETRY_AFTER;
+use crate::gateway::ReadError;
+use crate::store::{Store, StoreError};
+
+/// How long a player waits for the next block before it is told that nothing comes. Players give up after 30
+/// to 60 s by themselves, with a worse message.
+const PATIENCE: Duration = Duration::from_secs(25);
+
+fn unavailable() -> ReadError {
+    let why = "neither the provider nor any peer delivers this at the moment".to_owned();
+    ReadError::Unavailable { why, retry_after: RETRY_AFTER }
+}
+
+/// One open read. Closes itself with the engine when it is dropped.
+#[derive(Debug)]
+pub(super) struct Reading {
+    pub(super) read: ReadId,
+    pub(super) object: ObjectId,
+    /// Where the next byte comes from, and where the last.
+    pub(super) bytes: ByteRange,
+    pub(super) store: Store,
+    pub(super) board: Arc<Board>,
+    pub(super) tell: mpsc::Sender<Told>,
+}
+
+impl Reading {
+    /// The next bytes: to the end of a block or of the read. Nothing at the end.
+    pub(super) async fn next(&mut self) -> Result<Option<Bytes>, ReadError> {
+        if self.bytes.is_empty() {
+            return Ok(None);
+        }
+        let block = u32::try_from(self.bytes.start / BLOCK_SIZE).map_err(|_| unavailable())?;
+        let held = self.block(block).await?;
+        let from = usize::try_from(self.bytes.start % BLOCK_SIZE).unwrap_or(0);
+        let to = held.len().min(from.saturating_add(usize::try_from(self.bytes.len()).unwrap_or(usize::MAX)));
+        let piece = held.slice(from.min(to)..to);
+        if piece.is_empty() {
+            // The object is shorter than the read: the manifest's size was checked, so this does not happen.
+            return Err(unavailable());
+        }
+        self.bytes.start += piece.len() as u64;
+        self.say(Input::Progress { read: self.read, to: self.bytes.start }).await?;
+        Ok(Some(piece))
+    }
+
+    /// Waits until a block is held, and reads it.
+    async fn block(&self, block: u32) -> Result<Bytes, ReadError> {
+        let bell = self.board.bell(self.object);
+        loop {
+            // Listening starts before looking, so that no ring is missed in between.
+            let ring = bell.notified();
+            tokio::pin!(ring);
+            ring.as_mut().enable();
+            match self.store.fetch(self.object, block).await {
+                Ok(bytes) => return Ok(bytes),
+                Err(StoreError::NotHeld { .. }) => {
+                    timeout(PATIENCE, ring).await.map_err(|_| unavailable())?;
+                }
+                Err(StoreError::Damaged { object, blocks }) => {
+                    tracing::warn!(%object, ?blocks, "damaged blocks are fetched again");
+                    self.say(Input::Damaged { object, blocks }).await?;
+                }
+                Err(error) => return Err(ReadError::Refused { why: error.to_string() }),
+            }
+        }
+    }
+
+    async fn say(&self, input: Input<nearcast_content::Verified<BlockRange>>) -> Result<(), ReadError> {
+        self.tell.send(Told::Input(input)).await.map_err(|_| ReadError::Stopping)
+    }
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        let (tell, read) = (self.tell.clone(), self.read);
+        let closed = Told::Input(Input::Closed { read });
+        if let Err(mpsc::error::TrySendError::Full(closed)) = tell.try_send(closed) {
+            tokio::spawn(async move {
+                // Without the loop there is nobody to tell.
+                let _ = tell.send(closed).await;
+            });
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! A title as the node sees it: its manifest, what the engine is told of it, and which file is which object.
+
+use std::collections::BTreeMap;
+
+use nearcast_content::index::SegmentRef;
+use nearcast_content::manifest::Layout;
+use nearcast_content::source::Source;
+use nearcast_content::{ContentType, Manifest, ObjectRef, ProviderKey, TitleId};
+use nearcast_engine::Span;
+use nearcast_engine::swarm::{Part, Rendition, RenditionId};
+use nearcast_engine::wire::SwarmId;
+
+/// What a file of a title is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum File {
+    /// A playlist, init section, picture: small, fetched and checked whole.
+    Document(ObjectRef),
+    /// Media that the engine fetches in runs.
+    Media {
+        rendition: RenditionId,
+        part: u32,
+        object: ObjectRef,
+    },
+}
+
+impl File {
+    pub(super) fn object(&self) -> &ObjectRef {
+        match self {
+            Self::Document(object) | Self::Media { object, .. } => object,
+        }
+    }
+}
+
+/// A title that was opened.
+#[derive(Clone, Debug)]
+pub(super) struct Title {
+    pub(super) manifest: Manifest,
+    pub(super) renditions: Vec<Rendition>,
+    /// By path, as playlists name them.
+    pub(super) files: BTreeMap<String, File>,
+}
+
+/// The swarm of a title: who listens to one title of one provider.
+pub(super) fn swarm_of(provider: ProviderKey, title: &TitleId) -> SwarmId {
+    let mut hasher = blake3::Hasher::new_derive_key("nearcast 2026-11 swarm of a title v1");
+    hasher.update(&provider.0).update(title.as_str().as_bytes());
+    let mut id = [0; 16];
+    hasher.finalize_xof().fill(&mut id);
+    SwarmId(id)
+}
+
+impl Title {
+    /// A title from its manifest. `segments` gives, for each rendition that has a file a segment, its list;
+    /// `number` gives each rendition its number in the engine.
+    pub(super) fn new(
+        provider: ProviderKey,
+        manifest: Manifest,
+        segments: &BTreeMap<usize, Vec<SegmentRef>>,
+        mut number: impl FnMut() -> RenditionId,
+    ) -> Self {
+        let swarm = swarm_of(provider, &manifest.title);
+        let mut title = Self { renditions: Vec::new(), files: BTreeMap::new(), manifest };
+        for document in title.manifest.documents.clone() {
+            title.file(&document.object, File::Document(document.object.clone()));
+        }
+        let whole = Span::from_millis(title.manifest.timeline.duration_ms.max(1));
+        for (bit, rendition) in (0u8..).zip(title.manifest.renditions.clone()) {
+            let id = number();
+            let parts = match rendition.layout {
+                Layout::Single { object, playlist, .. } => {
+                    playlist.iter().for_each(|p| title.file(p, File::Document(p.clone())));
+                    let part = Part { object: object.id, size: object.size, length: whole };
+                    title.file(&object, File::Media { rendition: id, part: 0, object: object.clone() });
+                    vec![part]
+                }
+                Layout::Segments { content_type, init, playlist, .. } => {
+                    init.iter().chain([&playlist]).for_each(|d| title.file(d, File::Document(d.clone())));
+                    let list = segments.get(&usize::from(bit)).map(Vec::as_slice).unwrap_or_default();
+                    title.segments(id, content_type, list)
+                }
+                Layout::Log => continue,
+            };
+            title.renditions.push(Rendition { id, swarm, bit, parts });
+        }
+        title
+    }
+
+    fn segments(&mut self, id: RenditionId, content_type: ContentType, list: &[SegmentRef]) -> Vec<Part> {
+        let mut parts = Vec::with_capacity(list.len());
+        for (part, segment) in (0u32..).zip(list) {
+            let object = segment.object(content_type);
+            let length = Span::from_millis(segment.duration_ms);
+            parts.push(Part { object: object.id, size: object.size, length });
+            self.file(&object, File::Media { rendition: id, part, object: object.clone() });
+        }
+        parts
+    }
+
+    /// Enters a file under the name by which playlists know it. Two names of one object are two files.
+    fn file(&mut self, object: &ObjectRef, file: File) {
+        let name = match &object.source {
+            Some(Source::Media(path)) => path.as_str().to_owned(),
+            Some(Source::Elsewhere(_)) | None => format!("{}.{}", object.id, object.content_type.extension()),
+        };
+        self.files.entry(name).or_insert(file);
+    }
+
+    /// A rendition in one file that needs no playlist.
+    pub(super) fn whole(&self) -> Option<&str> {
+        let single = self.manifest.renditions.iter().find_map(|r| match &r.layout {
+            Layout::Single { object, .. } => Some(object.id),
+            Layout::Segments { .. } | Layout::Log => None,
+        })?;
+        self.files.iter().find(|(_, file)| file.object().id == single).map(|(name, _)| name.as_str())
+    }
+
+    /// The file that a player opens first: the master playlist, a rendition's playlist, or the media itself.
+    pub(super) fn entry(&self) -> Option<&str> {
+        use nearcast_content::manifest::DocumentRole;
+        let master = self.manifest.document(&DocumentRole::Master).map(|d| d.object.id);
+        let first = self.manifest.renditions.first().and_then(|r| match &r.layout {
+            Layout::Single { playlist: Some(p), .. } | Layout::Segments { playlist: p, .. } => Some(p.id),
+            Layout::Single { object, .. } => Some(object.id),
+            Layout::Log => None,
+        });
+        let wanted = master.or(first)?;
+        self.files.iter().find(|(_, file)| file.object().id == wanted).map(|(name, _)| name.as_str())
+    }
+}

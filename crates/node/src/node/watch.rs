@@ -1,0 +1,86 @@
+//! Keeping up with the provider: the catalogue and the policy, looked at every minute.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use nearcast_content::Policy;
+use nearcast_content::policy::Sharing;
+use nearcast_engine::Rate;
+use nearcast_engine::swarm::{Input, PeerUse, Settings};
+use tokio_util::sync::CancellationToken;
+
+use super::library::NodeLibrary;
+use super::state::State;
+
+/// A policy is obeyed within a minute: half of it is left for a slow origin.
+const EVERY: Duration = Duration::from_secs(30);
+/// How soon a change that a supernode told of is looked at.
+const TOLD: Duration = Duration::from_secs(1);
+
+/// Follows the provider until stopped.
+pub(super) async fn follow(library: NodeLibrary, own: Settings, state: Arc<State>, stop: CancellationToken) {
+    if let Err(error) = library.reopen_remembered().await {
+        tracing::warn!(%error, "remembered titles were not reopened");
+    }
+    let mut in_force = own.clone();
+    loop {
+        match library.refresh().await {
+            Ok(policy) => {
+                let settings = under(&own, policy.as_ref());
+                if settings != in_force {
+                    tracing::info!(?settings, "the provider's policy changed what this node does");
+                    in_force = settings.clone();
+                    library.say(Input::Settings(settings)).await;
+                }
+                state.policy_seen(policy.map_or(0, |p| p.validity.sequence));
+            }
+            Err(error) => tracing::warn!(%error, "the provider's catalogue was not refreshed"),
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(EVERY) => {}
+            () = state.policy_news() => tokio::time::sleep(TOLD).await,
+        }
+    }
+}
+
+/// What the node's own settings come to under a policy: the stricter of both.
+fn under(own: &Settings, policy: Option<&Policy>) -> Settings {
+    let Some(policy) = policy else { return own.clone() };
+    let ceiling = policy.upload_ceiling.map(Rate::from_bytes_per_sec);
+    let upload_limit = own.upload_limit.into_iter().chain(ceiling).min();
+    let peers = match policy.sharing {
+        Sharing::On => own.peers,
+        Sharing::Off => PeerUse::HoldOut,
+    };
+    Settings { upload_limit, peers, ..own.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use nearcast_content::{UnixTime, Validity};
+    use nearcast_engine::swarm::OriginUse;
+    use nearcast_engine::wire::Serves;
+
+    use super::*;
+
+    #[test]
+    fn the_stricter_of_own_settings_and_policy_holds() {
+        let own = Settings {
+            serves: Serves::Others,
+            upload_limit: Some(Rate::from_bytes_per_sec(1_000)),
+            cache_budget: 1,
+            origin: OriginUse::Fallback,
+            peers: PeerUse::Share,
+        };
+        let validity = Validity { sequence: 1, issued: UnixTime(0), expires: UnixTime(9) };
+        let mut policy = Policy::unrestricted(validity);
+        assert_eq!(under(&own, Some(&policy)), own);
+        policy.upload_ceiling = Some(10);
+        assert_eq!(under(&own, Some(&policy)).upload_limit, Some(Rate::from_bytes_per_sec(10)));
+        policy.upload_ceiling = Some(10_000);
+        assert_eq!(under(&own, Some(&policy)).upload_limit, own.upload_limit);
+        policy.sharing = Sharing::Off;
+        assert_eq!(under(&own, Some(&policy)).peers, PeerUse::HoldOut);
+    }
+}
