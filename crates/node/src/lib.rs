@@ -4,6 +4,7 @@ pub mod directory_client;
 pub mod gateway;
 pub mod http;
 pub mod metrics;
+pub mod node;
 pub mod origin;
 pub mod origin_server;
 pub mod publish;

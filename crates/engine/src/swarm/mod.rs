@@ -351,7 +351,7 @@ impl Swarm {
     }
 
     /// Blocks that a player had before the engine heard of them count for their source now.
-    pub(super) fn count_early(&mut self, object: ObjectIx, blocks: nearcast_content::BlockRange) {
+    fn count_early(&mut self, object: ObjectIx, blocks: nearcast_content::BlockRange) {
         let (known, early) = std::mem::take(&mut self.early)
             .into_iter()
             .partition(|(_, o, b)| *o == object && blocks.contains(*b));
