@@ -31,11 +31,13 @@ mod tests {
 
     use super::*;
     use crate::http::HttpMetrics;
+    use crate::node::counts::Counts;
     use crate::origin::OriginMetrics;
 
     /// Every metric that any role of a node registers. Whoever adds a set of metrics adds it here.
     fn all() -> Registry {
         let mut all = registry();
+        Counts::register(&mut all);
         HttpMetrics::register(&mut all, "serve");
         HttpMetrics::register(&mut all, "gateway");
         OriginMetrics::register(&mut all).show(&"http://origin.example/".parse().expect("an address"));

@@ -24,7 +24,10 @@ struct Inner {
 impl std::fmt::Debug for Board {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let inner = self.inner();
-        f.debug_struct("Board").field("bells", &inner.bells.len()).field("sources", &inner.sources.len()).finish()
+        f.debug_struct("Board")
+            .field("bells", &inner.bells.len())
+            .field("sources", &inner.sources.len())
+            .finish()
     }
 }
 

@@ -19,13 +19,13 @@ const STALL_BUCKETS: [f64; 7] = [0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0];
 
 /// Where bytes come from, as a label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct SourceLabel {
+pub(crate) struct SourceLabel {
     source: &'static str,
 }
 
 /// Who sent received bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum From {
+pub(crate) enum From {
     /// A peer.
     Peer,
     /// The provider's servers.
@@ -34,7 +34,7 @@ pub(super) enum From {
 
 /// The counters of one node.
 #[derive(Debug)]
-pub(super) struct Counts {
+pub(crate) struct Counts {
     delivered: Family<SourceLabel, Counter>,
     received: Family<SourceLabel, Counter>,
     wasted: Family<SourceLabel, Counter>,
@@ -52,7 +52,7 @@ pub(super) struct Counts {
 
 impl Counts {
     /// Counters that show up in `registry`.
-    pub(super) fn register(registry: &mut Registry) -> Self {
+    pub(crate) fn register(registry: &mut Registry) -> Self {
         let counts = Self {
             delivered: Family::default(),
             received: Family::default(),
@@ -69,7 +69,12 @@ impl Counts {
             held: Gauge::default(),
         };
         let bytes = || Unit::Bytes;
-        registry.register_with_unit("delivered", "Bytes handed to players", bytes(), counts.delivered.clone());
+        registry.register_with_unit(
+            "delivered",
+            "Bytes handed to players",
+            bytes(),
+            counts.delivered.clone(),
+        );
         registry.register_with_unit("received", "Verified bytes received", bytes(), counts.received.clone());
         registry.register_with_unit("wasted", "Bytes evicted unused", bytes(), counts.wasted.clone());
         registry.register_with_unit("sent", "Bytes of runs sent to peers", bytes(), counts.sent.clone());
@@ -82,6 +87,14 @@ impl Counts {
         registry.register_with_unit("stalled", "Length of stalls", Unit::Seconds, counts.stalled.clone());
         registry.register("peers", "Connected peers", counts.peers.clone());
         registry.register_with_unit("held", "Bytes in the cache", Unit::Bytes, counts.held.clone());
+        // A count of nothing is shown as zero, not left out.
+        for source in ["cache", "lan", "peers", "origin"] {
+            drop(counts.delivered.get_or_create(&SourceLabel { source }));
+            drop(counts.wasted.get_or_create(&SourceLabel { source }));
+        }
+        for source in ["peer", "origin"] {
+            drop(counts.received.get_or_create(&SourceLabel { source }));
+        }
         counts
     }
 

@@ -169,6 +169,9 @@ impl Drive {
             match self.parts.swarm.poll_output() {
                 Output::Timeout(at, reason) => {
                     tracing::trace!(?at, ?reason, "sleeping");
+                    let (swarm, counts) = (&self.parts.swarm, &self.parts.counts);
+                    counts.peers.set(i64::try_from(swarm.peer_count()).unwrap_or(i64::MAX));
+                    counts.held.set(swarm.held_bytes());
                     return at;
                 }
                 output => self.carry(output).await,
@@ -273,7 +276,9 @@ impl Drive {
                 self.input(Input::Connected { peer, node, side, path, rtt, nearness });
             }
             TransportEvent::ConnectFailed { node } => self.input(Input::ConnectFailed { node }),
-            TransportEvent::PathChanged { peer, path, rtt } => self.input(Input::PathChanged { peer, path, rtt }),
+            TransportEvent::PathChanged { peer, path, rtt } => {
+                self.input(Input::PathChanged { peer, path, rtt })
+            }
             TransportEvent::Disconnected { peer } => self.input(Input::Disconnected { peer }),
             TransportEvent::Message { peer, message } => self.input(Input::Message { peer, message }),
             TransportEvent::Malformed { peer } => self.input(Input::Malformed { peer }),
@@ -318,7 +323,12 @@ impl Drive {
     fn found(&mut self, swarm: SwarmId, holders: Vec<FoundHolder>, again: Span) {
         let candidates = holders
             .iter()
-            .map(|h| Candidate { node: h.node, nearness: h.nearness, renditions: h.renditions, coverage: h.coverage })
+            .map(|h| Candidate {
+                node: h.node,
+                nearness: h.nearness,
+                renditions: h.renditions,
+                coverage: h.coverage,
+            })
             .collect();
         let seen = self.now().micros();
         for holder in holders {

@@ -222,8 +222,6 @@ impl NodeLibrary {
         let counts = &self.0.counts;
         let (from_cache, from_peers, from_origin) = counts.delivered();
         let (stalls, plays) = counts.stalls_of_plays();
-        counts.peers.set(i64::try_from(glimpse.peers).unwrap_or(i64::MAX));
-        counts.held.set(glimpse.held_bytes);
         NodeStatus {
             peers: glimpse.peers,
             held_bytes: glimpse.held_bytes,
@@ -242,7 +240,8 @@ impl NodeLibrary {
         let changed = self.changed(&entries);
         for title in catalogue.withdrawn.iter().chain(&changed) {
             let swarm = swarm_of(self.0.shelf.key, title);
-            let was_open = self.0.titles.write().unwrap_or_else(PoisonError::into_inner).remove(title).is_some();
+            let was_open =
+                self.0.titles.write().unwrap_or_else(PoisonError::into_inner).remove(title).is_some();
             if was_open && catalogue.is_withdrawn(title) {
                 self.say(Input::Withdrawn { swarm }).await;
             }
@@ -257,7 +256,8 @@ impl NodeLibrary {
     /// Open titles that were published anew since.
     fn changed(&self, entries: &[Entry]) -> Vec<TitleId> {
         let titles = self.0.titles.read().unwrap_or_else(PoisonError::into_inner);
-        let newer = |e: &&Entry| titles.get(&e.title).is_some_and(|t| t.manifest.validity.sequence < e.sequence);
+        let newer =
+            |e: &&Entry| titles.get(&e.title).is_some_and(|t| t.manifest.validity.sequence < e.sequence);
         entries.iter().filter(newer).map(|e| e.title.clone()).collect()
     }
 

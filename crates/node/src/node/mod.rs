@@ -1,7 +1,7 @@
 //! One node: the engine with a cache, a transport, an origin, a directory, and players at its gateway.
 
 mod board;
-mod counts;
+pub(crate) mod counts;
 mod drive;
 mod library;
 mod reads;
@@ -31,7 +31,9 @@ use self::counts::Counts;
 use self::drive::{Drive, Told};
 use self::shelf::Shelf;
 use self::state::State;
-use crate::directory_client::{ClientError, DirectoryClient, DirectoryClientConfig, Presence, TlsError, tls_config};
+use crate::directory_client::{
+    ClientError, DirectoryClient, DirectoryClientConfig, Presence, TlsError, tls_config,
+};
 use crate::gateway::Gateway;
 use crate::origin::OriginClient;
 use crate::store::{Store, StoreError, default_budget};
@@ -97,7 +99,9 @@ pub enum NodeError {
     #[error(transparent)]
     Tls(#[from] TlsError),
     /// The address of the supernode.
-    #[error("{url} is no address of a supernode: {why}. It must look like wss://example.org/nearcast/v1/directory")]
+    #[error(
+        "{url} is no address of a supernode: {why}. It must look like wss://example.org/nearcast/v1/directory"
+    )]
     Supernode {
         /// The address.
         url: String,
@@ -183,8 +187,7 @@ impl Node {
         let provider = shelf.key;
         let library = NodeLibrary::new(shelf, store.clone(), board, counts, tell.clone());
         let stop = CancellationToken::new();
-        let node =
-            Self { library, store, transport, tell, drive, stop: stop.clone(), key, provider, pinned };
+        let node = Self { library, store, transport, tell, drive, stop: stop.clone(), key, provider, pinned };
         node.remember(&state, holdings).await?;
         tokio::spawn(watch::follow(node.library.clone(), settings, state, stop));
         Ok(node)
@@ -234,7 +237,12 @@ impl Node {
     }
 
     /// Lets players in at `gateway` until `stop`. `registry` is shown at its `/metrics`.
-    pub fn serve_players(&self, gateway: Gateway, registry: Registry, stop: CancellationToken) -> JoinHandle<()> {
+    pub fn serve_players(
+        &self,
+        gateway: Gateway,
+        registry: Registry,
+        stop: CancellationToken,
+    ) -> JoinHandle<()> {
         let library = Arc::new(self.library());
         tokio::spawn(gateway.run(library, axum::Router::new(), Arc::new(registry), stop))
     }

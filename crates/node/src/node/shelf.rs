@@ -10,8 +10,8 @@ use nearcast_content::index::{IndexPage, IndexRoot, SegmentRef};
 use nearcast_content::manifest::Layout;
 use nearcast_content::site::{self, PlaceError};
 use nearcast_content::{
-    Accepted, Catalogue, ContentType, Document, DocumentError, FormatError, Link, Manifest, ObjectId, ObjectRef, Policy,
-    ProviderKey, Standing, Succession, TitleId, Trust, UnixTime, WebUrl, limits,
+    Accepted, Catalogue, ContentType, Document, DocumentError, FormatError, Link, Manifest, ObjectId,
+    ObjectRef, Policy, ProviderKey, Standing, Succession, TitleId, Trust, UnixTime, WebUrl, limits,
 };
 
 use super::state::{State, StateError};
@@ -111,7 +111,11 @@ fn unix_now() -> UnixTime {
 
 impl Shelf {
     /// Looks at a site for the first time in this life: settles which key is its provider's.
-    pub(super) async fn open(link: &Link, origin: OriginClient, state: Arc<State>) -> Result<Self, SiteError> {
+    pub(super) async fn open(
+        link: &Link,
+        origin: OriginClient,
+        state: Arc<State>,
+    ) -> Result<Self, SiteError> {
         let site = link.site.clone();
         let known = link.provider.or(state.pin(site.as_str())?);
         let mut shelf =
@@ -228,7 +232,8 @@ impl Shelf {
         store: &Store,
         memory: Memory,
     ) -> Result<(Manifest, BTreeMap<usize, Vec<SegmentRef>>), SiteError> {
-        let manifest: Accepted<Manifest> = self.signed(&site::manifest_path(id), Some(self.key), memory).await?;
+        let manifest: Accepted<Manifest> =
+            self.signed(&site::manifest_path(id), Some(self.key), memory).await?;
         let manifest = manifest.document;
         if manifest.title != *id {
             let source = DocumentError::OtherTitle { asked: id.clone(), found: manifest.title };
@@ -256,7 +261,8 @@ impl Shelf {
         let root = IndexRoot::open(&root, index.id, count).map_err(|source| self.format(&path, source))?;
         let mut segments = Vec::new();
         for page in &root.pages {
-            let object = ObjectRef { id: page.id, size: page.size, content_type: ContentType::Json, source: None };
+            let object =
+                ObjectRef { id: page.id, size: page.size, content_type: ContentType::Json, source: None };
             let bytes = self.whole(title, &object, store).await?;
             let page = IndexPage::open(&bytes, page).map_err(|source| self.format(&path, source))?;
             segments.extend(page.segments);
@@ -265,7 +271,12 @@ impl Shelf {
     }
 
     /// A small object, whole and verified: from the cache, else from the site, which is then cached.
-    pub(super) async fn whole(&self, title: &TitleId, object: &ObjectRef, store: &Store) -> Result<Bytes, SiteError> {
+    pub(super) async fn whole(
+        &self,
+        title: &TitleId,
+        object: &ObjectRef,
+        store: &Store,
+    ) -> Result<Bytes, SiteError> {
         let size = object.size.bytes();
         let length = usize::try_from(size).ok().filter(|n| *n <= MAX_DOCUMENT);
         let length = length.ok_or(SiteError::TooLarge(object.id, size))?;

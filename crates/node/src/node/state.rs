@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use nearcast_content::keys::DeviceSecret;
 use nearcast_content::{NodeKey, ProviderKey};
-use tokio::sync::Notify;
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
+use tokio::sync::Notify;
 
 /// Documents by site and path: the signed bytes as they came, so that everything is checked again on reading.
 const DOCUMENTS: TableDefinition<'_, (&str, &str), &[u8]> = TableDefinition::new("documents");
@@ -73,11 +73,10 @@ impl State {
         fs::create_dir_all(dir).map_err(io("make the folder", dir))?;
         let secret = device_secret(&dir.join("device.key"))?;
         let path = dir.join("node.redb");
-        let fail = |source: redb::Error| StateError::Database { path: path.clone(), source: Box::new(source) };
-        let database = redb::Builder::new()
-            .set_cache_size(1 << 20)
-            .create(&path)
-            .map_err(|e| fail(e.into()))?;
+        let fail =
+            |source: redb::Error| StateError::Database { path: path.clone(), source: Box::new(source) };
+        let database =
+            redb::Builder::new().set_cache_size(1 << 20).create(&path).map_err(|e| fail(e.into()))?;
         let made = (|| -> Result<(), redb::Error> {
             let write = database.begin_write()?;
             write.open_table(DOCUMENTS)?;

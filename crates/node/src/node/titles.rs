@@ -16,11 +16,7 @@ pub(super) enum File {
     /// A playlist, init section, picture: small, fetched and checked whole.
     Document(ObjectRef),
     /// Media that the engine fetches in runs.
-    Media {
-        rendition: RenditionId,
-        part: u32,
-        object: ObjectRef,
-    },
+    Media { rendition: RenditionId, part: u32, object: ObjectRef },
 }
 
 impl File {
