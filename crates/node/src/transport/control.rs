@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use iroh::endpoint::{Connection, RecvStream, SendStream, Side};
-use nearcast_engine::wire::{Frames, PeerMessage, encode_framed};
+use nearcast_engine::wire::{Frames, PeerMessage};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -47,21 +47,13 @@ pub(super) async fn stream(
 }
 
 /// Writes messages until no more can come, then sees the last ones off.
-pub(super) async fn write(
-    mut send: SendStream,
-    mut queue: mpsc::Receiver<PeerMessage>,
-    expected: &Expected,
-) -> Ending {
+pub(super) async fn write(mut send: SendStream, mut queue: mpsc::Receiver<Bytes>) -> Ending {
     let mut batch = Vec::with_capacity(BATCH);
     while queue.recv_many(&mut batch, BATCH).await > 0 {
-        let mut bytes = Vec::new();
-        for message in batch.drain(..) {
-            expected.sent(&message);
-            bytes.extend_from_slice(&encode_framed(&message));
-        }
-        if send.write_chunk(Bytes::from(bytes)).await.is_err() {
+        if send.write_all_chunks(&mut batch).await.is_err() {
             return Ending::Lost;
         }
+        batch.clear();
     }
     if send.finish().is_ok() {
         // Either the peer has everything, or it has had its time.

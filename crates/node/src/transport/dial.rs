@@ -131,7 +131,8 @@ pub(super) async fn dial(
         Some(conn) => link::carry(&shared, conn).await,
         None => false,
     };
-    if !carried {
+    // The transport may have been closed before it was asked.
+    if !carried && !shared.tasks.is_closed() {
         // Nobody receives when the node shuts down.
         let _ = shared.events.send(TransportEvent::ConnectFailed { node }).await;
     }

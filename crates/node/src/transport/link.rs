@@ -11,9 +11,10 @@ use nearcast_engine::Span;
 use nearcast_engine::swarm::{Path, PeerId, Side};
 use nearcast_engine::wire::PeerMessage;
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio_util::sync::CancellationToken;
 
-use super::event::TransportEvent;
+use super::event::{SendError, TransportEvent};
 use super::path::{Reported, Route, route};
 use super::run::{self, IncomingRun, Opened, RunStream};
 use super::vigil::{Expected, Finding, LOOK_IDLE, LOOK_WATCHFUL, Vigil};
@@ -48,7 +49,7 @@ impl Ending {
 }
 
 /// Code of a connection whose peer does not read.
-pub(super) const OVERFLOW: VarInt = VarInt::from_u32(1);
+const OVERFLOW: VarInt = VarInt::from_u32(1);
 /// Code of a connection beside too many others to the same node.
 const TOO_MANY: VarInt = VarInt::from_u32(4);
 
@@ -56,9 +57,27 @@ const TOO_MANY: VarInt = VarInt::from_u32(4);
 #[derive(Debug)]
 pub(super) struct Grip {
     pub(super) node: NodeKey,
-    pub(super) queue: mpsc::Sender<PeerMessage>,
     pub(super) conn: Connection,
+    queue: mpsc::Sender<Bytes>,
+    expected: Expected,
     leaving: CancellationToken,
+}
+
+impl Grip {
+    /// Queues a message and its bytes.
+    pub(super) fn send(&self, peer: PeerId, message: &PeerMessage, bytes: Bytes) -> Result<(), SendError> {
+        match self.queue.try_send(bytes) {
+            Ok(()) => {
+                self.expected.sent(message);
+                Ok(())
+            }
+            Err(TrySendError::Closed(_)) => Err(SendError::Gone(peer)),
+            Err(TrySendError::Full(_)) => {
+                self.conn.close(OVERFLOW, b"messages are not read");
+                Err(SendError::Overflow(peer))
+            }
+        }
+    }
 }
 
 impl Drop for Grip {
@@ -89,7 +108,8 @@ pub(super) async fn carry(shared: &Arc<Shared>, conn: Connection) -> bool {
     let node = NodeKey(*conn.remote_id().as_bytes());
     let (queue, waiting) = mpsc::channel(control::QUEUE);
     let leaving = CancellationToken::new();
-    let grip = Grip { node, queue, conn: conn.clone(), leaving: leaving.clone() };
+    let expected = Expected::default();
+    let grip = Grip { node, queue, conn: conn.clone(), expected: expected.clone(), leaving: leaving.clone() };
     let Some(peer) = shared.register(grip, MAX_LINKS_PER_NODE) else {
         conn.close(TOO_MANY, b"too many connections");
         return false;
@@ -106,11 +126,10 @@ pub(super) async fn carry(shared: &Arc<Shared>, conn: Connection) -> bool {
     let Route { path, rtt, .. } = start;
     report.event(TransportEvent::Connected { peer, node, side, path, rtt, nearness }).await;
 
-    let expected = Expected::default();
     let control = async {
         match control::stream(&conn, &leaving).await {
             Ok((send, recv)) => tokio::select! {
-                ending = control::write(send, waiting, &expected) => ending,
+                ending = control::write(send, waiting) => ending,
                 ending = control::read(recv, &report, &expected) => ending,
             },
             Err(ending) => ending,

@@ -24,12 +24,12 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use bytes::Bytes;
 use iroh::Endpoint;
 use nearcast_content::NodeKey;
 use nearcast_engine::limits::MAX_PEERS;
 use nearcast_engine::swarm::PeerId;
-use nearcast_engine::wire::PeerMessage;
-use tokio::sync::mpsc::error::TrySendError;
+use nearcast_engine::wire::{PeerMessage, encode_framed};
 use tokio::sync::{mpsc, watch};
 use tokio_util::task::TaskTracker;
 
@@ -178,8 +178,8 @@ impl Transport {
         self.0.tasks.spawn(dial::dial(shared, node, addresses, relay));
     }
 
-    /// Ends a connection. Messages sent before still go out; nothing but
-    /// [`TransportEvent::Disconnected`] is reported of it afterwards.
+    /// Ends a connection. Messages sent before still go out. Nothing new is reported of it but
+    /// [`TransportEvent::Disconnected`].
     pub fn disconnect(&self, peer: PeerId) {
         self.0.deregister(peer);
     }
@@ -187,18 +187,10 @@ impl Transport {
     /// Queues a message. A peer that has let too many pile up is disconnected.
     ///
     /// # Panics
-    /// When the message is longer than the wire allows: see [`encode_framed`](nearcast_engine::wire::encode_framed).
+    /// When the message is longer than the wire allows, see [`encode_framed`].
     pub fn send(&self, peer: PeerId, message: PeerMessage) -> Result<(), SendError> {
-        let links = self.0.links();
-        let grip = links.get(&peer).ok_or(SendError::Gone(peer))?;
-        match grip.queue.try_send(message) {
-            Ok(()) => Ok(()),
-            Err(TrySendError::Closed(_)) => Err(SendError::Gone(peer)),
-            Err(TrySendError::Full(_)) => {
-                grip.conn.close(link::OVERFLOW, b"messages are not read");
-                Err(SendError::Overflow(peer))
-            }
-        }
+        let bytes = Bytes::from(encode_framed(&message));
+        self.0.links().get(&peer).ok_or(SendError::Gone(peer))?.send(peer, &message, bytes)
     }
 
     /// Starts to send the run that answers the peer's request of this number.
@@ -207,7 +199,8 @@ impl Transport {
         RunSender::open(&conn.ok_or(RunSendError::Lost)?, request).await
     }
 
-    /// Ends all connections and stops listening. The last event is [`TransportEvent::Closed`].
+    /// Ends all connections and stops listening. The last event is [`TransportEvent::Closed`]. A transport that
+    /// is merely dropped goes on.
     pub async fn close(&self) {
         self.0.endpoint.close().await;
     }

@@ -41,8 +41,8 @@ pub(super) const SEND_WINDOW: u32 = 1024 * 1024;
 pub(super) const MAX_RUN_STREAMS: u32 = 2 * RUNS;
 
 /// Silence after which a connection counts as dead when nothing is expected of it. While a run is expected,
-/// [`vigil`](super::vigil) notices much sooner.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(25);
+/// [`vigil`](super::vigil) notices much sooner. The first keep-alive after the last word restarts it once.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 /// A sign of life this often keeps NAT mappings open; most forget UDP after 30 s, some after 15 s.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
 /// Buffer for the one-byte datagrams of [`vigil`](super::vigil), which are dropped unread.
@@ -82,7 +82,7 @@ pub(super) fn settings(end: End) -> QuicTransportConfig {
 }
 
 fn idle_timeout() -> IdleTimeout {
-    #[expect(clippy::cast_possible_truncation, reason = "25,000 fits")]
+    #[expect(clippy::cast_possible_truncation, reason = "20,000 fits")]
     const MILLIS: u32 = IDLE_TIMEOUT.as_millis() as u32;
     VarInt::from_u32(MILLIS).into()
 }

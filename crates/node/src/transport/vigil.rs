@@ -5,6 +5,7 @@
 //! is met with a one-byte datagram: a live peer's QUIC stack acknowledges it without its program taking part.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -67,19 +68,25 @@ impl Vigil {
     }
 }
 
-/// Which runs a peer owes us. Touched once per run, never per block.
+/// Which runs a peer owes us. Clones are the same. Touched once per run, never per block.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Expected {
     wants: Arc<Mutex<BTreeSet<u32>>>,
-    arriving: Arc<()>,
+    arriving: Arc<AtomicUsize>,
 }
 
 /// Held by a run that is arriving.
-#[derive(Clone, Debug)]
-pub(super) struct Arriving(#[expect(dead_code, reason = "counted, never read")] Arc<()>);
+#[derive(Debug)]
+pub(super) struct Arriving(Arc<AtomicUsize>);
+
+impl Drop for Arriving {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
 
 impl Expected {
-    /// Notes what a message we send lets us expect.
+    /// Notes what a message that was sent lets us expect.
     pub(super) fn sent(&self, message: &PeerMessage) {
         match message {
             PeerMessage::Want(want) => self.change(|wants| {
@@ -110,12 +117,13 @@ impl Expected {
     /// Notes that a run starts to arrive; it is expected for as long as the answer lives.
     pub(super) fn arriving(&self, request: u32) -> Arriving {
         self.settled(request);
+        self.arriving.fetch_add(1, Ordering::Relaxed);
         Arriving(Arc::clone(&self.arriving))
     }
 
     /// Whether anything is expected.
     pub(super) fn any(&self) -> bool {
-        Arc::strong_count(&self.arriving) > 1 || self.change(|wants| !wants.is_empty())
+        self.arriving.load(Ordering::Relaxed) > 0 || self.change(|wants| !wants.is_empty())
     }
 
     fn change<T>(&self, f: impl FnOnce(&mut BTreeSet<u32>) -> T) -> T {

@@ -86,6 +86,27 @@ async fn a_peer_killed_in_the_middle_of_a_run_is_noticed_within_five_seconds() {
 }
 
 #[tokio::test]
+async fn a_peer_killed_while_nothing_is_expected_of_it_is_noticed_within_thirty_seconds() {
+    let victim = Victim::start();
+    let mut a = Node::start(1).await;
+    a.transport.connect(victim.key, victim.addresses.clone(), None);
+    let (peer, _) = a.connected().await;
+    a.transport.send(peer, hello()).expect("connected");
+    a.message().await;
+    tokio::task::spawn_blocking(|| victim.kill()).await.expect("killed");
+    let killed = Instant::now();
+    let gone = timeout(Duration::from_secs(30), async {
+        loop {
+            if let Some(TransportEvent::Disconnected { peer }) = a.events.recv().await {
+                return peer;
+            }
+        }
+    });
+    assert_eq!(gone.await.expect("in time"), peer);
+    assert!(killed.elapsed() > Duration::from_secs(6), "nobody looked closely: {:?}", killed.elapsed());
+}
+
+#[tokio::test]
 async fn a_peer_that_is_silent_but_alive_is_left_alone() {
     let ((mut a, to_b), (mut b, _)) = pair().await;
     a.transport.send(to_b, want(1)).expect("connected");

@@ -118,6 +118,8 @@ async fn closing_ends_every_connection_and_then_the_events() {
     assert_eq!(b.disconnected().await, to_a);
     a.dial(&b);
     assert_eq!(a.transport.send(to_b, hello()), Err(SendError::Gone(to_b)));
+    let more = timeout(Duration::from_secs(1), a.events.recv()).await;
+    assert!(more.is_err(), "nothing follows: {more:?}");
 }
 
 #[tokio::test]
