@@ -8,10 +8,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
-/// Sends logs to standard error; `NEARCAST_LOG` chooses what, as in `info,nearcast_node=debug`.
+/// Sends logs to standard error; `NEARCAST_LOG` chooses what, as in `info,nearcast_node=debug`. What goes wrong
+/// in the transport is told by our own part of it; iroh calls an ordinary end of its relay channel an error.
 pub(crate) fn start_logs() {
     let filter = EnvFilter::try_from_env("NEARCAST_LOG")
-        .unwrap_or_else(|_| EnvFilter::new("warn,nearcast_node=info,nearcast=info"));
+        .unwrap_or_else(|_| EnvFilter::new("warn,iroh=off,iroh_relay=off,nearcast_node=info,nearcast=info"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
 }
 

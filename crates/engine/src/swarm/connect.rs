@@ -59,8 +59,11 @@ impl Connects {
         Self { me, known: BTreeMap::new(), titles: BTreeMap::new(), directory: false }
     }
 
-    /// Sets the titles of interest; those that stay keep their state.
-    pub(super) fn want(&mut self, now: Time, wanted: &BTreeMap<SwarmId, u16>) {
+    /// Sets the titles of interest; those that stay keep their state. Answers those that came or went.
+    pub(super) fn want(&mut self, now: Time, wanted: &BTreeMap<SwarmId, u16>) -> Vec<SwarmId> {
+        let gone = self.titles.keys().filter(|swarm| !wanted.contains_key(swarm));
+        let came = wanted.keys().filter(|swarm| !self.titles.contains_key(swarm));
+        let changed = gone.chain(came).copied().collect();
         self.titles.retain(|swarm, _| wanted.contains_key(swarm));
         for (swarm, renditions) in wanted {
             let title = self.titles.entry(*swarm).or_insert_with(|| Title {
@@ -73,6 +76,12 @@ impl Connects {
             });
             title.renditions |= renditions;
         }
+        changed
+    }
+
+    /// Renditions of a title that are of interest.
+    pub(super) fn wanted(&self, swarm: SwarmId) -> u16 {
+        self.titles.get(&swarm).map_or(0, |title| title.renditions)
     }
 
     pub(super) fn directory_up(&mut self) {
@@ -137,6 +146,11 @@ impl Connects {
             known.rest_until = now + FIRST_WAIT.times(1 << known.failures.min(6)).min(LONGEST_WAIT);
             known.failures = known.failures.saturating_add(1);
         }
+    }
+
+    /// Whether a title became of interest only just.
+    pub(super) fn is_new(&self, now: Time, swarm: SwarmId) -> bool {
+        self.titles.get(&swarm).is_some_and(|title| now.since(title.since) < SETTLE)
     }
 
     /// Whether it is still open if anybody else could bring a title: an answer or a connect is outstanding.

@@ -21,6 +21,8 @@ use crate::wire::SwarmId;
 const MAX_PICKS: usize = 128;
 /// Blocks of the heads fetched ahead of likely plays: 256 KiB, some seconds of music.
 const HEAD_BLOCKS: u32 = 16;
+/// Media ahead of a playhead that a crowd divides before all of it has come together.
+const EARLY_SHARE: Span = Span::from_secs(4);
 /// Titles fetched ahead.
 const MAX_HEADS: usize = 3;
 /// A store without room is tried again after this.
@@ -46,7 +48,10 @@ impl Swarm {
         let wanted = self.wanted();
         self.cancel_unwanted(&wanted);
         let titles = self.titles_of(&wanted);
-        self.connects.want(self.now, &titles);
+        let changed = self.connects.want(self.now, &titles);
+        self.unannounced.extend(changed);
+        // Announced before it is looked up: of two that come at once, the later one finds the earlier.
+        self.announce();
         // Before the runs are placed: who is being connected to may bring what nobody else would.
         self.decide_connects();
         self.tell_interests(&wanted);
@@ -321,7 +326,12 @@ impl Swarm {
                 self.connects.unsettled(self.now, pick.swarm) || self.peers.iter().any(|(_, p)| unasked(p));
             return if unknown { Crowd::Unknown } else { Crowd::Nobody };
         }
-        if others.all(|theirs| mine <= theirs) { Crowd::OursToBring } else { Crowd::TheirsToBring }
+        if others.any(|theirs| theirs < mine) {
+            return Crowd::TheirsToBring;
+        }
+        // In the first moments of a crowd not everybody is there: what is not urgent is divided when they are.
+        let early = self.connects.is_new(self.now, pick.swarm) && pick.due > self.now + EARLY_SHARE;
+        if early { Crowd::Unknown } else { Crowd::OursToBring }
     }
 
     fn ask(&mut self, asked: Asked, pick: Pick, blocks: BlockRange, why: Why) {

@@ -17,7 +17,7 @@ const ANNOUNCE_INTERVAL: Span = Span::from_secs(2);
 /// Media behind the playhead that stays when a single film fills the cache: a short seek back.
 const BEHIND: Span = Span::from_secs(30);
 
-/// What the directory was told about a title.
+/// What the directory was told about a title. Who came for it and holds nothing so far has no coverage.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Announced {
     renditions: u16,
@@ -95,15 +95,20 @@ impl Swarm {
         if !self.directory_up || self.unannounced.is_empty() {
             return;
         }
-        if self.announce_from > self.now {
+        let turn = self.announce_from <= self.now;
+        // Whoever comes to a title is told of at once: a crowd must find itself before it asks the origin.
+        let fresh = |swarm: &&SwarmId| turn || !self.announced.contains_key(swarm);
+        let due: Vec<SwarmId> = self.unannounced.iter().filter(fresh).take(MAX_ANNOUNCE).copied().collect();
+        if due.is_empty() {
             return self.wake_at(self.announce_from, Reason::Announce);
         }
-        let due: Vec<SwarmId> = self.unannounced.iter().take(MAX_ANNOUNCE).copied().collect();
         for swarm in due {
             self.unannounced.remove(&swarm);
             self.announce_one(swarm);
         }
-        self.announce_from = self.now + ANNOUNCE_INTERVAL;
+        if turn {
+            self.announce_from = self.now + ANNOUNCE_INTERVAL;
+        }
         if !self.unannounced.is_empty() {
             self.wake_at(self.announce_from, Reason::Announce);
         }
@@ -111,7 +116,11 @@ impl Swarm {
 
     fn announce_one(&mut self, swarm: SwarmId) {
         let sharing = self.settings.serves == Serves::Others && self.settings.peers == PeerUse::Share;
-        let held = if sharing { holding(&self.objects, swarm) } else { Announced::default() };
+        let mut held = Announced::default();
+        if sharing {
+            held = holding(&self.objects, swarm);
+            held.renditions |= self.connects.wanted(swarm);
+        }
         let told = self.announced.get(&swarm).copied().unwrap_or_default();
         if held == told || (told == Announced::default() && self.announced.len() >= MAX_TITLES_PER_SESSION) {
             return;
