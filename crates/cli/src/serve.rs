@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, bail};
-use nearcast_content::{Catalogue, Document as _, Link, ProviderKey, Trust, UnixTime, WebUrl, site};
+use nearcast_content::{Link, ProviderKey, UnixTime, WebUrl};
 use nearcast_node::http::{ConnectionLimits, Uplink};
-use nearcast_node::origin_server::{Folder, OriginOptions, OriginServer, kind_of};
+use nearcast_node::origin_server::{Folder, OriginOptions, OriginServer, Published, kind_of, watch_policy};
 use nearcast_node::relay::{Admission, Relay, RelayConfig};
 use nearcast_node::supernode::{self, SupernodeConfig};
-use nearcast_node::{metrics, publish};
+use nearcast_node::{limits_of_system, metrics, publish};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -62,7 +62,8 @@ impl std::str::FromStr for RelayAddress {
 pub(crate) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     shell::start_logs();
     let site = ready_site(&args.site)?;
-    let provider = provider_of(&site)?;
+    let provider = Published::read(&site)?.provider;
+    limits_of_system::raise_open_files();
     shell::run(async |stop| serve(&args, site, provider, stop).await)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -78,7 +79,8 @@ async fn serve(
         None => None,
     };
     let mut registry = metrics::registry();
-    let options = OriginOptions { site, listen: args.listen, uplink, limits: ConnectionLimits::PUBLIC };
+    let options =
+        OriginOptions { site: site.clone(), listen: args.listen, uplink, limits: ConnectionLimits::PUBLIC };
     let server = OriginServer::bind(options, &mut registry).await?;
     let relay = start_relay(args.relay).await?;
     let config = SupernodeConfig {
@@ -86,6 +88,7 @@ async fn serve(
         ..SupernodeConfig::new(vec![provider])
     };
     let (router, supernode) = supernode::router(config)?;
+    tokio::spawn(watch_policy(site, provider, supernode.clone(), stop.clone()));
     announce(args, server.address(), provider)?;
     let running = tokio::spawn(server.run(router, Arc::new(registry), stop.clone()));
     stop.cancelled().await;
@@ -154,14 +157,4 @@ fn ready_site(folder: &Path) -> anyhow::Result<PathBuf> {
         bail!("{} has nothing that can be published", folder.display());
     }
     Ok(site)
-}
-
-/// Who signed the site.
-fn provider_of(folder: &Path) -> anyhow::Result<ProviderKey> {
-    let path = folder.join(site::CATALOGUE);
-    let bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    let now = UnixTime(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs());
-    let accepted = Catalogue::open(&bytes, &Trust::first_use(), now)
-        .with_context(|| format!("{} cannot be served", path.display()))?;
-    Ok(accepted.signer)
 }

@@ -3,6 +3,7 @@
 pub mod directory_client;
 pub mod gateway;
 pub mod http;
+pub mod limits_of_system;
 pub mod metrics;
 pub mod node;
 pub mod origin;

@@ -4,6 +4,7 @@
 //! conditional requests, CORS for browsers. Everything a site holds is public and signed.
 
 mod files;
+mod published;
 #[cfg(test)]
 mod tests;
 
@@ -25,6 +26,8 @@ use crate::http::{BodyKind, ConnectionLimits, HttpMetrics, Server, Uplink};
 use crate::metrics;
 
 use files::{FileError, Site};
+
+pub use published::{Published, SiteError, watch_policy};
 
 /// What to serve, and how.
 #[derive(Debug)]
