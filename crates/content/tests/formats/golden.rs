@@ -12,6 +12,7 @@ use nearcast_content::index::{IndexPage, IndexRoot};
 use nearcast_content::{Accepted, Credential, Document, NodeKey, Standing, Succession, Trust};
 
 /// The file's bytes, after writing it when asked to.
+#[expect(clippy::disallowed_methods, reason = "golden files are files")]
 fn golden(name: &str, made: &[u8]) -> Vec<u8> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
     if std::env::var_os("NEARCAST_BLESS").is_some() {
