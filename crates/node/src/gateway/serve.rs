@@ -106,7 +106,9 @@ pub(super) async fn file<L: Library>(
 ) -> Response {
     let Ok(title) = title.parse::<TitleId>() else { return lookup_failed(&LookupError::Absent) };
     match desk.library.resolve(&title, &file).await {
-        Ok(Resolved::Document(document)) => serve_document(&document, &method, &headers),
+        Ok(Resolved::Document(document)) => {
+            serve_document(&document, media_type::of_name(&file).1, &method, &headers)
+        }
         Ok(Resolved::Media(media)) => {
             let agent = headers.get(header::USER_AGENT).map(|a| String::from_utf8_lossy(a.as_bytes()));
             let key = PlayKey::new(title, client.ip(), &agent.unwrap_or_default());
@@ -116,7 +118,7 @@ pub(super) async fn file<L: Library>(
     }
 }
 
-fn serve_document(document: &Document, method: &Method, headers: &HeaderMap) -> Response {
+fn serve_document(document: &Document, kind: BodyKind, method: &Method, headers: &HeaderMap) -> Response {
     let size = document.bytes.len();
     let entity = Entity {
         size: u64::try_from(size).unwrap_or(u64::MAX),
@@ -128,8 +130,6 @@ fn serve_document(document: &Document, method: &Method, headers: &HeaderMap) -> 
     let ByteRange { start, end } = answer.body(&entity);
     let cut = |at: u64| usize::try_from(at).unwrap_or(size).min(size);
     let body = if method == Method::HEAD { Bytes::new() } else { document.bytes.slice(cut(start)..cut(end)) };
-    // By what it is, not by its name: the entry to a title has none that tells.
-    let kind = media_type::of_extension(document.content_type.extension()).1;
     dress(answer.response(&entity, Body::from(body)), kind)
 }
 

@@ -110,7 +110,7 @@ impl Library for Shelf {
             ("broken", "now") => media(3, 300_000, ContentType::Ogg),
             ("broken", "later") => media(4, 300_000, ContentType::Ogg),
             ("broken", "refused") => media(5, 300_000, ContentType::Ogg),
-            ("film", "play") => Ok(Resolved::Document(Document {
+            ("film", "master.m3u8") => Ok(Resolved::Document(Document {
                 content_type: ContentType::Hls,
                 bytes: Bytes::from_static(b"#EXTM3U\n"),
                 etag: "playlist-1".to_owned(),
@@ -211,11 +211,11 @@ async fn media_is_served_whole_and_in_ranges() {
 #[tokio::test]
 async fn documents_are_served_from_memory() {
     let running = start().await;
-    let playlist = running.get("t/film/play").await;
+    let playlist = running.get("t/film/master.m3u8").await;
     assert_eq!(playlist.headers()[CONTENT_TYPE], "application/vnd.apple.mpegurl");
     assert_eq!(playlist.headers()[ETAG], "\"playlist-1\"");
     assert_eq!(playlist.text().await.expect("a body"), "#EXTM3U\n");
-    let part = running.get_range("t/film/play", "bytes=1-3").await;
+    let part = running.get_range("t/film/master.m3u8", "bytes=1-3").await;
     assert_eq!(part.text().await.expect("a body"), "EXT");
     assert_eq!(running.metrics.body_bytes(BodyKind::Playlist), 11);
 }

@@ -9,12 +9,8 @@ use super::BodyKind;
 /// Media types are those that mpv, VLC and browsers expect; what is not known is `application/octet-stream`,
 /// which nothing executes.
 pub fn of_name(name: &str) -> (&'static str, BodyKind) {
-    of_extension(name.rsplit_once('.').map_or("", |(_, extension)| extension))
-}
-
-/// The same for a file name's ending, without its dot.
-pub fn of_extension(extension: &str) -> (&'static str, BodyKind) {
-    match extension.to_ascii_lowercase().as_str() {
+    let extension = name.rsplit_once('.').map_or("", |(_, e)| e).to_ascii_lowercase();
+    match extension.as_str() {
         "m3u8" | "m3u" => ("application/vnd.apple.mpegurl", BodyKind::Playlist),
         "mpd" => ("application/dash+xml", BodyKind::Playlist),
         "m4s" => ("video/iso.segment", BodyKind::Media),

@@ -1,3 +1,5 @@
+//! The relay with real endpoints: peers that see each other only through it, and callers turned away.
+
 use std::time::Duration;
 
 use nearcast_engine::swarm::{Path, PeerId};
