@@ -148,17 +148,14 @@ impl Drive {
     }
 
     fn told(&mut self, input: NodeInput) {
-        match &input {
-            Input::Finished { request } | Input::Failed { request, .. } => {
-                self.fetching.remove(request);
-                if matches!(input, Input::Failed { fault: Fault::Corrupt, .. }) {
-                    self.parts.counts.rejected_blocks.inc();
-                }
-            }
-            Input::SentAll { upload } => {
-                self.serving.remove(upload);
-            }
-            _ => {}
+        if let Input::Finished { request } | Input::Failed { request, .. } = &input {
+            self.fetching.remove(request);
+        }
+        if matches!(input, Input::Failed { fault: Fault::Corrupt, .. }) {
+            self.parts.counts.rejected_blocks.inc();
+        }
+        if let Input::SentAll { upload } = &input {
+            self.serving.remove(upload);
         }
         self.input(input);
     }
@@ -166,16 +163,15 @@ impl Drive {
     /// Does what the engine wants, and says when it wants to be woken.
     async fn carry_out(&mut self) -> Time {
         loop {
-            match self.parts.swarm.poll_output() {
-                Output::Timeout(at, reason) => {
-                    tracing::trace!(?at, ?reason, "sleeping");
-                    let (swarm, counts) = (&self.parts.swarm, &self.parts.counts);
-                    counts.peers.set(i64::try_from(swarm.peer_count()).unwrap_or(i64::MAX));
-                    counts.held.set(swarm.held_bytes());
-                    return at;
-                }
-                output => self.carry(output).await,
+            let output = self.parts.swarm.poll_output();
+            if let Output::Timeout(at, reason) = output {
+                tracing::trace!(?at, ?reason, "sleeping");
+                let (swarm, counts) = (&self.parts.swarm, &self.parts.counts);
+                counts.peers.set(i64::try_from(swarm.peer_count()).unwrap_or(i64::MAX));
+                counts.held.set(swarm.held_bytes());
+                return at;
             }
+            self.carry(output).await;
         }
     }
 

@@ -320,12 +320,9 @@ impl Library for NodeLibrary {
 
 /// What a player is told of trouble with a site.
 fn lookup_error(error: SiteError) -> LookupError {
-    let absent = match &error {
-        SiteError::Unreachable { source, .. } => matches!(source.trouble, Trouble::Absent { .. }),
-        SiteError::Refused { source, .. } => matches!(source, DocumentError::OtherTitle { .. }),
-        _ => false,
-    };
-    if absent {
+    let missing = matches!(&error, SiteError::Unreachable { source, .. } if matches!(source.trouble, Trouble::Absent { .. }));
+    let other = matches!(&error, SiteError::Refused { source: DocumentError::OtherTitle { .. }, .. });
+    if missing || other {
         return LookupError::Absent;
     }
     LookupError::Unavailable { why: error.to_string(), retry_after: RETRY_AFTER }

@@ -93,7 +93,10 @@ fn two_hundred_kills_leave_no_claim_without_bytes() {
             let mut said = Vec::new();
             out.read_to_end(&mut said).map(|_| String::from_utf8_lossy(&said).into_owned())
         });
-        // How long a child lives is the random point at which it dies.
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "how long a child lives is the point at which it dies"
+        )]
         thread::sleep(Duration::from_micros(random.below(100_000)));
         assert!(child.try_wait().expect("a child").is_none(), "child {kill} ended by itself");
         child.kill().expect("still there");
