@@ -1,5 +1,7 @@
 //! The nearcast command.
 
+mod completions;
+mod config;
 mod node;
 mod publish;
 mod serve;
@@ -7,11 +9,11 @@ mod shell;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 
 /// An audience is its own delivery network.
 #[derive(Debug, clap::Parser)]
-#[command(version)]
+#[command(name = "nearcast", version)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -22,8 +24,12 @@ enum Command {
     Publish(publish::PublishArgs),
     Serve(serve::ServeArgs),
     Node(node::NodeArgs),
+    /// List the titles of a running node.
     Titles(node::GatewayArgs),
+    /// Say how a running node is doing.
     Status(node::GatewayArgs),
+    Config(config::ConfigArgs),
+    Completions(completions::CompletionsArgs),
 }
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -33,5 +39,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::Node(args) => node::run(args),
         Command::Titles(args) => node::titles(args),
         Command::Status(args) => node::status(args),
+        Command::Config(args) => config::run(args),
+        Command::Completions(args) => completions::run(args, Cli::command()),
     }
 }

@@ -6,47 +6,51 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use nearcast_content::Link;
+use nearcast_content::policy::SupernodeUrl;
 use nearcast_engine::Rate;
 use nearcast_engine::wire::Serves;
 use nearcast_node::gateway::Gateway;
 use nearcast_node::metrics;
-use nearcast_node::node::{Node, NodeOptions, Pinned};
+use nearcast_node::node::{Node, Pinned};
 use nearcast_node::origin::{OriginClient, OriginMetrics, OriginSettings};
+use nearcast_node::settings::{Profile, Settings, parse_rate, parse_size};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::shell;
 
-/// Where a gateway listens unless told otherwise.
-const GATEWAY: &str = "127.0.0.1:8420";
-
 /// Run a node: play a provider's titles in any player, and hand them on to who is near.
+///
+/// What is not said here is taken from the settings, which `nearcast config` prints.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct NodeArgs {
     /// The provider's link, as `nearcast serve` or `publish` prints it.
     #[arg(value_name = "LINK")]
     pub(crate) link: Link,
+    /// File of settings to read instead of the usual one.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
     /// Folder of the node's memory and cache.
     #[arg(long, value_name = "DIR")]
     pub(crate) state: Option<PathBuf>,
     /// Address where players find the node, on this machine; port 0 takes a free one.
-    #[arg(long, value_name = "ADDRESS", default_value = GATEWAY)]
-    pub(crate) gateway: SocketAddr,
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) gateway: Option<SocketAddr>,
     /// UDP address for peers; port 0 takes a free one.
-    #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:0")]
-    pub(crate) listen: SocketAddr,
-    /// Megabytes the cache may hold; otherwise 10 % of the free disk, 50 MB to 10 GB.
-    #[arg(long, value_name = "MB")]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// What the cache may hold, like 2GB; otherwise 10 % of the free disk, 50 MB to 10 GB.
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub(crate) cache: Option<u64>,
     /// Ceiling on delivery to others, like 5mbit. Those in your own network do not count.
-    #[arg(long, value_name = "RATE", value_parser = shell::rate)]
+    #[arg(long, value_name = "RATE", value_parser = parse_rate)]
     pub(crate) upload_limit: Option<Rate>,
     /// Whether to hand on what was played.
-    #[arg(long, value_name = "on|off", default_value = "on", value_parser = sharing)]
-    pub(crate) sharing: Serves,
+    #[arg(long, value_name = "on|off", value_parser = sharing)]
+    pub(crate) sharing: Option<Serves>,
     /// Supernode to use instead of the provider's.
     #[arg(long, value_name = "URL")]
-    pub(crate) supernode: Option<String>,
+    pub(crate) supernode: Option<SupernodeUrl>,
     /// Print one JSON object when ready instead of text.
     #[arg(long)]
     pub(crate) json: bool,
@@ -55,9 +59,9 @@ pub(crate) struct NodeArgs {
 /// Ask a running node.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct GatewayArgs {
-    /// Where the node's players find it.
-    #[arg(long, value_name = "ADDRESS", default_value = GATEWAY)]
-    gateway: SocketAddr,
+    /// Where the node's players find it; otherwise as in the settings.
+    #[arg(long, value_name = "ADDRESS")]
+    gateway: Option<SocketAddr>,
     /// Print what the node answers as JSON.
     #[arg(long)]
     json: bool,
@@ -76,6 +80,7 @@ pub(crate) struct Running {
     pub(crate) node: Node,
     /// Where players find it, with a slash at the end.
     pub(crate) gateway: String,
+    serves: Serves,
     serving: tokio::task::JoinHandle<()>,
     stop: CancellationToken,
 }
@@ -92,29 +97,41 @@ pub(crate) fn run(args: NodeArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+impl NodeArgs {
+    /// The settings of the file, and over them what was said on the command line.
+    fn settings(&self) -> anyhow::Result<Settings> {
+        let mut settings = Settings::load(self.config.as_deref())?;
+        settings.cache.dir = self.state.clone().or(settings.cache.dir);
+        settings.cache.budget = self.cache.or(settings.cache.budget);
+        settings.gateway.listen = self.gateway.unwrap_or(settings.gateway.listen);
+        settings.transport.listen = self.listen.unwrap_or(settings.transport.listen);
+        settings.sharing.upload_limit = self.upload_limit.or(settings.sharing.upload_limit);
+        settings.directory.supernode = self.supernode.clone().or(settings.directory.supernode);
+        match self.sharing {
+            Some(Serves::Others) => {
+                settings.sharing.enabled = true;
+                settings.sharing.profile = Profile::Home;
+            }
+            Some(Serves::Nobody) => settings.sharing.enabled = false,
+            None => {}
+        }
+        Ok(settings)
+    }
+}
+
 /// Starts a node and its gateway.
 pub(crate) async fn start(args: &NodeArgs) -> anyhow::Result<Running> {
     let mut registry = metrics::registry();
     let origin = origin_client(&mut registry)?;
-    let state = match &args.state {
-        Some(state) => state.clone(),
-        None => nearcast_node::node::default_state_dir().context("no home folder was found; use --state")?,
-    };
-    let options = NodeOptions {
-        cache_budget: args.cache.map(|mb| mb.saturating_mul(1_000_000)),
-        listen: args.listen,
-        serves: args.sharing,
-        upload_limit: args.upload_limit,
-        supernode: args.supernode.clone(),
-        ..NodeOptions::new(args.link.clone(), state)
-    };
+    let settings = args.settings()?;
+    let options = settings.node_options(args.link.clone())?;
     // Bound before the node starts: a taken port should not cost a look at the provider.
-    let gateway = Gateway::bind(args.gateway, &mut registry).await?;
+    let gateway = Gateway::bind(settings.gateway.listen, &mut registry).await?;
     let address = gateway.address();
     let node = Node::start(options, origin, &mut registry).await?;
     let stop = CancellationToken::new();
     let serving = node.serve_players(gateway, registry, stop.clone());
-    Ok(Running { node, gateway: format!("http://{address}/"), serving, stop })
+    Ok(Running { node, gateway: format!("http://{address}/"), serves: settings.serves(), serving, stop })
 }
 
 impl Running {
@@ -145,7 +162,7 @@ fn announce(args: &NodeArgs, running: &Running) -> anyhow::Result<()> {
             ))?;
         }
     }
-    let sharing = match args.sharing {
+    let sharing = match running.serves {
         Serves::Others => "on: what you played is handed on to others",
         Serves::Nobody => "off: nothing is handed on",
     };
@@ -156,7 +173,8 @@ fn announce(args: &NodeArgs, running: &Running) -> anyhow::Result<()> {
 
 /// Lists the titles of a running node.
 pub(crate) fn titles(args: GatewayArgs) -> anyhow::Result<ExitCode> {
-    let titles = ask(&args, "titles")?;
+    let gateway = args.gateway()?;
+    let titles = ask(gateway, "titles")?;
     if args.json {
         shell::say(&titles.to_string())?;
         return Ok(ExitCode::SUCCESS);
@@ -171,7 +189,7 @@ pub(crate) fn titles(args: GatewayArgs) -> anyhow::Result<ExitCode> {
             seconds / 60,
             seconds % 60,
             text("name"),
-            args.gateway,
+            gateway,
             text("id"),
             text("file"),
         );
@@ -182,7 +200,7 @@ pub(crate) fn titles(args: GatewayArgs) -> anyhow::Result<ExitCode> {
 
 /// Says how a running node is doing.
 pub(crate) fn status(args: GatewayArgs) -> anyhow::Result<ExitCode> {
-    let status = ask(&args, "status")?;
+    let status = ask(args.gateway()?, "status")?;
     if args.json {
         shell::say(&status.to_string())?;
         return Ok(ExitCode::SUCCESS);
@@ -218,9 +236,17 @@ pub(crate) fn status(args: GatewayArgs) -> anyhow::Result<ExitCode> {
 /// Longest answer taken from a gateway: titles of a large catalogue.
 const MAX_ANSWER: usize = 256 << 20;
 
+impl GatewayArgs {
+    fn gateway(&self) -> anyhow::Result<SocketAddr> {
+        match self.gateway {
+            Some(gateway) => Ok(gateway),
+            None => Ok(Settings::load(None)?.gateway.listen),
+        }
+    }
+}
+
 /// Asks a running node's gateway.
-fn ask(args: &GatewayArgs, what: &str) -> anyhow::Result<Value> {
-    let address = args.gateway;
+fn ask(address: SocketAddr, what: &str) -> anyhow::Result<Value> {
     let url = format!("http://{address}/{what}").parse().context("the address makes no URL")?;
     let client = origin_client(&mut metrics::registry())?;
     let answer = shell::run(async |_| Ok(client.fetch_document(&url, MAX_ANSWER, None).await?));
@@ -234,4 +260,55 @@ fn origin_client(registry: &mut metrics::Registry) -> anyhow::Result<OriginClien
     let counts = OriginMetrics::register(registry);
     OriginClient::new(OriginSettings::default(), counts)
         .map_err(|why| anyhow::anyhow!("the HTTP client does not start: {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        node: NodeArgs,
+    }
+
+    fn settings(file: &str, flags: &[&str]) -> Settings {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("config.toml");
+        std::fs::write(&path, file).expect("written");
+        let line = ["node", "https://example.org/", "--config"].map(str::to_owned).into_iter();
+        let line =
+            line.chain([path.display().to_string()]).chain(flags.iter().map(|flag| (*flag).to_owned()));
+        Line::try_parse_from(line)
+            .map_err(|e| e.to_string())
+            .expect("a command line")
+            .node
+            .settings()
+            .expect("settings")
+    }
+
+    #[test]
+    fn the_file_holds_where_the_command_line_says_nothing() {
+        let file = "sharing.enabled = false\ncache.budget = \"2GB\"\ngateway.listen = \"127.0.0.1:9\"\n";
+        let read = settings(file, &[]);
+        assert_eq!(read, Settings::parse(file).expect("settings"));
+        let read = settings(file, &["--sharing", "on", "--cache", "1GB"]);
+        assert_eq!(read.serves(), Serves::Others);
+        assert_eq!(read.cache.budget, Some(1_000_000_000));
+        assert_eq!(read.gateway.listen.port(), 9);
+    }
+
+    #[test]
+    fn the_command_line_holds_over_the_file() {
+        let flags =
+            ["--upload-limit", "1mbit", "--gateway", "[::1]:7", "--listen", "0.0.0.0:8", "--state", "there"];
+        let read = settings("sharing.upload_limit = \"5mbit\"\n", &flags);
+        assert_eq!(read.sharing.upload_limit, Some(Rate::from_bits_per_sec(1_000_000)));
+        assert_eq!((read.gateway.listen.port(), read.transport.listen.port()), (7, 8));
+        assert_eq!(read.cache.dir, Some(PathBuf::from("there")));
+        assert_eq!(settings("sharing.profile = \"mobile\"", &["--sharing", "on"]).serves(), Serves::Others);
+        assert_eq!(settings("", &["--sharing", "off"]).serves(), Serves::Nobody);
+    }
 }

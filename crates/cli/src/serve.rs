@@ -11,6 +11,7 @@ use nearcast_content::{Link, ProviderKey, UnixTime, WebUrl};
 use nearcast_node::http::{ConnectionLimits, Uplink};
 use nearcast_node::origin_server::{Folder, OriginOptions, OriginServer, Published, kind_of, watch_policy};
 use nearcast_node::relay::{Admission, Relay, RelayConfig};
+use nearcast_node::settings::parse_rate;
 use nearcast_node::supernode::{self, SupernodeConfig};
 use nearcast_node::{limits_of_system, metrics, publish};
 use serde_json::json;
@@ -33,7 +34,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "URL")]
     url: Option<WebUrl>,
     /// Ceiling on everything served, like 20mbit.
-    #[arg(long, value_name = "RATE", value_parser = shell::rate)]
+    #[arg(long, value_name = "RATE", value_parser = parse_rate)]
     uplink: Option<nearcast_engine::Rate>,
     /// Address of the relay that connects listeners behind hard NATs, or "off".
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]

@@ -10,6 +10,7 @@ pub mod origin;
 pub mod origin_server;
 pub mod publish;
 pub mod relay;
+pub mod settings;
 pub mod store;
 pub mod supernode;
 pub mod transport;
