@@ -1,6 +1,6 @@
 //! The gateway: local HTTP, by which any player on this machine plays what the swarm delivers.
 //!
-//! It listens on loopback only and answers its own page and players, not other web pages: see [`guard`]. What it
+//! It listens on loopback only and answers its own page and players, not other web pages: see `guard`. What it
 //! serves comes from a [`Library`]: documents from memory, media as a stream of verified bytes that follows the
 //! player's pace.
 
