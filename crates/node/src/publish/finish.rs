@@ -92,11 +92,12 @@ impl Finish<'_> {
         sequence: u64,
         ledger: &mut Ledger,
     ) -> Result<(), PublishError> {
-        let mut present: BTreeSet<String> = ledger.written.keys().cloned().collect();
+        let mut present: BTreeSet<String> =
+            ledger.written.keys().chain(ledger.unused.keys()).cloned().collect();
         for folder in ["nearcast/pages", "nearcast/objects", "nearcast/titles"] {
             list_files(&self.dir.at(folder), folder, &mut present);
         }
-        ledger.unused.retain(|path, _| present.contains(path) && !needed.contains(path));
+        ledger.unused.retain(|path, _| !needed.contains(path));
         for path in present {
             // An outboard goes with its object, whose name it shares but for the ending.
             if path.ends_with(".obo") || needed.contains(&path) {

@@ -28,7 +28,6 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
 
 use nearcast_content::policy::Policy;
 use nearcast_content::{FormatError, ProviderKey, SigningKey, Text, TitleId, UnixTime, site};
@@ -40,7 +39,7 @@ use self::finish::Finish;
 pub use self::input::Skipped;
 use self::input::{Found, Input};
 pub use self::key::{KeyError, KeyOrigin, ProviderKeyFile, default_key_path};
-use self::ledger::{Ledger, TitleRecord};
+use self::ledger::{Ledger, OpenLedger, TitleRecord};
 use self::plan::{Bytes, Plan, PlannedFile};
 use self::site_dir::{SiteDir, id_of};
 use self::stage::{Placed, StageError, Staged, Stager};
@@ -49,9 +48,6 @@ pub use self::verify::{Fault, SiteReport, verify_site};
 /// How long signed documents hold unless the provider says otherwise: a year, so that a static site does not
 /// die because nobody published for a while.
 pub const DEFAULT_LIFE_SECS: u64 = 366 * 24 * 3600;
-
-/// How often the ledger is saved while media are copied: what a killed run has to hash again.
-const SAVE_EVERY: Duration = Duration::from_secs(5);
 
 /// How to publish.
 #[derive(Clone, Debug)]
@@ -343,7 +339,7 @@ impl Run<'_> {
             progress: self.progress,
         };
         let referenced = self.existing.referenced();
-        let shared = Mutex::new((ledger, Instant::now()));
+        let shared = Mutex::new(OpenLedger::new(ledger, self.dir)?);
         let files: Vec<(&Job, usize)> =
             jobs.iter().flat_map(|job| (0..job.plan.files.len()).map(move |at| (job, at))).collect();
         parallel::for_each(parallel::cores(), &files, |(job, at)| {
@@ -356,14 +352,9 @@ impl Run<'_> {
             };
             let Some(staged) = job.add(*at, staged) else { return Ok(()) };
             let files: Vec<_> = job.plan.files.iter().cloned().zip(staged).collect();
-            let mut shared = shared.lock().expect(LOCK);
-            let (ledger, saved) = &mut *shared;
-            match stage::place(self.dir, ledger, &referenced, &job.title, &files) {
+            let mut ledger = shared.lock().expect(LOCK);
+            match stage::place(self.dir, &mut ledger, &referenced, &job.title, &files) {
                 Ok(placed) => {
-                    if saved.elapsed() > SAVE_EVERY {
-                        ledger.save(self.dir)?;
-                        *saved = Instant::now();
-                    }
                     let staged = files.into_iter().map(|(_, staged)| staged).collect();
                     *job.outcome.lock().expect(LOCK) = Outcome::Placed(staged, placed);
                     self.progress.title(&job.title);
@@ -372,7 +363,7 @@ impl Run<'_> {
                 Err(why) => fail(job, why),
             }
         })?;
-        Ok(shared.into_inner().expect(LOCK).0)
+        Ok(shared.into_inner().expect(LOCK).ledger)
     }
 
     /// Signs what changed. The catalogue comes last.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use nearcast_content::source::SitePath;
 use nearcast_content::{ObjectId, ObjectSize, TitleId, site, tree};
 
-use super::ledger::{Ledger, Written};
+use super::ledger::{Ledger, OpenLedger, Written};
 use super::plan::{Bytes, FileName, PlannedFile};
 use super::site_dir::{SiteDir, Stamp, outboard_beside};
 use super::{Copying, Progress, PublishError};
@@ -156,7 +156,7 @@ pub(super) struct Placed {
 /// goes into a folder of its own, so that the old manifest holds until the new one takes its place.
 pub(super) fn place(
     dir: &SiteDir,
-    ledger: &mut Ledger,
+    ledger: &mut OpenLedger,
     referenced: &BTreeMap<String, ObjectId>,
     title: &TitleId,
     files: &[(PlannedFile, Staged)],
@@ -215,30 +215,35 @@ fn path_of(title: &TitleId, file: &PlannedFile, folder: Option<&str>) -> Result<
     path.parse().map_err(|why| format!("cannot be called {path}: {why}"))
 }
 
-fn put(dir: &SiteDir, ledger: &mut Ledger, path: &str, staged: &Staged) -> Result<(), PublishError> {
-    let there = ledger.written.get(path).filter(|w| w.id == staged.id);
-    let intact = there.is_some_and(|w| dir.is_intact(path, w.stamp()));
-    if !intact {
-        match &staged.from {
-            Waiting::InSite(copy) if copy == path => {}
-            Waiting::InSite(copy) => {
-                if site::has_outboard(staged.size) {
-                    dir.duplicate(&outboard_beside(copy), &outboard_beside(path))?;
-                }
-                dir.duplicate(copy, path)?;
-            }
-            Waiting::Incoming { file, outboard } => {
-                if let Some(outboard) = outboard {
-                    dir.move_in(outboard, &outboard_beside(path))?;
-                }
-                dir.move_in(file, path)?;
-            }
+fn put(dir: &SiteDir, ledger: &mut OpenLedger, path: &str, staged: &Staged) -> Result<(), PublishError> {
+    let there = ledger.ledger.written.get(path).filter(|w| w.id == staged.id);
+    let intact = there.copied().filter(|w| dir.is_intact(path, w.stamp()));
+    let written = match intact {
+        Some(written) => written,
+        None => {
+            ledger.begin(dir, path)?;
+            put_anew(dir, path, staged)?;
+            let stamp = Stamp::of(&dir.at(path)).map_err(|why| dir.fail(path, why))?;
+            Written::new(staged.id, stamp)
         }
-        let stamp = Stamp::of(&dir.at(path)).map_err(|why| dir.fail(path, why))?;
-        ledger.written.insert(path.to_owned(), Written::new(staged.id, stamp));
+    };
+    ledger.done(dir, path, written, staged.source.as_ref())
+}
+
+fn put_anew(dir: &SiteDir, path: &str, staged: &Staged) -> Result<(), PublishError> {
+    match &staged.from {
+        Waiting::InSite(copy) if copy == path => Ok(()),
+        Waiting::InSite(copy) => {
+            if site::has_outboard(staged.size) {
+                dir.duplicate(&outboard_beside(copy), &outboard_beside(path))?;
+            }
+            dir.duplicate(copy, path)
+        }
+        Waiting::Incoming { file, outboard } => {
+            if let Some(outboard) = outboard {
+                dir.move_in(outboard, &outboard_beside(path))?;
+            }
+            dir.move_in(file, path)
+        }
     }
-    if let Some((input, stamp)) = &staged.source {
-        ledger.remember(input, *stamp, staged.id);
-    }
-    Ok(())
 }

@@ -89,3 +89,35 @@ fn a_publisher_killed_at_any_step_leaves_a_whole_site() {
     }
     assert!(deaths > 10, "it died {deaths} times");
 }
+
+#[test]
+fn what_a_killed_publisher_brought_in_is_used_or_cleared_away() {
+    let bench = Bench::with(&["album"]);
+    bench.publish(&options());
+    let song = bench.input().join("album/one.mp3");
+    let mut put = Vec::new();
+    for size in [60_000, 70_000, 80_000] {
+        fs::write(&song, long_mp3(size)).expect("written");
+        // Its third step puts a signed document: the song and its outboard are in their place.
+        assert!(!run_child(3, &bench.site(), &bench.input()));
+        put.extend(bench.files().into_keys().filter(|p| p.ends_with(".mp3")));
+    }
+    put.sort();
+    put.dedup();
+    assert_eq!(put.len(), 4, "each in a place of its own: {put:?}");
+    let modified = fs::metadata(&song).and_then(|m| m.modified()).expect("there");
+    let mut bytes = fs::read(&song).expect("there");
+    bytes[70_000] ^= 1;
+    fs::write(&song, bytes).expect("written");
+    fs::File::options().write(true).open(&song).and_then(|f| f.set_modified(modified)).expect("ours");
+    bench.publish(&later(60));
+    let published = bench.existing().titles[&super::id("a-band-one-tone")].files.clone();
+    let path = published.keys().find(|p| p.ends_with(".mp3")).expect("one");
+    let kept = fs::read(bench.site().join(path)).expect("there");
+    assert!(kept == long_mp3(80_000), "what was hashed before is not read again");
+    // The next change leaves the newest and the one before it.
+    fs::write(&song, long_mp3(90_000)).expect("written");
+    bench.publish(&later(120));
+    assert_eq!(bench.files().keys().filter(|p| p.ends_with(".mp3")).count(), 2);
+    bench.assert_sound();
+}
