@@ -1,0 +1,31 @@
+//! The production engine as an agent: nothing is added, nothing is left out.
+
+use nearcast_engine::swarm::{Input, InputError, Output};
+use nearcast_engine::{Swarm, Time};
+
+use super::{Agent, Birth, Bounds, SimVerdict};
+
+/// The engine that runs in nodes.
+#[derive(Debug)]
+pub struct Nearcast(Swarm);
+
+impl Nearcast {
+    /// A node's engine.
+    pub fn new(birth: Birth) -> Self {
+        Self(Swarm::new(birth.seed, birth.node, birth.provider, birth.settings))
+    }
+}
+
+impl Agent for Nearcast {
+    fn handle_input(&mut self, now: Time, input: Input<SimVerdict>) -> Result<(), InputError> {
+        self.0.handle_input(now, input)
+    }
+
+    fn poll_output(&mut self) -> Output {
+        self.0.poll_output()
+    }
+
+    fn bounds(&self) -> Bounds {
+        Bounds::Engine
+    }
+}

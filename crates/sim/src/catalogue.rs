@@ -1,0 +1,211 @@
+//! The titles of a world, with their objects and, in small worlds, their bytes.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use nearcast_content::tree::Hasher;
+use nearcast_content::{BLOCK_SIZE, BlockRange, ByteRange, ObjectId, ObjectSize};
+use nearcast_engine::swarm::{Part, Rendition, RenditionId};
+use nearcast_engine::wire::SwarmId;
+use nearcast_engine::{Rate, Span};
+
+use crate::fixed;
+use crate::random::{Random, Stream};
+use crate::scenario::Scenario;
+
+/// Index of an object in the catalogue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct ObjectIx(pub(crate) u32);
+
+/// All titles.
+#[derive(Debug)]
+pub(crate) struct Catalogue {
+    pub(crate) titles: Vec<Title>,
+    objects: Vec<Object>,
+    by_id: BTreeMap<ObjectId, ObjectIx>,
+    popularity: Vec<u64>,
+}
+
+/// One title with its one rendition.
+#[derive(Debug)]
+pub(crate) struct Title {
+    pub(crate) rendition: Rendition,
+    first_object: u32,
+    /// Bytes of all parts.
+    pub(crate) bytes: u64,
+    pub(crate) length: Span,
+}
+
+/// One object.
+#[derive(Debug)]
+pub(crate) struct Object {
+    pub(crate) id: ObjectId,
+    pub(crate) size: ObjectSize,
+    /// In small worlds, what was published.
+    pub(crate) content: Option<Content>,
+}
+
+/// What was published of an object.
+#[derive(Debug)]
+pub(crate) struct Content {
+    pub(crate) blocks: Vec<Rc<[u8]>>,
+    pub(crate) outboard: Rc<[u8]>,
+}
+
+impl Catalogue {
+    /// The titles of `scenario`, drawn from `seed`.
+    pub(crate) fn draw(scenario: &Scenario, seed: u64) -> Self {
+        let spec = &scenario.catalogue;
+        let mut catalogue = Self {
+            titles: Vec::new(),
+            objects: Vec::new(),
+            by_id: BTreeMap::new(),
+            popularity: fixed::zipf(spec.titles, spec.zipf.0, spec.zipf_shift),
+        };
+        for index in 0..spec.titles {
+            let mut random = Random::stream(seed, Stream::Catalogue, index.into());
+            let quarter = spec.length.micros() / 4;
+            let length = random.between(spec.length.micros() - quarter, spec.length.micros() + quarter);
+            catalogue.add(
+                &mut random,
+                index,
+                (Span::from_micros(length), spec.parts),
+                (spec.rate, scenario.bytes),
+            );
+        }
+        catalogue
+    }
+
+    fn add(
+        &mut self,
+        random: &mut Random,
+        index: u32,
+        (length, parts): (Span, u32),
+        (rate, bytes): (Rate, bool),
+    ) {
+        let first_object = u32::try_from(self.objects.len()).unwrap_or(u32::MAX);
+        let part_length = length.over(parts.into());
+        let size = ObjectSize::new(rate.bytes_in(part_length).max(1)).expect("the scenario bounds sizes");
+        let mut rendition_parts = Vec::new();
+        for part in 0..parts {
+            let object = object(random, size, bytes);
+            rendition_parts.push(Part { object: object.id, size, length: part_length });
+            self.by_id.insert(object.id, ObjectIx(first_object + part));
+            self.objects.push(object);
+        }
+        let mut swarm = [0; 16];
+        swarm.copy_from_slice(&random.bytes32()[..16]);
+        let rendition =
+            Rendition { id: RenditionId(index), swarm: SwarmId(swarm), bit: 0, parts: rendition_parts };
+        let (bytes, length) = (size.bytes() * u64::from(parts), part_length.times(parts.into()));
+        self.titles.push(Title { rendition, first_object, bytes, length });
+    }
+
+    /// A title, drawn by popularity.
+    pub(crate) fn pick(&self, random: &mut Random) -> u32 {
+        u32::try_from(fixed::draw(random, &self.popularity)).unwrap_or(0)
+    }
+
+    /// The object with this id, which nobody can name unless it was published.
+    pub(crate) fn find(&self, id: ObjectId) -> Option<ObjectIx> {
+        self.by_id.get(&id).copied()
+    }
+
+    /// An object.
+    pub(crate) fn object(&self, ix: ObjectIx) -> &Object {
+        &self.objects[ix.0 as usize]
+    }
+
+    /// A title.
+    pub(crate) fn title(&self, index: u32) -> &Title {
+        &self.titles[index as usize]
+    }
+}
+
+fn object(random: &mut Random, size: ObjectSize, bytes: bool) -> Object {
+    if !bytes {
+        return Object { id: ObjectId(random.bytes32()), size, content: None };
+    }
+    let mut hasher = Hasher::new();
+    let blocks: Vec<Rc<[u8]>> = size
+        .all()
+        .iter()
+        .map(|block| {
+            let len = size.bytes_of(BlockRange::new(block, block + 1)).len();
+            let bytes: Rc<[u8]> =
+                (0..len.div_ceil(32)).flat_map(|_| random.bytes32()).take(cast(len)).collect();
+            hasher.update(&bytes);
+            bytes
+        })
+        .collect();
+    let (id, outboard) = hasher.finish();
+    Object { id, size, content: Some(Content { blocks, outboard: outboard.into() }) }
+}
+
+fn cast(len: u64) -> usize {
+    usize::try_from(len).unwrap_or(0)
+}
+
+impl Title {
+    /// The part that has byte `at` of the title, and the range of that part from there to `end` at most.
+    pub(crate) fn locate(&self, at: u64, end: u64) -> (u32, ByteRange) {
+        let size = self.rendition.parts[0].size.bytes();
+        let part = at / size;
+        let start = at - part * size;
+        let stop = end.min(self.bytes).saturating_sub(part * size).min(size);
+        (u32::try_from(part).unwrap_or(0), ByteRange::new(start, stop))
+    }
+
+    /// Where part `part` starts in the title, in bytes.
+    pub(crate) fn offset_of(&self, part: u32) -> u64 {
+        self.rendition.parts[0].size.bytes() * u64::from(part)
+    }
+
+    /// The object of a part.
+    pub(crate) fn object_of(&self, part: u32) -> ObjectIx {
+        ObjectIx(self.first_object + part)
+    }
+
+    /// How much media the first `bytes` are.
+    pub(crate) fn media(&self, bytes: u64) -> Span {
+        Span::from_micros(scale(bytes, self.length.micros(), self.bytes))
+    }
+
+    /// How many bytes the first `media` needs, rounded up.
+    pub(crate) fn bytes_at(&self, media: Span) -> u64 {
+        let wide = u128::from(media.micros()) * u128::from(self.bytes);
+        let bytes = wide.div_ceil(u128::from(self.length.micros().max(1)));
+        u64::try_from(bytes).unwrap_or(u64::MAX).min(self.bytes)
+    }
+}
+
+fn scale(a: u64, b: u64, c: u64) -> u64 {
+    u64::try_from(u128::from(a) * u128::from(b) / u128::from(c.max(1))).unwrap_or(u64::MAX)
+}
+
+/// Bytes that `blocks` of an object of `size` cover.
+pub(crate) fn len_of(size: ObjectSize, blocks: BlockRange) -> u64 {
+    debug_assert!(u64::from(blocks.end) * BLOCK_SIZE < size.bytes() + BLOCK_SIZE);
+    size.bytes_of(blocks).len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_title_in_parts_is_read_like_one() {
+        let text = "bytes = true\n[catalogue]\nparts = 3\nlength = '9s'\nrate = '640kbit'";
+        let catalogue = Catalogue::draw(&Scenario::parse(text).expect("valid"), 7);
+        let title = catalogue.title(0);
+        let part = title.rendition.parts[0].size.bytes();
+        assert_eq!(title.locate(0, u64::MAX), (0, ByteRange::new(0, part)));
+        assert_eq!(title.locate(part + 5, part + 10), (1, ByteRange::new(5, 10)));
+        assert_eq!(title.media(title.bytes_at(Span::from_secs(2))).millis() / 10, 200);
+        assert_eq!(title.bytes_at(title.length), title.bytes);
+        let object = catalogue.object(title.object_of(2));
+        let content = object.content.as_ref().expect("a world with bytes");
+        assert_eq!(content.blocks.iter().map(|b| b.len() as u64).sum::<u64>(), part);
+        assert_eq!(catalogue.find(object.id), Some(title.object_of(2)));
+    }
+}

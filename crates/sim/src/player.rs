@@ -1,0 +1,283 @@
+//! A player: takes media as it comes, starts when it has enough, stands still when it runs out.
+//!
+//! Knows no agent and no network. It is moved by [`Player::advance`] to the current moment, fed by
+//! [`Player::take`], and says what it wants next.
+
+use std::collections::VecDeque;
+
+use nearcast_engine::swarm::{PlayId, ReadId};
+use nearcast_engine::{Span, Time};
+
+use crate::catalogue::Title;
+use crate::plan::Act;
+use crate::scenario::PlayerSpec;
+use crate::store::BySource;
+
+/// A playhead that stands still no longer than this does not count (FACTS §0).
+const STALL: Span = Span::from_millis(250);
+/// With one range to the end, the player takes bytes in steps of this much media.
+const STEP: Span = Span::from_secs(1);
+
+/// A play in progress.
+#[derive(Debug)]
+pub(crate) struct Player {
+    pub(crate) play: PlayId,
+    pub(crate) title: u32,
+    /// What the listener does, next first.
+    pub(crate) acts: VecDeque<(Span, Act)>,
+    pub(crate) read: Option<OpenRead>,
+    pub(crate) report: PlayReport,
+    asked_at: Time,
+    mode: Mode,
+    /// The playhead at `as_of`.
+    position: Span,
+    as_of: Time,
+    /// Title bytes the player has, without a gap from the last start or seek on.
+    taken: u64,
+}
+
+/// A range the player reads.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OpenRead {
+    pub(crate) read: ReadId,
+    pub(crate) part: u32,
+    /// Where it ends, in bytes of the title.
+    pub(crate) end: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    /// Waits for enough media.
+    Filling {
+        since: Time,
+        after: Cause,
+    },
+    Playing,
+    Paused {
+        until: Time,
+    },
+    Ended,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cause {
+    Start,
+    Seek,
+    Empty,
+}
+
+/// What one play was like.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct PlayReport {
+    /// From the request to enough bytes, if it came to that.
+    pub(crate) started_after: Option<Span>,
+    /// Times the playhead stood still, each longer than 250 ms.
+    pub(crate) stalls: u32,
+    /// For how long in all.
+    pub(crate) stalled_for: Span,
+    /// Media played.
+    pub(crate) played: Span,
+    pub(crate) bytes: BySource,
+    /// What of the title was cached when it was asked for.
+    pub(crate) cached: Cached,
+    pub(crate) known_before: bool,
+    pub(crate) end: PlayEnd,
+}
+
+/// How much of a title was in the cache.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Cached {
+    #[default]
+    Nothing,
+    Something,
+    Everything,
+}
+
+/// How a play ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum PlayEnd {
+    /// It goes on.
+    #[default]
+    Open,
+    Played,
+    Skipped,
+    /// Its node went.
+    Departed,
+}
+
+/// What the player needs at this moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Want {
+    /// Bytes of the title from here up to there, if they are at hand.
+    Bytes(u64, u64),
+    /// To open a range from here up to there.
+    Open(u64, u64),
+    /// The listener does something.
+    Act(Act),
+    /// The play is over.
+    End,
+    /// Nothing until then, or until bytes come.
+    Wait(Time),
+}
+
+impl Player {
+    /// A play asked for at `now`.
+    pub(crate) fn new(now: Time, play: PlayId, title: u32, acts: &[(Span, Act)], report: PlayReport) -> Self {
+        Self {
+            play,
+            title,
+            acts: acts.iter().copied().collect(),
+            read: None,
+            report,
+            asked_at: now,
+            mode: Mode::Filling { since: now, after: Cause::Start },
+            position: Span::ZERO,
+            as_of: now,
+            taken: 0,
+        }
+    }
+
+    /// Title bytes the player has up to.
+    pub(crate) fn taken(&self) -> u64 {
+        self.taken
+    }
+
+    /// The playhead when last moved.
+    pub(crate) fn position(&self) -> Span {
+        self.position
+    }
+
+    /// Since when the player waits for media, if it does.
+    pub(crate) fn waits_since(&self) -> Option<Time> {
+        match self.mode {
+            Mode::Filling { since, .. } => Some(since),
+            Mode::Playing | Mode::Paused { .. } | Mode::Ended => None,
+        }
+    }
+
+    /// Moves the playhead to `now`.
+    pub(crate) fn advance(&mut self, now: Time, title: &Title) {
+        match self.mode {
+            Mode::Playing => {
+                let there = title.media(self.taken);
+                let reach = self.position + now.since(self.as_of);
+                let moved = reach.min(there).less(self.position);
+                self.report.played += moved;
+                let ran_out_at = self.as_of + moved;
+                self.position += moved;
+                if self.taken == title.bytes && self.position >= title.length {
+                    self.mode = Mode::Ended;
+                } else if reach > there {
+                    self.mode = Mode::Filling { since: ran_out_at, after: Cause::Empty };
+                }
+            }
+            Mode::Paused { until } if until <= now => self.mode = Mode::Playing,
+            Mode::Paused { .. } | Mode::Filling { .. } | Mode::Ended => {}
+        }
+        self.as_of = now;
+    }
+
+    /// Takes bytes up to `to` of the title.
+    pub(crate) fn take(&mut self, now: Time, to: u64, title: &Title, spec: &PlayerSpec) {
+        self.taken = to;
+        let Mode::Filling { since, after } = self.mode else { return };
+        let enough = title.length.less(self.position).min(spec.start_after);
+        if title.media(to).less(self.position) < enough && to < title.bytes {
+            return;
+        }
+        self.mode = Mode::Playing;
+        self.as_of = now;
+        let waited = now.since(since);
+        match after {
+            Cause::Start => self.report.started_after = Some(now.since(self.asked_at)),
+            Cause::Seek => {}
+            Cause::Empty if waited > STALL => {
+                self.report.stalls += 1;
+                self.report.stalled_for += waited;
+            }
+            Cause::Empty => {}
+        }
+    }
+
+    /// Jumps.
+    pub(crate) fn seek(&mut self, now: Time, to: Span, title: &Title) {
+        self.position = to.min(title.length);
+        self.taken = title.bytes_at(self.position).min(title.bytes - 1);
+        self.mode = Mode::Filling { since: now, after: Cause::Seek };
+        self.read = None;
+    }
+
+    /// Stands still on purpose.
+    pub(crate) fn pause(&mut self, now: Time, lasts: Span) {
+        self.mode = Mode::Paused { until: now + lasts };
+    }
+
+    /// A stall that is going on when the world ends counts.
+    pub(crate) fn close(&mut self, now: Time, end: PlayEnd) -> PlayReport {
+        if let Mode::Filling { since, after: Cause::Empty } = self.mode {
+            let waited = now.since(since);
+            if waited > STALL {
+                self.report.stalls += 1;
+                self.report.stalled_for += waited;
+            }
+        }
+        self.report.end = end;
+        self.report.clone()
+    }
+
+    /// What comes next, after [`advance`](Self::advance).
+    pub(crate) fn wants(&self, now: Time, title: &Title, spec: &PlayerSpec) -> Want {
+        if self.mode == Mode::Ended {
+            return Want::End;
+        }
+        let playing = self.mode == Mode::Playing;
+        if let Some((at, act)) = self.acts.front() {
+            if playing && *at <= self.position {
+                return Want::Act(*act);
+            }
+        }
+        let buffered = title.media(self.taken).less(self.position);
+        match self.read {
+            None if self.taken < title.bytes && buffered < spec.ahead => {
+                let end = match spec.reads {
+                    Span::ZERO => title.bytes,
+                    reads => title.bytes_at(title.media(self.taken) + reads).max(self.taken + 1),
+                };
+                return Want::Open(self.taken, end);
+            }
+            Some(open) if spec.reads > Span::ZERO => return self.bytes_or_wait(now, open.end, title, spec),
+            // Who waits takes whatever comes; who plays takes steps.
+            Some(open) if self.waits_since().is_some() || buffered + STEP.min(spec.ahead) <= spec.ahead => {
+                let room = title.bytes_at(self.position + spec.ahead);
+                return self.bytes_or_wait(now, open.end.min(room), title, spec);
+            }
+            Some(_) | None => {}
+        }
+        Want::Wait(self.wakes(now, title, spec))
+    }
+
+    fn bytes_or_wait(&self, now: Time, until: u64, title: &Title, spec: &PlayerSpec) -> Want {
+        match until > self.taken {
+            true => Want::Bytes(self.taken, until),
+            false => Want::Wait(self.wakes(now, title, spec)),
+        }
+    }
+
+    /// When to look again if no bytes come.
+    pub(crate) fn wakes(&self, now: Time, title: &Title, spec: &PlayerSpec) -> Time {
+        match self.mode {
+            Mode::Filling { .. } | Mode::Ended => Time::NEVER,
+            Mode::Paused { until } => until,
+            Mode::Playing => {
+                let there = title.media(self.taken);
+                let act = self.acts.front().map(|(at, _)| *at).filter(|at| *at <= there);
+                let end = (self.taken == title.bytes).then_some(title.length);
+                // The buffer falls below the read-ahead, so that the next range may be opened or taken.
+                let step = if self.read.is_some() { STEP.min(spec.ahead) } else { Span::from_micros(1) };
+                let room = (self.taken < title.bytes).then(|| (there + step).less(spec.ahead));
+                let next = [act, end, room].into_iter().flatten().filter(|at| *at > self.position).min();
+                next.map_or(Time::NEVER, |at| now + at.less(self.position))
+            }
+        }
+    }
+}

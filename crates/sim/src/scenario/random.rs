@@ -1,0 +1,137 @@
+//! Small worlds drawn from a seed, to try what nobody would think of.
+
+use nearcast_engine::{Rate, Span};
+
+use super::units::Milli;
+use super::{
+    Adversaries, CatalogueSpec, Churn, DirectorySpec, FaultKind, FaultSpec, Link, Listeners, Nat, OriginSpec,
+    Places, PlayerSpec, Plays, Scenario,
+};
+use crate::random::{Random, Stream};
+
+fn one_of<T: Copy, const N: usize>(random: &mut Random, choices: [T; N]) -> T {
+    let last = choices.len() - 1;
+    let at = usize::try_from(random.below(choices.len() as u64)).unwrap_or(last);
+    choices[at.min(last)]
+}
+
+fn number(random: &mut Random, low: u32, high: u32) -> u32 {
+    u32::try_from(random.between(low.into(), high.into())).unwrap_or(high)
+}
+
+fn millis(random: &mut Random, low: u64, high: u64) -> Span {
+    Span::from_millis(random.between(low, high))
+}
+
+fn kbit(random: &mut Random, low: u64, high: u64) -> Rate {
+    Rate::from_bits_per_sec(random.between(low, high) * 1_000)
+}
+
+/// A world of 2 to 14 listeners that ends within four minutes of its own time.
+pub(super) fn draw(seed: u64) -> Scenario {
+    let random = &mut Random::stream(seed, Stream::Scenario, 0);
+    Scenario {
+        name: "random".to_owned(),
+        length: Span::from_secs(240),
+        bytes: random.percent(20),
+        listeners: listeners(random),
+        links: (0..random.between(1, 3)).map(|_| link(random)).collect(),
+        places: places(random),
+        nat: Nat { fail_percent: one_of(random, [0, 20, 65, 100]), give_up: millis(random, 500, 5_000) },
+        churn: churn(random),
+        catalogue: catalogue(random),
+        plays: plays(random),
+        player: player(random),
+        origin: OriginSpec {
+            up: kbit(random, 4_000, 100_000),
+            delay: millis(random, 1, 120),
+            request: millis(random, 0, 200),
+            keep_alive: millis(random, 2_000, 60_000),
+        },
+        directory: DirectorySpec { delay: millis(random, 1, 100) },
+        adversaries: Adversaries {
+            percent: one_of(random, [0, 0, 10, 30]),
+            corrupt_percent: one_of(random, [1, 50, 100]),
+        },
+        faults: (0..one_of(random, [0, 0, 1, 2])).map(|_| fault(random)).collect(),
+    }
+}
+
+fn listeners(random: &mut Random) -> Listeners {
+    Listeners {
+        count: number(random, 2, 14),
+        arrive_over: millis(random, 0, 60_000),
+        serve_percent: one_of(random, [0, 50, 100, 100]),
+        upload_limit: one_of(random, [None, None, Some(Rate::from_bits_per_sec(2_000_000))]),
+        cache: one_of(random, [6_000_000, 50_000_000, 1_000_000_000]),
+        hold_out_percent: one_of(random, [0, 0, 0, 20]),
+    }
+}
+
+fn link(random: &mut Random) -> Link {
+    let down = kbit(random, 1_000, 100_000);
+    let up = Rate::from_bytes_per_sec(down.bytes_per_sec() / random.between(1, 8));
+    Link { weight: number(random, 1, 4), down, up, delay: millis(random, 0, 60) }
+}
+
+fn places(random: &mut Random) -> Places {
+    Places {
+        isps: number(random, 1, 4),
+        neighbourhoods: number(random, 1, 4),
+        countries: number(random, 1, 2),
+        same_household_percent: one_of(random, [0, 10, 60]),
+        lan: kbit(random, 50_000, 1_000_000),
+    }
+}
+
+fn churn(random: &mut Random) -> Churn {
+    Churn {
+        leave_percent: one_of(random, [0, 10, 50]),
+        kill_percent: one_of(random, [0, 10, 50]),
+        after: millis(random, 5_000, 90_000),
+        shape: Milli(one_of(random, [400, 1_000, 2_000])),
+        back_after: one_of(random, [Span::ZERO, Span::from_secs(5), Span::from_secs(30)]),
+        noticed_after: millis(random, 500, 15_000),
+    }
+}
+
+fn catalogue(random: &mut Random) -> CatalogueSpec {
+    CatalogueSpec {
+        titles: number(random, 1, 5),
+        length: millis(random, 8_000, 45_000),
+        rate: kbit(random, 64, 1_200),
+        parts: one_of(random, [1, 1, 2, 7]),
+        zipf: Milli(one_of(random, [0, 1_000, 1_500])),
+        zipf_shift: 0,
+    }
+}
+
+fn plays(random: &mut Random) -> Plays {
+    Plays {
+        each: number(random, 1, 3),
+        gap: millis(random, 0, 5_000),
+        upcoming_percent: one_of(random, [0, 60, 100]),
+        skip_percent: one_of(random, [0, 20, 80]),
+        seek_percent: one_of(random, [0, 20, 80]),
+        pause_percent: one_of(random, [0, 20]),
+        pause: millis(random, 1_000, 20_000),
+    }
+}
+
+fn player(random: &mut Random) -> PlayerSpec {
+    let start_after = millis(random, 100, 3_000);
+    PlayerSpec {
+        start_after,
+        ahead: start_after + millis(random, 2_000, 40_000),
+        reads: one_of(random, [Span::ZERO, Span::from_secs(2), Span::from_secs(6)]),
+    }
+}
+
+fn fault(random: &mut Random) -> FaultSpec {
+    use FaultKind::{DirectoryDown, OriginCorrupt, OriginDown, OriginSlow};
+    FaultSpec {
+        what: one_of(random, [OriginDown, OriginDown, OriginSlow, OriginCorrupt, DirectoryDown]),
+        at: millis(random, 0, 80_000),
+        lasts: millis(random, 1_000, 40_000),
+    }
+}

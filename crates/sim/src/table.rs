@@ -1,0 +1,77 @@
+//! Results as a table for people.
+
+use std::time::Duration;
+
+use crate::outcome::{Outcome, ratio};
+
+/// One table over some worlds, a row per figure and a column per world. `wall` is how long they took together.
+pub fn table(outcomes: &[Outcome], wall: Duration) -> String {
+    let mut rows: Vec<(String, Vec<String>)> = Vec::new();
+    let mut row = |name: &str, of: &dyn Fn(&Outcome) -> String| {
+        rows.push((name.to_owned(), outcomes.iter().map(of).collect()));
+    };
+    row("simulated", &|o| format!("{}, seed {}", o.policy, o.seed));
+    row("plays (to the end / skipped / cut / open)", &|o| {
+        let p = &o.plays;
+        format!("{} ({} / {} / {} / {})", p.asked, p.played, p.skipped, p.departed, p.open)
+    });
+    row("from cache", &|o| share(o.bytes.cache, o));
+    row("from the LAN", &|o| share(o.bytes.lan, o));
+    row("from the same ISP", &|o| share(o.bytes.isp, o));
+    row("from other peers", &|o| share(o.bytes.other, o));
+    row("from the origin", &|o| share(o.bytes.origin, o));
+    row("origin sent", &|o| megabytes(o.origin_sent));
+    row("copies", &|o| format!("{:.2}", o.copies));
+    row("offload", &|o| format!("{:.3}", o.offload));
+    row("network start-up p50 / p90 / p99", &|o| startup(&o.network_startup_ms.all));
+    row("  not all in cache", &|o| startup(&o.network_startup_ms.uncached));
+    row("  cold random", &|o| startup(&o.network_startup_ms.cold));
+    row("stalls (in plays)", &|o| {
+        format!("{}, {} ms ({:.1} %)", o.stalls.count, o.stalls.total_ms, o.stalls.stutter_share * 100.0)
+    });
+    row("waste origin / peers", &|o| format!("{} / {}", megabytes(o.waste.origin), megabytes(o.waste.peers)));
+    row("bad bytes thrown away", &|o| megabytes(o.corrupt_bytes));
+    row("events (per MB moved)", &|o| {
+        format!("{} ({:.0})", o.events, ratio(o.events * 1_000_000, o.moved_bytes))
+    });
+    row("trace", &|o| o.trace.clone());
+    let mut text = lay_out(&rows);
+    let events: u64 = outcomes.iter().map(|o| o.events).sum();
+    let millis = u64::try_from(wall.as_millis()).unwrap_or(u64::MAX).max(1);
+    text.push_str(&format!(
+        "{:.1} s of wall time, {} events/s\n",
+        wall.as_secs_f64(),
+        events * 1_000 / millis
+    ));
+    text
+}
+
+fn lay_out(rows: &[(String, Vec<String>)]) -> String {
+    let name_width = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+    let columns = rows.first().map_or(0, |(_, cells)| cells.len());
+    let width =
+        |column: usize| rows.iter().map(|(_, cells)| cells[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let mut text = String::new();
+    for (name, cells) in rows {
+        text.push_str(&format!("{name:<name_width$}"));
+        for (cell, width) in cells.iter().zip(&widths) {
+            text.push_str(&format!("  {cell:>width$}"));
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn share(bytes: u64, outcome: &Outcome) -> String {
+    let percent = ratio(bytes, outcome.bytes.sum()) * 100.0;
+    format!("{percent:.1} % {:>10}", megabytes(bytes))
+}
+
+fn megabytes(bytes: u64) -> String {
+    format!("{}.{} MB", bytes / 1_000_000, bytes / 100_000 % 10)
+}
+
+fn startup(q: &crate::outcome::Quantiles) -> String {
+    format!("{} / {} / {} ms (n={})", q.p50, q.p90, q.p99, q.count)
+}

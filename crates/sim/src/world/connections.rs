@@ -1,0 +1,233 @@
+//! Connections between nodes: who can reach whom, what messages take, how the end of one is noticed.
+
+use nearcast_content::{NodeKey, ObjectId};
+use nearcast_engine::swarm::{Input, Path, PeerId, Side};
+use nearcast_engine::wire::{PeerMessage, decode, encode};
+use nearcast_engine::{Nearness, Span};
+
+use super::{Event, Letter, World};
+use crate::arena::Key;
+use crate::invariants::Broken;
+use crate::network::{ChannelKey, Transport};
+use crate::node::Who;
+use crate::random::{Random, Stream};
+
+/// One way within a household.
+const LAN_DELAY: Span = Span::from_micros(500);
+
+/// A connection between two nodes. `channels[i]` sends from `ends[i]`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Connection {
+    pub(super) ends: [Who; 2],
+    pub(super) channels: [ChannelKey; 2],
+    pub(super) delay: Span,
+    pub(super) near: Nearness,
+    /// Whether that end still has it.
+    pub(super) open: [bool; 2],
+}
+
+impl Connection {
+    /// Index of `who` among the ends.
+    pub(super) fn end_of(&self, who: Who) -> Option<usize> {
+        self.ends.iter().position(|end| *end == who)
+    }
+}
+
+/// The number under which both shells know a connection.
+pub(super) fn peer_of(connection: Key) -> PeerId {
+    PeerId(connection.number())
+}
+
+fn key_of(peer: PeerId) -> Key {
+    Key::from_number(peer.0)
+}
+
+impl World<'_> {
+    /// One way between operators, by how near they are: a metro, a country, a continent.
+    fn distance(near: Nearness) -> Span {
+        Span::from_millis(match near {
+            Nearness::Lan => 0,
+            Nearness::Neighbourhood => 1,
+            Nearness::Isp => 4,
+            Nearness::Country => 10,
+            Nearness::Far => 45,
+        })
+    }
+
+    fn delay_between(&self, a: u32, b: u32) -> (Nearness, Span) {
+        let place = |node: u32| self.audience.listeners[node as usize].place;
+        let near = place(a).nearness(place(b));
+        if near == Nearness::Lan {
+            return (near, LAN_DELAY);
+        }
+        let access = |node: u32| self.nodes[node as usize].pipes.delay;
+        (near, access(a) + access(b) + Self::distance(near))
+    }
+
+    /// Whether two nodes can get a direct path: drawn once for each pair.
+    fn reachable(&self, a: u32, b: u32) -> bool {
+        let pair = u64::from(a.min(b)) << 32 | u64::from(a.max(b));
+        let fails = self.scenario.nat.fail_percent;
+        let near = self.delay_between(a, b).0;
+        near == Nearness::Lan || !Random::stream(self.seed, Stream::Nat, pair).percent(fails)
+    }
+
+    /// A node wants to connect: a signal through the supernode and a handshake, or giving up.
+    pub(super) fn connect(&mut self, who: Who, node: NodeKey) {
+        let other = self.by_key.get(&node).copied().filter(|other| *other != who.node);
+        let there = other
+            .filter(|other| self.nodes[*other as usize].agent.is_some() && self.reachable(who.node, *other));
+        let Some(other) = there else {
+            let at = self.now + self.scenario.nat.give_up;
+            // Numbers past the last listener stand for whoever cannot be reached.
+            return self.queue.push(at, Event::Dialed(who, other.unwrap_or(u32::MAX)));
+        };
+        let signal = self.supernode_delay(who.node) + self.supernode_delay(other);
+        let handshake = self.delay_between(who.node, other).1.times(3);
+        self.queue.push(self.now + signal + handshake, Event::Dialed(who, other));
+    }
+
+    /// A connect has come to its end, well or not.
+    pub(super) fn dialed(&mut self, who: Who, other: u32) {
+        let Some(target) = self.nodes.get(other as usize) else { return };
+        let there = Who { node: other, life: target.life };
+        let works = target.agent.is_some() && self.reachable(who.node, other);
+        if self.node(who).is_none() {
+            return;
+        }
+        if !works {
+            let node = self.audience.listeners[other as usize].node;
+            return self.tell(who, Input::ConnectFailed { node });
+        }
+        let (near, delay) = self.delay_between(who.node, other);
+        let (here, far) = (self.nodes[who.node as usize].pipes, self.nodes[other as usize].pipes);
+        let wires = match near {
+            Nearness::Lan => [(here.lan_up, far.lan_down), (far.lan_up, here.lan_down)],
+            Nearness::Neighbourhood | Nearness::Isp | Nearness::Country | Nearness::Far => {
+                [(here.up, far.down), (far.up, here.down)]
+            }
+        };
+        let channels = wires.map(|(up, down)| self.network.open(up, down, delay, Transport::Quic));
+        let ends = [who, there];
+        let connection = Connection { ends, channels, delay, near, open: [true; 2] };
+        let key = self.connections.insert(connection);
+        for end in ends {
+            if let Some(node) = self.node(end) {
+                node.peers.insert(peer_of(key));
+            }
+        }
+        // The side that is called sees it half a round trip later; its words arrive after those of the caller.
+        for (end, side) in [(0, Side::Dialed), (1, Side::Accepted)] {
+            let node = self.audience.listeners[ends[1 - end].node as usize].node;
+            let nearness = (near == Nearness::Lan).then_some(near);
+            let (peer, path, rtt) = (peer_of(key), Path::Direct, delay.times(2));
+            if self.connections.get(key).is_some_and(|c| c.open[end]) {
+                self.tell(ends[end], Input::Connected { peer, node, side, path, rtt, nearness });
+            }
+        }
+    }
+
+    /// Sends a message over a connection.
+    pub(super) fn send(&mut self, who: Who, peer: PeerId, message: PeerMessage) {
+        let Some(connection) = self.connections.get(key_of(peer)).copied() else { return };
+        let Some(end) = connection.end_of(who).filter(|end| connection.open[*end]) else { return };
+        self.check_message(who, peer, &message);
+        let real = self.scenario.bytes;
+        let letter = if real { Letter::Bytes(encode(&message)) } else { Letter::Plain(Box::new(message)) };
+        if let Some(node) = self.node(who) {
+            node.counts.control_messages += 1;
+            if let Letter::Bytes(bytes) = &letter {
+                node.counts.control_bytes += bytes.len() as u64;
+            }
+        }
+        let (to, at) = (connection.ends[1 - end], self.now + connection.delay);
+        self.queue.push(at, Event::Message(to, key_of(peer), letter));
+    }
+
+    pub(super) fn letter_arrives(&mut self, who: Who, key: Key, letter: Letter) {
+        let open = |c: &super::Connection| c.end_of(who).is_some_and(|end| c.open[end]);
+        if !self.connections.get(key).is_some_and(open) {
+            return;
+        }
+        let message = match letter {
+            Letter::Plain(message) => *message,
+            Letter::Bytes(bytes) => match decode::<PeerMessage>(&bytes) {
+                Ok(message) => message,
+                Err(why) => return self.broke(Some(who.node), Broken::CodecDiffers(why.to_string())),
+            },
+        };
+        let peer = peer_of(key);
+        match &message {
+            PeerMessage::Interest { object } => self.note_interest(who, peer, *object),
+            PeerMessage::Hello(_)
+            | PeerMessage::NoInterest { .. }
+            | PeerMessage::Have(_)
+            | PeerMessage::Want(_)
+            | PeerMessage::Cancel { .. }
+            | PeerMessage::Refuse { .. }
+            | PeerMessage::Choke { .. }
+            | PeerMessage::Goodbye => {}
+        }
+        self.tell(who, Input::Message { peer, message });
+    }
+
+    /// The answer to a new interest goes out at once and is no change of holdings.
+    fn note_interest(&mut self, who: Who, peer: PeerId, object: ObjectId) {
+        if let Some(node) = self.node(who) {
+            node.watch.asked_about.insert((peer, object));
+        }
+    }
+
+    /// A node closes a connection; the other side learns of it.
+    pub(super) fn disconnect(&mut self, who: Who, peer: PeerId) {
+        if let Some(node) = self.node(who) {
+            node.forget_peer(peer);
+        }
+        self.cut_connection(who, peer, Span::ZERO);
+    }
+
+    /// Ends a connection at the side of `who`; the other side notices after `silent` and the way there.
+    pub(super) fn cut_connection(&mut self, who: Who, peer: PeerId, silent: Span) {
+        let key = key_of(peer);
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        let Some(end) = connection.end_of(who) else { return };
+        if !std::mem::replace(&mut connection.open[end], false) {
+            return;
+        }
+        let connection = *connection;
+        for channel in connection.channels {
+            self.network.close(channel);
+        }
+        if connection.open[1 - end] {
+            let at = self.now + connection.delay + silent;
+            self.queue.push(at, Event::HungUp(connection.ends[1 - end], key));
+        } else {
+            self.connections.remove(key);
+        }
+    }
+
+    /// A node notices that a connection is gone.
+    pub(super) fn hung_up(&mut self, who: Who, key: Key) {
+        let Some(connection) = self.connections.get(key) else { return };
+        let Some(end) = connection.end_of(who) else { return };
+        if !connection.open[end] {
+            return;
+        }
+        self.connections.remove(key);
+        let peer = peer_of(key);
+        let lost = self.lost_with(who, peer);
+        if let Some(node) = self.node(who) {
+            node.forget_peer(peer);
+            node.watch.lost.extend(lost);
+        }
+        self.tell(who, Input::Disconnected { peer });
+    }
+
+    /// The connection of a node under a number, with its end.
+    pub(super) fn connection(&self, who: Who, peer: PeerId) -> Option<(Key, Connection, usize)> {
+        let key = key_of(peer);
+        let connection = self.connections.get(key)?;
+        let end = connection.end_of(who)?;
+        connection.open[end].then_some((key, *connection, end))
+    }
+}

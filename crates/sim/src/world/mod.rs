@@ -1,0 +1,411 @@
+//! The world: nodes with their agents, the network between them, an origin, a supernode, and time.
+//!
+//! One event after another, ordered by time and by the order of scheduling; everything that is random comes
+//! from the seed. The world carries out what agents decide and decides nothing about delivery itself: which
+//! run, from whom, in which order, what is kept and evicted is in the agents alone.
+
+mod connections;
+mod effects;
+mod nodes;
+mod outcome;
+mod plays;
+mod supernode;
+mod transfers;
+mod watching;
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use nearcast_content::{NodeKey, ProviderKey};
+use nearcast_engine::directory::SessionId;
+use nearcast_engine::swarm::{Input, Output, RequestId, UploadId};
+use nearcast_engine::wire::PeerMessage;
+use nearcast_engine::{Nearness, Time, directory};
+
+use self::connections::Connection;
+use self::supernode::Supernode;
+use crate::agent::{Bounds, Maker, SimVerdict};
+use crate::arena::{Arena, Key};
+use crate::catalogue::{Catalogue, ObjectIx};
+use crate::explain::Explain;
+use crate::invariants::{Broken, MAX_OUTPUTS, Violation};
+use crate::network::{ChunkKey, Network, PipeIx, RunKey, Wire};
+use crate::node::{Node, Pipes, Ring, Who};
+use crate::outcome::Outcome;
+use crate::plan::Audience;
+use crate::queue::Queue;
+use crate::random::{Random, Stream};
+use crate::scenario::{FaultKind, Scenario};
+use crate::trace::{Side, Trace};
+
+/// Something that happens.
+#[derive(Debug)]
+enum Event {
+    /// A node comes online, for the first time or again.
+    Arrives(u32),
+    /// A node goes as its plan says.
+    Departs(Who),
+    /// An agent wants to be woken.
+    Wakes(Who, u64),
+    /// A player has something to do.
+    Player(Who, u64),
+    /// The next play begins.
+    NextPlay(Who),
+    /// Something moves on the wires.
+    Wire(Wire),
+    /// A message reaches a node.
+    Message(Who, Key, Letter),
+    /// A connect has come to its end.
+    Dialed(Who, u32),
+    /// A node learns that a connection is gone.
+    HungUp(Who, Key),
+    /// A run was cut off by its sender.
+    Reset(Who, Key, RequestId),
+    /// A request reaches the origin.
+    OriginAsked(Who, RequestId),
+    /// A request comes to nothing.
+    OriginFailed(Who, RequestId),
+    /// A sender learns that its run is not wanted any more.
+    RunStops(RunKey),
+    /// A node's words reach the supernode.
+    ToSupernode(directory::Input),
+    /// The supernode's words reach a node.
+    FromSupernode(Who, directory::Output),
+    /// The supernode wants to be woken.
+    SupernodeWakes(u64),
+    /// A node renews its lease.
+    Renews(Who, SessionId),
+    /// A node notices that the supernode is there, or gone.
+    SupernodeSeen(Who, Seen),
+    /// A fault of the scenario begins.
+    FaultBegins(usize),
+    /// It ends.
+    FaultEnds(usize),
+    /// Expensive checks.
+    Watch,
+}
+
+/// A message on its way: in small worlds as the bytes of the wire.
+#[derive(Debug)]
+enum Letter {
+    Plain(Box<PeerMessage>),
+    Bytes(Vec<u8>),
+}
+
+/// What a node sees of the supernode.
+#[derive(Clone, Copy, Debug)]
+enum Seen {
+    There,
+    Gone,
+}
+
+/// What a run carries.
+#[derive(Clone, Debug)]
+struct Parcel {
+    from: Sender,
+    to: Who,
+    request: RequestId,
+    object: ObjectIx,
+    first: u32,
+    load: Rc<Load>,
+}
+
+/// Who sends a run.
+#[derive(Clone, Copy, Debug)]
+enum Sender {
+    Origin,
+    Peer { who: Who, upload: UploadId, connection: Key, near: Nearness },
+}
+
+/// What is in a run, from its first block on.
+#[derive(Debug)]
+struct Load {
+    /// A block that is not what was published.
+    bad: Option<u32>,
+    /// In small worlds, the bytes of each block.
+    content: Vec<Rc<[u8]>>,
+}
+
+/// Bytes that moved, to see that none appear or vanish.
+#[derive(Clone, Copy, Debug, Default)]
+struct Moved {
+    sent: u64,
+    through: u64,
+}
+
+/// How far a world is run, and whom it explains.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Until {
+    /// Stop after this many events.
+    pub event: Option<u64>,
+    /// Explain the decisions of this listener.
+    pub explain: Option<u32>,
+}
+
+/// A simulated world.
+pub struct World<'m> {
+    scenario: Rc<Scenario>,
+    seed: u64,
+    policy: String,
+    maker: &'m Maker<'m>,
+    now: Time,
+    events: u64,
+    end: Time,
+    queue: Queue<Event>,
+    catalogue: Rc<Catalogue>,
+    audience: Rc<Audience>,
+    by_key: BTreeMap<NodeKey, u32>,
+    provider: ProviderKey,
+    nodes: Vec<Node>,
+    network: Network<Parcel>,
+    connections: Arena<Connection>,
+    origin_up: PipeIx,
+    origin_sent: u64,
+    /// Since when the origin serves, when it does.
+    origin_back_at: Time,
+    supernode: Supernode,
+    chance: Random,
+    faults: Vec<FaultKind>,
+    moved: Moved,
+    trace: Trace,
+    explain: Option<Explain>,
+    violation: Option<Violation>,
+}
+
+impl<'m> World<'m> {
+    /// The world of `scenario` and `seed`, with agents of `maker`, called `policy` in messages.
+    pub fn new(scenario: &Scenario, seed: u64, policy: &str, maker: &'m Maker<'m>) -> Self {
+        let scenario = Rc::new(scenario.clone());
+        let catalogue = Rc::new(Catalogue::draw(&scenario, seed));
+        let audience = Rc::new(Audience::draw(&scenario, &catalogue, seed));
+        let by_key = audience.listeners.iter().zip(0..).map(|(l, ix)| (l.node, ix)).collect();
+        let mut network = Network::new();
+        let origin_up = network.pipe(scenario.origin.up);
+        let nodes = draw_nodes(&scenario, &audience, &mut network);
+        let mut chance = Random::stream(seed, Stream::Adversary, 0);
+        let mut world = Self {
+            end: Time::ZERO + scenario.length,
+            seed,
+            policy: policy.to_owned(),
+            maker,
+            now: Time::ZERO,
+            events: 0,
+            queue: Queue::new(),
+            catalogue,
+            audience,
+            by_key,
+            provider: ProviderKey(chance.bytes32()),
+            nodes,
+            network,
+            connections: Arena::new(),
+            origin_up,
+            origin_sent: 0,
+            origin_back_at: Time::ZERO,
+            supernode: Supernode::new(seed),
+            chance,
+            faults: Vec::new(),
+            moved: Moved::default(),
+            trace: Trace::default(),
+            explain: None,
+            violation: None,
+            scenario,
+        };
+        world.schedule_plan();
+        world
+    }
+
+    /// Runs the world to its end.
+    ///
+    /// # Errors
+    /// With the first invariant that is broken.
+    pub fn run(mut self, until: Until) -> Result<Outcome, Violation> {
+        self.explain = until.explain.map(Explain::new);
+        while self.violation.is_none() && until.event.is_none_or(|last| self.events < last) {
+            let Some((at, event)) = self.queue.pop(self.end) else { break };
+            self.now = at;
+            self.events += 1;
+            self.happens(event);
+            self.schedule_wires();
+        }
+        if self.violation.is_none() {
+            self.watch_everything();
+        }
+        match self.violation.take() {
+            Some(violation) => Err(violation),
+            None => Ok(self.outcome()),
+        }
+    }
+
+    fn schedule_plan(&mut self) {
+        for (listener, ix) in self.audience.clone().listeners.iter().zip(0..) {
+            self.queue.push(Time::ZERO + listener.arrives, Event::Arrives(ix));
+        }
+        for (index, fault) in self.scenario.clone().faults.iter().enumerate() {
+            self.queue.push(Time::ZERO + fault.at, Event::FaultBegins(index));
+            self.queue.push(Time::ZERO + fault.at + fault.lasts, Event::FaultEnds(index));
+        }
+        self.queue.push(Time::ZERO + watching::EVERY, Event::Watch);
+    }
+
+    fn schedule_wires(&mut self) {
+        for (at, wire) in self.network.due.drain(..) {
+            self.queue.push(at, Event::Wire(wire));
+        }
+    }
+
+    fn happens(&mut self, event: Event) {
+        match event {
+            Event::Arrives(node) => self.arrives(node),
+            Event::Departs(who) => self.departs(who),
+            Event::Wakes(who, round) => self.wakes(who, round),
+            Event::Player(who, round) => self.player_wakes(who, round),
+            Event::NextPlay(who) => self.next_play(who),
+            Event::Wire(wire) => self.wire(wire),
+            Event::Message(who, connection, letter) => self.letter_arrives(who, connection, letter),
+            Event::Dialed(who, node) => self.dialed(who, node),
+            Event::HungUp(who, connection) => self.hung_up(who, connection),
+            Event::Reset(who, connection, request) => self.reset(who, connection, request),
+            Event::OriginAsked(who, request) => self.origin_asked(who, request),
+            Event::OriginFailed(who, request) => self.origin_failed(who, request),
+            Event::RunStops(run) => {
+                self.network.stop(run);
+            }
+            Event::ToSupernode(input) => self.to_supernode(input),
+            Event::FromSupernode(who, output) => self.from_supernode(who, output),
+            Event::SupernodeWakes(round) => self.supernode_wakes(round),
+            Event::Renews(who, session) => self.renews(who, session),
+            Event::SupernodeSeen(who, seen) => self.supernode_seen(who, seen),
+            Event::FaultBegins(index) => self.fault_begins(index),
+            Event::FaultEnds(index) => self.fault_ends(index),
+            Event::Watch => {
+                self.watch_everything();
+                self.queue.push(self.now + watching::EVERY, Event::Watch);
+            }
+        }
+    }
+
+    fn wire(&mut self, wire: Wire) {
+        match wire {
+            Wire::Left(pipe) => self.chunk_left(pipe),
+            Wire::Reached(chunk) => {
+                if let Some(chunk) = self.network.reached(self.now, chunk) {
+                    self.chunk_through(chunk);
+                }
+            }
+            Wire::Through(chunk) => self.chunk_came_through(chunk),
+            Wire::Wake(channel) => self.network.wake(self.now, channel),
+        }
+    }
+
+    fn chunk_came_through(&mut self, chunk: ChunkKey) {
+        if let Some(chunk) = self.network.through(self.now, chunk) {
+            self.chunk_through(chunk);
+        }
+    }
+
+    fn node(&mut self, who: Who) -> Option<&mut Node> {
+        let node = self.nodes.get_mut(who.node as usize)?;
+        (node.life == who.life && node.agent.is_some()).then_some(node)
+    }
+
+    /// Hands an input to a node's agent and carries out what it wants.
+    fn tell(&mut self, who: Who, input: Input<SimVerdict>) {
+        let now = self.now;
+        if self.node(who).is_none() || self.violation.is_some() {
+            return;
+        }
+        self.trace.note(now, who.node, Side::AgentIn, &input);
+        if let Some(explain) = &mut self.explain {
+            explain.input(now, who.node, &input);
+        }
+        let Some(agent) = self.node(who).and_then(|node| node.agent.as_mut()) else { return };
+        if let Err(why) = agent.handle_input(now, input) {
+            return self.broke(Some(who.node), Broken::InputRefused(why.to_string()));
+        }
+        for count in 0.. {
+            let Some(agent) = self.node(who).and_then(|node| node.agent.as_mut()) else { return };
+            let output = agent.poll_output();
+            self.trace.note(now, who.node, Side::AgentOut, &output);
+            if let Output::Timeout(at, _) = output {
+                self.set_timer(who, at);
+                break;
+            }
+            if let Some(explain) = &mut self.explain {
+                explain.output(now, who.node, &output);
+            }
+            self.carry_out(who, output);
+            if self.violation.is_some() {
+                return;
+            }
+            if count >= MAX_OUTPUTS {
+                return self.broke(Some(who.node), Broken::Endless(count));
+            }
+        }
+        self.watch_node(who);
+    }
+
+    fn set_timer(&mut self, who: Who, at: Time) {
+        let Some(node) = self.node(who) else { return };
+        if let Some(round) = node.timer.set(at) {
+            let at = at.max(self.now);
+            self.queue.push(at, Event::Wakes(who, round));
+        }
+    }
+
+    fn wakes(&mut self, who: Who, round: u64) {
+        let now = self.now;
+        let Some(node) = self.node(who) else { return };
+        match node.timer.rings(now, round) {
+            Ring::Stale => return,
+            Ring::Later(at, round) => return self.queue.push(at, Event::Wakes(who, round)),
+            Ring::Due => {}
+        }
+        let Some(node) = self.node(who) else { return };
+        if let Err(broken) = node.watch.woken(now) {
+            return self.broke(Some(who.node), broken);
+        }
+        self.tell(who, Input::Timeout);
+    }
+
+    fn keeps_engine_bounds(&mut self, who: Who) -> bool {
+        self.node(who).and_then(|n| n.agent.as_ref()).is_some_and(|agent| agent.bounds() == Bounds::Engine)
+    }
+
+    fn broke(&mut self, node: Option<u32>, broken: Broken) {
+        if self.violation.is_some() {
+            return;
+        }
+        self.violation = Some(Violation {
+            broken,
+            seed: self.seed,
+            event: self.events,
+            at: self.now,
+            node,
+            scenario: self.scenario.name.clone(),
+            policy: self.policy.clone(),
+        });
+    }
+
+    fn fails(&self, kind: FaultKind) -> bool {
+        self.faults.contains(&kind)
+    }
+}
+
+/// Nodes with their links: a household shares its access link, and each node has its own local one.
+fn draw_nodes(scenario: &Scenario, audience: &Audience, network: &mut Network<Parcel>) -> Vec<Node> {
+    let homes: Vec<(PipeIx, PipeIx)> = audience
+        .households
+        .iter()
+        .map(|home| (network.pipe(home.link.up), network.pipe(home.link.down)))
+        .collect();
+    let lan = scenario.places.lan;
+    audience
+        .listeners
+        .iter()
+        .map(|listener| {
+            let (up, down) = homes[listener.household as usize];
+            let delay = audience.households[listener.household as usize].link.delay;
+            Node::new(Pipes { up, down, lan_up: network.pipe(lan), lan_down: network.pipe(lan), delay })
+        })
+        .collect()
+}

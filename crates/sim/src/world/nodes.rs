@@ -1,0 +1,167 @@
+//! Nodes come, go and come back; faults of the scenario begin and end.
+
+use nearcast_engine::swarm::{Fault, Input, Stored};
+use nearcast_engine::{Rate, Span, Time, directory};
+
+use super::{Event, Seen, World};
+use crate::agent::Birth;
+use crate::node::Who;
+use crate::plan::Departure;
+use crate::player::PlayEnd;
+use crate::random::{Random, Stream};
+use crate::scenario::FaultKind;
+
+impl World<'_> {
+    /// A node starts: its agent is told of its cache and of whom it should not trust, then of the world.
+    pub(super) fn arrives(&mut self, index: u32) {
+        let audience = self.audience.clone();
+        let plan = &audience.listeners[index as usize];
+        let seed = Random::stream(self.seed, Stream::Engine, index.into()).next_u64();
+        let node = &mut self.nodes[index as usize];
+        node.life += 1;
+        let who = Who { node: index, life: node.life };
+        let birth = Birth {
+            seed: seed.wrapping_add(node.life.into()),
+            node: plan.node,
+            provider: self.provider,
+            settings: plan.settings.clone(),
+        };
+        node.agent = Some((self.maker)(birth));
+        node.store.note_restart();
+        let stored: Vec<Stored> = node
+            .store
+            .all()
+            .map(|(ix, size, blocks, last_used)| {
+                let object = self.catalogue.object(ix).id;
+                Stored { object, size, blocks: blocks.clone(), last_used }
+            })
+            .collect();
+        let strikes = node.strikes.clone();
+        for stored in stored {
+            self.tell(who, Input::Stored(stored));
+        }
+        for (node, strikes) in strikes {
+            self.tell(who, Input::Struck { node, strikes });
+        }
+        if !self.fails(FaultKind::DirectoryDown) {
+            self.reach_supernode(who, Span::ZERO);
+        }
+        if let Some((_, after)) = plan.goes.filter(|_| who.life == 1) {
+            self.queue.push(self.now + after, Event::Departs(who));
+        }
+        self.queue.push(self.now, Event::NextPlay(who));
+    }
+
+    /// A node goes: its play ends, its connections close at once or fall silent.
+    pub(super) fn departs(&mut self, who: Who) {
+        let audience = self.audience.clone();
+        let Some((how, _)) = audience.listeners[who.node as usize].goes else { return };
+        let churn = self.scenario.churn.clone();
+        let now = self.now;
+        let Some(node) = self.node(who) else { return };
+        if let Some(mut player) = node.player.take() {
+            node.plays.push(player.close(now, PlayEnd::Departed));
+        }
+        let (peers, session, origin) = (node.peers.clone(), node.session, node.origin);
+        node.go_away();
+        for peer in peers {
+            let silent = match how {
+                Departure::Leaves => Span::ZERO,
+                Departure::Killed => churn.noticed_after,
+            };
+            self.cut_connection(who, peer, silent);
+        }
+        if let Some(line) = origin {
+            self.network.close(line.channel);
+        }
+        if let Some(session) = session {
+            let delay = self.supernode_delay(who.node);
+            // A supernode sees the end of the transport soon enough even when nothing was said.
+            let closed = directory::Input::Closed { session };
+            let silent = if how == Departure::Killed { churn.noticed_after } else { Span::ZERO };
+            self.queue.push(now + delay + silent, Event::ToSupernode(closed));
+        }
+        if churn.back_after > Span::ZERO {
+            self.queue.push(now + churn.back_after, Event::Arrives(who.node));
+        }
+    }
+
+    pub(super) fn fault_begins(&mut self, index: usize) {
+        let kind = self.scenario.faults[index].what;
+        self.faults.push(kind);
+        match kind {
+            FaultKind::OriginDown => self.cut_origin(),
+            FaultKind::OriginSlow => self.set_origin_rate(10),
+            FaultKind::OriginCorrupt => {}
+            FaultKind::DirectoryDown => self.supernode_falls(),
+        }
+    }
+
+    pub(super) fn fault_ends(&mut self, index: usize) {
+        let kind = self.scenario.faults[index].what;
+        if let Some(at) = self.faults.iter().position(|other| *other == kind) {
+            self.faults.swap_remove(at);
+        }
+        if self.fails(kind) {
+            return;
+        }
+        match kind {
+            FaultKind::OriginDown => self.watch_origin_back(),
+            FaultKind::OriginCorrupt => {}
+            FaultKind::OriginSlow => self.set_origin_rate(1),
+            FaultKind::DirectoryDown => self.supernode_returns(),
+        }
+    }
+
+    fn set_origin_rate(&mut self, over: u64) {
+        let rate = self.scenario.origin.up.bytes_per_sec() / over;
+        self.network.set_rate(self.origin_up, Rate::from_bytes_per_sec(rate.max(1)));
+    }
+
+    /// What is under way from the origin breaks off.
+    fn cut_origin(&mut self) {
+        for index in 0..self.nodes.len() {
+            let node = &mut self.nodes[index];
+            let Some(line) = node.origin.take() else { continue };
+            self.network.close(line.channel);
+            let who = Who { node: u32::try_from(index).unwrap_or(u32::MAX), life: node.life };
+            let broken: Vec<_> = node
+                .coming
+                .iter()
+                .filter(|(_, coming)| coming.peer.is_none() && coming.run.is_some())
+                .map(|(request, _)| *request)
+                .collect();
+            let at = self.now + self.origin_delay(who.node);
+            for request in broken {
+                self.queue.push(at, Event::OriginFailed(who, request));
+            }
+        }
+    }
+
+    /// A request to the origin came to nothing.
+    pub(super) fn origin_failed(&mut self, who: Who, request: nearcast_engine::swarm::RequestId) {
+        let Some(node) = self.node(who) else { return };
+        let Some(coming) = node.coming.remove(&request) else { return };
+        let fault = if coming.run.is_some() { Fault::Lost } else { Fault::Unavailable };
+        self.tell(who, Input::Failed { request, fault });
+    }
+
+    /// Everyone is within reach again after the supernode was down, at moments of their own.
+    pub(super) fn supernode_returns(&mut self) {
+        for index in 0..self.nodes.len() {
+            let node = &self.nodes[index];
+            if node.agent.is_none() {
+                continue;
+            }
+            let who = Who { node: u32::try_from(index).unwrap_or(u32::MAX), life: node.life };
+            let jitter =
+                Random::stream(self.seed, Stream::Reconnect, u64::from(who.node) ^ self.now.micros());
+            let wait = Span::from_micros(jitter.clone().between(500_000, 3_000_000));
+            self.reach_supernode(who, wait);
+        }
+    }
+
+    pub(super) fn see_supernode(&mut self, who: Who, at: Time, seen: Seen) {
+        self.queue.push(at, Event::SupernodeSeen(who, seen));
+    }
+}

@@ -1,0 +1,215 @@
+//! Plays: the next title, the ranges a player reads, bytes handed over, what the listener does.
+
+use nearcast_content::{BlockRange, ByteRange};
+use nearcast_engine::Time;
+use nearcast_engine::swarm::{Input, PlayId, ReadId, RenditionId, Source};
+
+use super::{Event, World};
+use crate::catalogue::{Catalogue, ObjectIx};
+use crate::invariants::Broken;
+use crate::node::{Ring, Who};
+use crate::plan::Act;
+use crate::player::{Cached, OpenRead, PlayEnd, PlayReport, Player, Want};
+use crate::store::Store;
+
+impl World<'_> {
+    /// The listener starts the next title of the plan.
+    pub(super) fn next_play(&mut self, who: Who) {
+        let (audience, catalogue, now) = (self.audience.clone(), self.catalogue.clone(), self.now);
+        let plan = &audience.listeners[who.node as usize];
+        let Some(node) = self.node(who) else { return };
+        if node.player.is_some() {
+            return;
+        }
+        let index = node.next_play;
+        let Some(next) = plan.plays.get(index) else { return };
+        node.next_play += 1;
+        let report = PlayReport {
+            cached: cached(&node.store, &catalogue, next.title),
+            known_before: index > 0 && next.known_before,
+            ..PlayReport::default()
+        };
+        let play = PlayId(u64::try_from(index).unwrap_or(0));
+        node.player = Some(Player::new(now, play, next.title, &next.acts, report));
+        self.describe(who, next.title);
+        let after = plan.plays.get(index + 1).filter(|after| after.known_before).map(|after| after.title);
+        if let Some(title) = after {
+            self.describe(who, title);
+        }
+        self.tell(who, Input::Upcoming(after.map(RenditionId).into_iter().collect()));
+        self.tend_player(who);
+    }
+
+    fn describe(&mut self, who: Who, title: u32) {
+        let catalogue = self.catalogue.clone();
+        let rendition = &catalogue.title(title).rendition;
+        let Some(node) = self.node(who) else { return };
+        if node.described.insert(rendition.id) {
+            self.tell(who, Input::Describe(rendition.clone()));
+        }
+    }
+
+    pub(super) fn player_wakes(&mut self, who: Who, round: u64) {
+        let now = self.now;
+        match self.node(who).map(|node| node.player_timer.rings(now, round)) {
+            Some(Ring::Due) => self.tend_player(who),
+            Some(Ring::Later(at, round)) => self.queue.push(at, Event::Player(who, round)),
+            Some(Ring::Stale) | None => {}
+        }
+    }
+
+    /// Moves a player to this moment, gives it what is there, and does what its listener does.
+    pub(super) fn tend_player(&mut self, who: Who) {
+        let (catalogue, scenario, now) = (self.catalogue.clone(), self.scenario.clone(), self.now);
+        while self.violation.is_none() {
+            let Some(player) = self.node(who).and_then(|node| node.player.as_mut()) else { return };
+            let title = catalogue.title(player.title);
+            player.advance(now, title);
+            match player.wants(now, title, &scenario.player) {
+                Want::End => return self.end_play(who, PlayEnd::Played),
+                Want::Act(act) => self.act(who, act),
+                Want::Open(from, to) => self.open_read(who, from, to),
+                Want::Bytes(from, to) => {
+                    if !self.hand_over(who, from, to) {
+                        return self.player_waits(who);
+                    }
+                }
+                Want::Wait(at) => return self.set_player_timer(who, at),
+            }
+        }
+    }
+
+    fn player_waits(&mut self, who: Who) {
+        let (catalogue, scenario, now) = (self.catalogue.clone(), self.scenario.clone(), self.now);
+        let Some(player) = self.node(who).and_then(|node| node.player.as_ref()) else { return };
+        let at = player.wakes(now, catalogue.title(player.title), &scenario.player);
+        self.set_player_timer(who, at);
+    }
+
+    fn set_player_timer(&mut self, who: Who, at: Time) {
+        let Some(node) = self.node(who) else { return };
+        if let Some(round) = node.player_timer.set(at) {
+            self.queue.push(at.max(self.now), Event::Player(who, round));
+        }
+    }
+
+    fn open_read(&mut self, who: Who, from: u64, to: u64) {
+        let catalogue = self.catalogue.clone();
+        let Some(node) = self.node(who) else { return };
+        let Some(player) = node.player.as_mut() else { return };
+        node.next_read += 1;
+        let read = ReadId(node.next_read);
+        let title = catalogue.title(player.title);
+        let (part, bytes) = title.locate(from, to);
+        player.read = Some(OpenRead { read, part, end: title.offset_of(part) + bytes.end });
+        let (play, rendition) = (player.play, title.rendition.id);
+        self.tell(who, Input::Read { read, play, rendition, part, bytes });
+    }
+
+    /// Hands what is there of the wanted bytes to the player. False when nothing is.
+    fn hand_over(&mut self, who: Who, from: u64, to: u64) -> bool {
+        let (catalogue, scenario, now) = (self.catalogue.clone(), self.scenario.clone(), self.now);
+        let Some(node) = self.node(who) else { return false };
+        let Some((player, open)) = node.player.as_mut().and_then(|p| p.read.map(|open| (p, open))) else {
+            return false;
+        };
+        let title = catalogue.title(player.title);
+        let (object, base) = (title.object_of(open.part), title.offset_of(open.part));
+        let size = catalogue.object(object).size;
+        let first = size.covering(ByteRange::new(from - base, from - base + 1));
+        let there = node.store.blocks(object).map_or(first.start, |held| held.run_at(first.start).end);
+        let end = to.min(base + size.bytes_of(BlockRange::new(first.start, there)).end);
+        if there == first.start || end <= from {
+            return false;
+        }
+        let bytes = ByteRange::new(from - base, end - base);
+        for (source, count) in sources_of(&node.store, object, size, bytes) {
+            player.report.bytes.add(source, count);
+        }
+        let blocks = size.covering(bytes);
+        let unfinished = u32::from(bytes.end < size.bytes_of(blocks).end);
+        node.store.note_play(object, blocks, unfinished);
+        player.take(now, end, title, &scenario.player);
+        let ended = end == open.end;
+        if ended {
+            player.read = None;
+        }
+        self.check_handed(who, object, blocks);
+        self.tell(who, Input::Progress { read: open.read, to: end - base });
+        if ended {
+            self.tell(who, Input::Closed { read: open.read });
+        }
+        true
+    }
+
+    /// In a world with bytes, what a player gets is compared with what was published.
+    fn check_handed(&mut self, who: Who, object: ObjectIx, blocks: BlockRange) {
+        let catalogue = self.catalogue.clone();
+        let Some(content) = &catalogue.object(object).content else { return };
+        let Some(node) = self.node(who) else { return };
+        let same = |block: &u32| node.store.content(object, *block) == content.blocks.get(*block as usize);
+        if let Some(block) = blocks.iter().find(|block| !same(block)) {
+            self.broke(Some(who.node), Broken::BadBlockPlayed(block));
+        }
+    }
+
+    fn act(&mut self, who: Who, act: Act) {
+        let (catalogue, now) = (self.catalogue.clone(), self.now);
+        let Some(player) = self.node(who).and_then(|node| node.player.as_mut()) else { return };
+        player.acts.pop_front();
+        match act {
+            Act::Skip => self.end_play(who, PlayEnd::Skipped),
+            Act::Pause(lasts) => player.pause(now, lasts),
+            Act::SeekTo(to) => {
+                let read = player.read;
+                player.seek(now, to, catalogue.title(player.title));
+                if let Some(open) = read {
+                    self.tell(who, Input::Closed { read: open.read });
+                }
+            }
+        }
+    }
+
+    fn end_play(&mut self, who: Who, how: PlayEnd) {
+        let (now, gap) = (self.now, self.scenario.plays.gap);
+        let Some(node) = self.node(who) else { return };
+        let Some(mut player) = node.player.take() else { return };
+        node.plays.push(player.close(now, how));
+        if let Some(open) = player.read {
+            self.tell(who, Input::Closed { read: open.read });
+        }
+        self.tell(who, Input::Stopped { play: player.play });
+        self.queue.push(now + gap, Event::NextPlay(who));
+    }
+}
+
+/// How much of a title a node has.
+fn cached(store: &Store, catalogue: &Catalogue, title: u32) -> Cached {
+    let parts = &catalogue.title(title).rendition.parts;
+    let objects = parts.iter().filter_map(|part| Some((catalogue.find(part.object)?, part.size)));
+    let (mut some, mut all) = (false, true);
+    for (object, size) in objects {
+        some |= store.blocks(object).is_some_and(|held| !held.is_empty());
+        all &= store.holds(object, size.all());
+    }
+    match (some, all) {
+        (true, true) => Cached::Everything,
+        (true, false) => Cached::Something,
+        (false, _) => Cached::Nothing,
+    }
+}
+
+/// Bytes by source: what was played before is cache, what is played for the first time counts for its sender.
+fn sources_of(
+    store: &Store,
+    object: ObjectIx,
+    size: nearcast_content::ObjectSize,
+    bytes: ByteRange,
+) -> Vec<(Source, u64)> {
+    let clip = |blocks: BlockRange| {
+        let covered = size.bytes_of(blocks);
+        ByteRange::new(covered.start.max(bytes.start), covered.end.min(bytes.end)).len()
+    };
+    let sources = store.play_sources(object, size.covering(bytes));
+    sources.into_iter().map(|(blocks, source)| (source, clip(blocks))).collect()
+}

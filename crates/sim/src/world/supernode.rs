@@ -1,0 +1,254 @@
+//! The supernode: the real directory machine, and the sessions of nodes with it.
+
+use std::collections::BTreeMap;
+
+use nearcast_engine::Span;
+use nearcast_engine::directory::{self, Directory, SessionId};
+use nearcast_engine::limits::LEASE;
+use nearcast_engine::swarm::{Candidate, Input};
+use nearcast_engine::wire::SwarmId;
+use nearcast_engine::wire::directory::Holding;
+
+use super::{Event, Seen, World};
+use crate::invariants::Broken;
+use crate::node::{Ring, Timer, Who};
+use crate::scenario::FaultKind;
+use crate::trace::Side;
+
+/// Stands for the supernode where a node's number is expected.
+const SUPERNODE: u32 = u32::MAX;
+
+/// The supernode.
+#[derive(Debug)]
+pub(super) struct Supernode {
+    machine: Directory,
+    seed: u64,
+    sessions: BTreeMap<SessionId, Who>,
+    queries: BTreeMap<(SessionId, u32), SwarmId>,
+    last_session: u64,
+    timer: Timer,
+}
+
+impl Supernode {
+    pub(super) fn new(seed: u64) -> Self {
+        Self {
+            machine: Directory::new(seed, directory::Settings::default()),
+            seed,
+            sessions: BTreeMap::new(),
+            queries: BTreeMap::new(),
+            last_session: 0,
+            timer: Timer::default(),
+        }
+    }
+}
+
+impl World<'_> {
+    pub(super) fn supernode_delay(&self, node: u32) -> Span {
+        self.nodes[node as usize].pipes.delay + self.scenario.directory.delay
+    }
+
+    /// A node opens a session after `wait`, and learns of it a round trip later.
+    pub(super) fn reach_supernode(&mut self, who: Who, wait: Span) {
+        let delay = self.supernode_delay(who.node);
+        self.see_supernode(who, self.now + wait + delay.times(2), Seen::There);
+    }
+
+    /// A node sees that the supernode is there, or gone.
+    pub(super) fn supernode_seen(&mut self, who: Who, seen: Seen) {
+        if self.node(who).is_none() {
+            return;
+        }
+        match seen {
+            Seen::There if self.fails(FaultKind::DirectoryDown) => {}
+            Seen::There => {
+                self.supernode.last_session += 1;
+                let session = SessionId(self.supernode.last_session);
+                let audience = self.audience.clone();
+                let plan = &audience.listeners[who.node as usize];
+                self.supernode.sessions.insert(session, who);
+                if let Some(node) = self.node(who) {
+                    node.session = Some(session);
+                }
+                let (node, place, serves) = (plan.node, plan.place, plan.settings.serves);
+                self.to_supernode(directory::Input::Opened { session, node, place, serves });
+            }
+            Seen::Gone => {
+                if let Some(node) = self.node(who) {
+                    node.session = None;
+                }
+                self.tell(who, Input::DirectoryDown);
+            }
+        }
+    }
+
+    /// A node says something to the supernode.
+    pub(super) fn say(&mut self, who: Who, input: impl FnOnce(SessionId) -> directory::Input) {
+        let Some(session) = self.node(who).and_then(|node| node.session) else { return };
+        let at = self.now + self.supernode_delay(who.node);
+        self.queue.push(at, Event::ToSupernode(input(session)));
+    }
+
+    /// A node asks for holders of a title.
+    pub(super) fn look_up(&mut self, who: Who, swarm: SwarmId, renditions: u16) {
+        let Some(node) = self.node(who) else { return };
+        node.query += 1;
+        let query = node.query;
+        let Some(session) = node.session else { return };
+        self.supernode.queries.insert((session, query), swarm);
+        self.say(who, |session| directory::Input::Lookup { session, query, swarm, renditions });
+    }
+
+    /// A node tells what it holds of a title.
+    pub(super) fn announce(&mut self, who: Who, swarm: SwarmId, renditions: u16, coverage: u64) {
+        let (mut added, mut removed) = (Vec::new(), Vec::new());
+        match renditions {
+            0 => removed.push(swarm),
+            _ => added.push(Holding { swarm, renditions, coverage }),
+        }
+        self.say(who, |session| directory::Input::Announced { session, added, removed });
+    }
+
+    /// Words reach the supernode.
+    pub(super) fn to_supernode(&mut self, input: directory::Input) {
+        if self.fails(FaultKind::DirectoryDown) {
+            return;
+        }
+        if let Some(session) = session_of(&input) {
+            if !self.supernode.sessions.contains_key(&session) {
+                return;
+            }
+            if matches!(input, directory::Input::Closed { .. }) {
+                self.forget_session(session);
+            }
+        }
+        self.trace.note(self.now, SUPERNODE, Side::DirectoryIn, &input);
+        if let Err(why) = self.supernode.machine.handle_input(self.now, input) {
+            return self.broke(None, Broken::InputRefused(why.to_string()));
+        }
+        self.drain_supernode();
+    }
+
+    pub(super) fn supernode_wakes(&mut self, round: u64) {
+        match self.supernode.timer.rings(self.now, round) {
+            Ring::Stale => {}
+            Ring::Later(at, round) => self.queue.push(at, Event::SupernodeWakes(round)),
+            Ring::Due => self.to_supernode(directory::Input::Timeout),
+        }
+    }
+
+    fn drain_supernode(&mut self) {
+        loop {
+            let output = self.supernode.machine.poll_output();
+            self.trace.note(self.now, SUPERNODE, Side::DirectoryOut, &output);
+            let session = match &output {
+                directory::Output::Timeout(at) => {
+                    if let Some(round) = self.supernode.timer.set(*at) {
+                        self.queue.push((*at).max(self.now), Event::SupernodeWakes(round));
+                    }
+                    return;
+                }
+                directory::Output::Deliver { .. } => continue,
+                directory::Output::Admitted { session, .. }
+                | directory::Output::TurnedAway { session, .. }
+                | directory::Output::Answer { session, .. }
+                | directory::Output::RetryAfter { session, .. }
+                | directory::Output::Close { session, .. }
+                | directory::Output::Expired { session } => *session,
+            };
+            if let Some(who) = self.supernode.sessions.get(&session).copied() {
+                let at = self.now + self.supernode_delay(who.node);
+                self.queue.push(at, Event::FromSupernode(who, output));
+            }
+        }
+    }
+
+    /// The supernode's words reach a node.
+    pub(super) fn from_supernode(&mut self, who: Who, output: directory::Output) {
+        match output {
+            directory::Output::Admitted { session, lease } => {
+                if self.node(who).is_some_and(|node| node.session == Some(session)) {
+                    self.queue.push(self.now + lease.over(3), Event::Renews(who, session));
+                    self.tell(who, Input::DirectoryUp);
+                }
+            }
+            directory::Output::Answer { session, query, holders, again } => {
+                let Some(swarm) = self.supernode.queries.remove(&(session, query)) else { return };
+                let holders = holders
+                    .iter()
+                    .map(|found| Candidate {
+                        node: found.node,
+                        nearness: found.nearness,
+                        renditions: found.holding.renditions,
+                        coverage: found.holding.coverage,
+                    })
+                    .collect();
+                self.tell(who, Input::Found { swarm, holders, again });
+            }
+            directory::Output::TurnedAway { session, after } => {
+                self.forget_session(session);
+                self.tell(who, Input::DirectoryDown);
+                self.reach_supernode(who, after);
+            }
+            directory::Output::Close { session, .. } | directory::Output::Expired { session } => {
+                self.forget_session(session);
+                self.tell(who, Input::DirectoryDown);
+                self.reach_supernode(who, Span::from_secs(1));
+            }
+            directory::Output::RetryAfter { session, after } => self.come_back_later(who, session, after),
+            directory::Output::Deliver { .. } | directory::Output::Timeout(_) => {}
+        }
+    }
+
+    /// A node renews its lease, three times in its length.
+    pub(super) fn renews(&mut self, who: Who, session: SessionId) {
+        if self.node(who).is_some_and(|node| node.session == Some(session)) {
+            self.say(who, |session| directory::Input::Renewed { session });
+            self.queue.push(self.now + LEASE.over(3), Event::Renews(who, session));
+        }
+    }
+
+    /// The supernode is busy: what was asked is to be asked again later.
+    fn come_back_later(&mut self, who: Who, session: SessionId, after: Span) {
+        let asked = self.supernode.queries.range((session, 0)..=(session, u32::MAX));
+        let asked: Vec<((SessionId, u32), SwarmId)> = asked.map(|(key, swarm)| (*key, *swarm)).collect();
+        for (key, swarm) in asked {
+            self.supernode.queries.remove(&key);
+            self.tell(who, Input::Found { swarm, holders: Vec::new(), again: after });
+        }
+    }
+
+    fn forget_session(&mut self, session: SessionId) {
+        let Some(who) = self.supernode.sessions.remove(&session) else { return };
+        let stale: Vec<(SessionId, u32)> =
+            self.supernode.queries.range((session, 0)..=(session, u32::MAX)).map(|(key, _)| *key).collect();
+        for key in stale {
+            self.supernode.queries.remove(&key);
+        }
+        if let Some(node) = self.node(who).filter(|node| node.session == Some(session)) {
+            node.session = None;
+        }
+    }
+
+    /// The supernode is gone, with all it knew.
+    pub(super) fn supernode_falls(&mut self) {
+        let sessions = std::mem::take(&mut self.supernode.sessions);
+        let seed = self.supernode.seed.wrapping_add(1);
+        let last_session = self.supernode.last_session;
+        self.supernode = Supernode { last_session, ..Supernode::new(seed) };
+        for who in sessions.into_values() {
+            let at = self.now + self.supernode_delay(who.node);
+            self.see_supernode(who, at, Seen::Gone);
+        }
+    }
+}
+
+fn session_of(input: &directory::Input) -> Option<SessionId> {
+    match input {
+        directory::Input::Timeout | directory::Input::Opened { .. } => None,
+        directory::Input::Closed { session }
+        | directory::Input::Renewed { session }
+        | directory::Input::Announced { session, .. }
+        | directory::Input::Lookup { session, .. }
+        | directory::Input::Signal { session, .. } => Some(*session),
+    }
+}

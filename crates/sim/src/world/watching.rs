@@ -1,0 +1,150 @@
+//! Looking after the invariants: the cheap ones after every input of a node, the others every so often.
+
+use std::collections::BTreeMap;
+
+use nearcast_content::{BlockRange, ByteRange};
+use nearcast_engine::swarm::PeerId;
+use nearcast_engine::{Span, Time};
+
+use super::World;
+use crate::catalogue::ObjectIx;
+use crate::invariants::{ASK_AGAIN, Broken, PATIENCE, UnderWay, check_bounds};
+use crate::node::{Node, Who};
+use crate::scenario::FaultKind;
+
+/// How often the expensive checks run.
+pub(super) const EVERY: Span = Span::from_secs(1);
+/// Larger worlds look at every node less often.
+const LARGE: usize = 1_000;
+/// What is asked again at once lies this close to the playhead.
+const NEAR_PLAYHEAD: Span = Span::from_secs(4);
+/// What a cache may hold above its budget: what a play has ahead and behind while it runs.
+const IN_USE: Span = Span::from_secs(120);
+
+impl World<'_> {
+    /// After every input: bounds of what is under way, and of the cache.
+    pub(super) fn watch_node(&mut self, who: Who) {
+        let bounded = self.keeps_engine_bounds(who);
+        let rate = self.scenario.catalogue.rate;
+        let budget = self.scenario.listeners.cache;
+        let Some(node) = self.node(who) else { return };
+        let in_use = rate.bytes_in(IN_USE) + 4 * 1024 * 1024;
+        if node.store.bytes() > budget + in_use {
+            let broken = Broken::BudgetPassed(node.store.bytes(), budget);
+            return self.broke(Some(who.node), broken);
+        }
+        if bounded {
+            if let Err(broken) = check_bounds(under_way(node)) {
+                self.broke(Some(who.node), broken);
+            }
+        }
+    }
+
+    /// The expensive checks.
+    pub(super) fn watch_everything(&mut self) {
+        self.watch_bytes();
+        let large = self.nodes.len() > LARGE;
+        if large && self.now.micros() / EVERY.micros() % 10 != 0 {
+            return;
+        }
+        for index in 0..self.nodes.len() {
+            let node = &self.nodes[index];
+            if node.agent.is_none() || self.violation.is_some() {
+                continue;
+            }
+            let who = Who { node: u32::try_from(index).unwrap_or(u32::MAX), life: node.life };
+            self.watch_player(who);
+            self.watch_lost(who);
+        }
+    }
+
+    /// What was sent has arrived or is on its way.
+    fn watch_bytes(&mut self) {
+        let flying: u64 = self.network.flying().map(|chunk| chunk.bytes).sum();
+        let accounted = self.moved.through + flying;
+        if accounted != self.moved.sent {
+            self.broke(None, Broken::BytesLost { sent: self.moved.sent, accounted });
+        }
+    }
+
+    /// A player that waits has something on its way, unless nothing can be had or the agent said so.
+    fn watch_player(&mut self, who: Who) {
+        let (now, catalogue) = (self.now, self.catalogue.clone());
+        let origin_lately = self.origin_usable_since().is_some_and(|since| now.since(since) > PATIENCE);
+        let Some(node) = self.node(who) else { return };
+        let Some(player) = &node.player else { return };
+        let Some(since) = player.waits_since().filter(|since| now.since(*since) > PATIENCE) else { return };
+        let said_so = node.watch.stuck_at.is_some_and(|at| at >= since);
+        if said_so || !origin_lately {
+            return;
+        }
+        let title = catalogue.title(player.title);
+        let (part, bytes) = title.locate(player.taken().min(title.bytes - 1), title.bytes);
+        let object = title.object_of(part);
+        let block = catalogue.object(object).size.covering(ByteRange::new(bytes.start, bytes.start + 1));
+        if !comes(node, object, block) {
+            let (waited, at) = (now.since(since), player.position());
+            self.broke(Some(who.node), Broken::StandsStill(waited, at));
+        }
+    }
+
+    /// Blocks near a playhead that a departed node owed are asked of somebody else.
+    fn watch_lost(&mut self, who: Who) {
+        let (now, catalogue) = (self.now, self.catalogue.clone());
+        let usable = self.origin_usable_since().is_some_and(|since| now.since(since) > ASK_AGAIN);
+        let Some(node) = self.node(who) else { return };
+        let lost = std::mem::take(&mut node.watch.lost);
+        let (due, later): (Vec<_>, Vec<_>) = lost.into_iter().partition(|(.., by)| *by <= now);
+        node.watch.lost = later;
+        let Some(player) = node.player.as_ref().filter(|_| usable) else { return };
+        let title = catalogue.title(player.title);
+        let from = title.bytes_at(player.position()).min(title.bytes - 1);
+        let (part, bytes) = title.locate(from, title.bytes_at(player.position() + NEAR_PLAYHEAD));
+        let object = title.object_of(part);
+        let near = catalogue.object(object).size.covering(bytes);
+        let owed = due.into_iter().filter(|(lost, ..)| *lost == object);
+        let forgotten = owed
+            .flat_map(|(_, blocks, _)| blocks.intersect(near).iter())
+            .map(|block| BlockRange::new(block, block + 1))
+            .find(|block| !node.store.holds(object, *block) && !comes(node, object, *block));
+        // Who has stopped reading needs nothing more.
+        if let Some(blocks) = forgotten.filter(|_| player.read.is_some()) {
+            self.broke(Some(who.node), Broken::NotAskedAgain(blocks, ASK_AGAIN));
+        }
+    }
+
+    /// Since when the origin would have served, if it does. After it served bad bytes nobody has to trust it.
+    fn origin_usable_since(&self) -> Option<Time> {
+        let corrupts = self.scenario.faults.iter().any(|fault| fault.what == FaultKind::OriginCorrupt);
+        let usable = !corrupts && !self.fails(FaultKind::OriginDown);
+        usable.then_some(self.origin_back_at)
+    }
+
+    pub(super) fn watch_origin_back(&mut self) {
+        self.origin_back_at = self.now;
+    }
+}
+
+fn comes(node: &Node, object: ObjectIx, block: BlockRange) -> bool {
+    node.coming.values().any(|coming| {
+        coming.object == object && BlockRange::new(coming.next, coming.blocks.end).contains(block.start)
+    })
+}
+
+fn under_way(node: &Node) -> UnderWay {
+    let mut at_peers: BTreeMap<PeerId, usize> = BTreeMap::new();
+    let mut origin_runs = 0;
+    for coming in node.coming.values() {
+        match coming.peer {
+            Some(peer) => *at_peers.entry(peer).or_default() += 1,
+            None => origin_runs += 1,
+        }
+    }
+    UnderWay {
+        runs: node.coming.len(),
+        origin_runs,
+        most_at_one_peer: at_peers.values().copied().max().unwrap_or(0),
+        uploads: node.going.len(),
+        peers: node.peers.len(),
+    }
+}

@@ -1,0 +1,8 @@
+//! Whole worlds: they repeat themselves, they hold their invariants, and agents that break one are caught.
+
+mod plain;
+
+mod breaking;
+mod outage;
+mod random;
+mod repeating;
