@@ -7,8 +7,9 @@ use crate::time::{Span, Time};
 
 /// First wait after a failure; doubles up to [`LONGEST_WAIT`].
 const FIRST_WAIT: Span = Span::from_millis(500);
-/// Longest wait between two tries: a listener comes back within half a minute of the origin.
-const LONGEST_WAIT: Span = Span::from_secs(30);
+/// Longest wait between two tries: what hls.js waits at most. A longer one would leave a player standing still
+/// after the origin came back, which plain delivery would not.
+const LONGEST_WAIT: Span = Span::from_secs(8);
 
 /// The provider's servers as one source.
 #[derive(Debug)]
@@ -40,9 +41,11 @@ impl Origin {
         self.pipe.asked(now, bytes, self.delay)
     }
 
-    /// Whether a run may be asked at `now`, as far as the origin itself goes.
+    /// Whether a run may be asked at `now`, as far as the origin itself goes. After a failure one run finds out
+    /// whether it is back.
     pub(super) fn ready(&self, now: Time) -> bool {
-        self.pipe.runs() < MAX_ORIGIN_RUNS && self.rest_until <= now
+        let most = if self.failing() { 1 } else { MAX_ORIGIN_RUNS };
+        self.pipe.runs() < most && self.rest_until <= now
     }
 
     /// When it may be tried again, if it rests.
