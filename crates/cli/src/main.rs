@@ -6,6 +6,7 @@ mod node;
 mod publish;
 mod serve;
 mod shell;
+mod sim;
 
 use std::process::ExitCode;
 
@@ -28,6 +29,7 @@ enum Command {
     Titles(node::GatewayArgs),
     /// Say how a running node is doing.
     Status(node::GatewayArgs),
+    Sim(sim::SimArgs),
     Config(config::ConfigArgs),
     Completions(completions::CompletionsArgs),
 }
@@ -39,6 +41,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::Node(args) => node::run(args),
         Command::Titles(args) => node::titles(args),
         Command::Status(args) => node::status(args),
+        Command::Sim(args) => sim::run(args),
         Command::Config(args) => config::run(args),
         Command::Completions(args) => completions::run(args, Cli::command()),
     }

@@ -113,6 +113,8 @@ pub struct Violation {
     pub scenario: String,
     /// The agents' name.
     pub policy: String,
+    /// Decisions of the listener asked about until then, one a line.
+    pub explained: Vec<String>,
 }
 
 /// Outputs without a pause at most: a thousand peers told about a hundred objects each.

@@ -231,10 +231,11 @@ impl Player {
             return Want::End;
         }
         let playing = self.mode == Mode::Playing;
-        if let Some((at, act)) = self.acts.front() {
-            if playing && *at <= self.position {
-                return Want::Act(*act);
-            }
+        if let Some((at, act)) = self.acts.front()
+            && playing
+            && *at <= self.position
+        {
+            return Want::Act(*act);
         }
         let buffered = title.media(self.taken).less(self.position);
         match self.read {

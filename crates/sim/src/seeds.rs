@@ -8,10 +8,10 @@ use crate::outcome::Outcome;
 use crate::world::Until;
 use crate::{Policy, Scenario, simulate};
 
-/// Runs `seeds` with each of `policies`, as many worlds at once as there are `threads`, and calls `done` after
+/// Runs the world that `scenario` makes of each of `seeds` with each of `policies`, as many worlds at once as there are `threads`, and calls `done` after
 /// each. The results are in the order of seeds, then of policies, whatever ran first.
 pub fn run_seeds(
-    scenario: &Scenario,
+    scenario: &(dyn Fn(u64) -> Scenario + Sync),
     seeds: &[u64],
     policies: &[Policy],
     threads: usize,
@@ -27,7 +27,7 @@ pub fn run_seeds(
                 loop {
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     let Some((seed, policy)) = worlds.get(index) else { return };
-                    let result = simulate(scenario, *seed, *policy, Until::default());
+                    let result = simulate(&scenario(*seed), *seed, *policy, Until::default());
                     // A thread that panicked has nothing half-written here.
                     results.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((index, result));
                     done();

@@ -196,11 +196,12 @@ impl Store {
 impl Kept {
     /// Blocks of a run mostly follow one another, so a new one usually lengthens the one before it.
     fn note_source(&mut self, blocks: BlockRange, source: Source) {
-        if let Some((_, (end, before))) = self.sources.range_mut(..blocks.start).next_back() {
-            if *end == blocks.start && *before == source {
-                *end = blocks.end;
-                return;
-            }
+        if let Some((_, (end, before))) = self.sources.range_mut(..blocks.start).next_back()
+            && *end == blocks.start
+            && *before == source
+        {
+            *end = blocks.end;
+            return;
         }
         self.sources.insert(blocks.start, (blocks.end, source));
     }

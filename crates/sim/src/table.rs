@@ -1,11 +1,9 @@
 //! Results as a table for people.
 
-use std::time::Duration;
-
 use crate::outcome::{Outcome, ratio};
 
-/// One table over some worlds, a row per figure and a column per world. `wall` is how long they took together.
-pub fn table(outcomes: &[Outcome], wall: Duration) -> String {
+/// One table over some worlds: a row per figure, a column per world.
+pub fn table(outcomes: &[Outcome]) -> String {
     let mut rows: Vec<(String, Vec<String>)> = Vec::new();
     let mut row = |name: &str, of: &dyn Fn(&Outcome) -> String| {
         rows.push((name.to_owned(), outcomes.iter().map(of).collect()));
@@ -35,15 +33,7 @@ pub fn table(outcomes: &[Outcome], wall: Duration) -> String {
         format!("{} ({:.0})", o.events, ratio(o.events * 1_000_000, o.moved_bytes))
     });
     row("trace", &|o| o.trace.clone());
-    let mut text = lay_out(&rows);
-    let events: u64 = outcomes.iter().map(|o| o.events).sum();
-    let millis = u64::try_from(wall.as_millis()).unwrap_or(u64::MAX).max(1);
-    text.push_str(&format!(
-        "{:.1} s of wall time, {} events/s\n",
-        wall.as_secs_f64(),
-        events * 1_000 / millis
-    ));
-    text
+    lay_out(&rows)
 }
 
 fn lay_out(rows: &[(String, Vec<String>)]) -> String {

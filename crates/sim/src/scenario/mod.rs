@@ -40,6 +40,9 @@ pub enum ScenarioError {
 pub struct Scenario {
     /// What results are filed under.
     pub name: String,
+    /// What a command needs beside the scenario's name to make the same world.
+    #[serde(skip)]
+    pub(crate) arguments: String,
     /// When the world ends.
     #[serde(deserialize_with = "de_span")]
     pub(crate) length: Span,
@@ -65,6 +68,7 @@ impl Default for Scenario {
     fn default() -> Self {
         Self {
             name: "unnamed".to_owned(),
+            arguments: String::new(),
             length: Span::from_secs(300),
             bytes: false,
             listeners: Listeners::default(),
@@ -342,6 +346,7 @@ impl Scenario {
     /// As [`parse`](Self::parse).
     pub fn with_listeners(mut self, count: u32) -> Result<Self, ScenarioError> {
         self.listeners.count = count;
+        self.arguments = format!(" --listeners {count}");
         self.bytes &= count <= MAX_BYTES_LISTENERS;
         self.check()?;
         Ok(self)

@@ -32,6 +32,7 @@ pub(super) fn draw(seed: u64) -> Scenario {
     let random = &mut Random::stream(seed, Stream::Scenario, 0);
     Scenario {
         name: "random".to_owned(),
+        arguments: String::new(),
         length: Span::from_secs(240),
         bytes: random.percent(20),
         listeners: listeners(random),

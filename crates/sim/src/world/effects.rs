@@ -70,10 +70,10 @@ impl World<'_> {
     }
 
     fn expect(&mut self, who: Who, request: RequestId, mut coming: Coming) {
-        if self.keeps_engine_bounds(who) {
-            if let Err(broken) = check_run(coming.blocks, coming.peer) {
-                return self.broke(Some(who.node), broken);
-            }
+        if self.keeps_engine_bounds(who)
+            && let Err(broken) = check_run(coming.blocks, coming.peer)
+        {
+            return self.broke(Some(who.node), broken);
         }
         coming.check = self.verifier(&coming);
         if let Some(node) = self.node(who) {
@@ -97,13 +97,12 @@ impl World<'_> {
     fn stop_serving(&mut self, who: Who, upload: UploadId) {
         let Some(run) = self.node(who).and_then(|node| node.going.remove(&upload)) else { return };
         let parcel = self.network.stop(run);
-        if let Some(parcel) = parcel {
-            if let super::Sender::Peer { connection, .. } = parcel.from {
-                if let Some(line) = self.connections.get(connection) {
-                    let at = self.now + line.delay;
-                    self.queue.push(at, Event::Reset(parcel.to, connection, parcel.request));
-                }
-            }
+        if let Some(parcel) = parcel
+            && let super::Sender::Peer { connection, .. } = parcel.from
+            && let Some(line) = self.connections.get(connection)
+        {
+            let at = self.now + line.delay;
+            self.queue.push(at, Event::Reset(parcel.to, connection, parcel.request));
         }
     }
 

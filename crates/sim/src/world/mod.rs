@@ -270,8 +270,8 @@ impl<'m> World<'m> {
             Event::RunStops(run) => {
                 self.network.stop(run);
             }
-            Event::ToSupernode(input) => self.to_supernode(input),
-            Event::FromSupernode(who, output) => self.from_supernode(who, output),
+            Event::ToSupernode(input) => self.supernode_hears(input),
+            Event::FromSupernode(who, output) => self.supernode_says(who, output),
             Event::SupernodeWakes(round) => self.supernode_wakes(round),
             Event::Renews(who, session) => self.renews(who, session),
             Event::SupernodeSeen(who, seen) => self.supernode_seen(who, seen),
@@ -381,8 +381,9 @@ impl<'m> World<'m> {
             event: self.events,
             at: self.now,
             node,
-            scenario: self.scenario.name.clone(),
+            scenario: format!("{}{}", self.scenario.name, self.scenario.arguments),
             policy: self.policy.clone(),
+            explained: self.explain.take().map_or_else(Vec::new, Explain::into_lines),
         });
     }
 

@@ -70,7 +70,7 @@ impl World<'_> {
                     node.session = Some(session);
                 }
                 let (node, place, serves) = (plan.node, plan.place, plan.settings.serves);
-                self.to_supernode(directory::Input::Opened { session, node, place, serves });
+                self.supernode_hears(directory::Input::Opened { session, node, place, serves });
             }
             Seen::Gone => {
                 if let Some(node) = self.node(who) {
@@ -109,7 +109,7 @@ impl World<'_> {
     }
 
     /// Words reach the supernode.
-    pub(super) fn to_supernode(&mut self, input: directory::Input) {
+    pub(super) fn supernode_hears(&mut self, input: directory::Input) {
         if self.fails(FaultKind::DirectoryDown) {
             return;
         }
@@ -132,7 +132,7 @@ impl World<'_> {
         match self.supernode.timer.rings(self.now, round) {
             Ring::Stale => {}
             Ring::Later(at, round) => self.queue.push(at, Event::SupernodeWakes(round)),
-            Ring::Due => self.to_supernode(directory::Input::Timeout),
+            Ring::Due => self.supernode_hears(directory::Input::Timeout),
         }
     }
 
@@ -163,7 +163,7 @@ impl World<'_> {
     }
 
     /// The supernode's words reach a node.
-    pub(super) fn from_supernode(&mut self, who: Who, output: directory::Output) {
+    pub(super) fn supernode_says(&mut self, who: Who, output: directory::Output) {
         match output {
             directory::Output::Admitted { session, lease } => {
                 if self.node(who).is_some_and(|node| node.session == Some(session)) {

@@ -166,10 +166,10 @@ impl World<'_> {
         let (now, ceiling) = (self.now, self.audience.listeners[who.node as usize].settings.upload_limit);
         self.nodes[who.node as usize].counts.uploaded += chunk.bytes;
         let Some(node) = self.node(who) else { return };
-        if let Some(ceiling) = ceiling.filter(|_| near != Nearness::Lan) {
-            if let Err(broken) = node.watch.sent(now, chunk.bytes, ceiling) {
-                return self.broke(Some(who.node), broken);
-            }
+        if let Some(ceiling) = ceiling.filter(|_| near != Nearness::Lan)
+            && let Err(broken) = node.watch.sent(now, chunk.bytes, ceiling)
+        {
+            return self.broke(Some(who.node), broken);
         }
         if !node.going.contains_key(&upload) {
             return;
@@ -202,10 +202,11 @@ impl World<'_> {
         let Some(mut coming) = self.node(to).and_then(|node| node.coming.remove(&request)) else { return };
         let (good, end) = self.verify(&mut coming, &chunk);
         let finished = chunk.last && end.is_none();
-        if let Some(node) = self.node(to) {
-            if !finished && end.is_none() {
-                node.coming.insert(request, coming);
-            }
+        if let Some(node) = self.node(to)
+            && !finished
+            && end.is_none()
+        {
+            node.coming.insert(request, coming);
         }
         for verdict in good {
             if !self.keep(to, object, &verdict, source, &chunk) {

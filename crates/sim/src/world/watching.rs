@@ -33,10 +33,8 @@ impl World<'_> {
             let broken = Broken::BudgetPassed(node.store.bytes(), budget);
             return self.broke(Some(who.node), broken);
         }
-        if bounded {
-            if let Err(broken) = check_bounds(under_way(node)) {
-                self.broke(Some(who.node), broken);
-            }
+        if bounded && let Err(broken) = check_bounds(under_way(node)) {
+            self.broke(Some(who.node), broken);
         }
     }
 
@@ -44,7 +42,7 @@ impl World<'_> {
     pub(super) fn watch_everything(&mut self) {
         self.watch_bytes();
         let large = self.nodes.len() > LARGE;
-        if large && self.now.micros() / EVERY.micros() % 10 != 0 {
+        if large && !(self.now.micros() / EVERY.micros()).is_multiple_of(10) {
             return;
         }
         for index in 0..self.nodes.len() {

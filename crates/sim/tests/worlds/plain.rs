@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use nearcast_content::{BlockRange, BlockSet, ByteRange, NodeKey, ObjectId, ObjectSize, ProviderKey};
 use nearcast_engine::swarm::{
-    Fault, Input, InputError, Output, Part, PeerId, PlayId, ReadId, Reason, RenditionId, RequestId, Settings,
-    UploadId,
+    Input, InputError, Output, Part, PeerId, PlayId, ReadId, Reason, Rendition, RenditionId, RequestId,
+    Settings, UploadId,
 };
 use nearcast_engine::wire::{Have, Hello, PeerMessage, RefuseReason, Serves, SwarmId, Versions, Want};
 use nearcast_engine::{Span, Time, Verdict};
@@ -79,10 +79,89 @@ impl Plain {
         }
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the plain agent leaves most inputs alone")]
+    fn input(&mut self, input: Input<SimVerdict>) {
+        match input {
+            Input::Describe(rendition) => self.describe(rendition),
+            Input::Stored(stored) => {
+                self.held.insert(stored.object, (stored.size, stored.blocks));
+            }
+            Input::Read { .. } if self.breaks == Break::IgnoresPlayer => {}
+            Input::Read { read, play, rendition, part, bytes } => {
+                self.read(read, (play, rendition, part), bytes);
+            }
+            Input::Closed { read } => {
+                self.reads.remove(&read);
+            }
+            Input::Stopped { play } => self.reads.retain(|_, (of, ..)| *of != play),
+            Input::Arrived { request, verdict } => {
+                let object = self.asked.get(&request).map(|(_, object, _)| *object);
+                if let Some((_, held)) = object.and_then(|object| self.held.get_mut(&object)) {
+                    held.insert(verdict.blocks());
+                    self.tell_at = self.tell_at.min(self.now + Span::from_millis(300));
+                }
+            }
+            Input::Finished { request } => {
+                self.asked.remove(&request);
+            }
+            Input::Failed { request, .. } if self.breaks != Break::GivesUp => self.failed(request),
+            Input::Found { holders, .. } => {
+                for holder in holders.iter().take(8) {
+                    if self.tried.insert(holder.node) {
+                        self.outputs.push_back(Output::Connect { node: holder.node });
+                    }
+                }
+            }
+            Input::Connected { peer, .. } => self.connected(peer),
+            Input::Disconnected { peer } => self.disconnected(peer),
+            Input::Message { peer, message } => self.message(peer, message),
+            Input::SentAll { upload } => {
+                self.uploads.remove(&upload);
+            }
+            _ => {}
+        }
+    }
+
+    fn describe(&mut self, rendition: Rendition) {
+        for part in &rendition.parts {
+            let object = part.object;
+            self.held.entry(object).or_insert((part.size, BlockSet::EMPTY));
+            for peer in self.peers.keys() {
+                self.outputs
+                    .push_back(Output::Send { peer: *peer, message: PeerMessage::Interest { object } });
+            }
+        }
+        self.parts.insert(rendition.id, (rendition.swarm, rendition.parts));
+    }
+
+    fn connected(&mut self, peer: PeerId) {
+        self.peers.insert(peer, BTreeMap::new());
+        let hello = Hello {
+            versions: Versions::OURS,
+            features: 0,
+            provider: self.provider,
+            serves: Serves::Others,
+            credential: None,
+        };
+        self.outputs.push_back(Output::Send { peer, message: PeerMessage::Hello(hello) });
+    }
+
+    fn disconnected(&mut self, peer: PeerId) {
+        self.peers.remove(&peer);
+        self.interested.remove(&peer);
+        self.waiting.retain(|(other, _)| *other != peer);
+        self.uploads.retain(|_, (other, _)| *other != peer);
+        let lost: Vec<_> =
+            self.asked.iter().filter(|(_, of)| of.0 == Some(peer)).map(|(id, _)| *id).collect();
+        if self.breaks != Break::GivesUp {
+            lost.into_iter().for_each(|request| self.failed(request));
+        }
+    }
+
     fn message(&mut self, peer: PeerId, message: PeerMessage) {
         match message {
             PeerMessage::Hello(_) => {
-                for (object, _) in self.held.values().zip(self.held.keys()).map(|(_, id)| (*id, ())) {
+                for object in self.held.keys().copied() {
                     self.outputs.push_back(Output::Send { peer, message: PeerMessage::Interest { object } });
                 }
             }
@@ -130,7 +209,13 @@ impl Plain {
         let Some((size, held)) = self.held.get(&object) else { return };
         let added = match self.breaks {
             Break::PromisesAnything => size.all().into(),
-            _ => held.clone(),
+            Break::Nothing
+            | Break::ServesAnything
+            | Break::ServesAlthoughOff
+            | Break::GivesUp
+            | Break::IgnoresCeiling
+            | Break::Spins
+            | Break::IgnoresPlayer => held.clone(),
         };
         let have = Have { object, added, removed: BlockSet::EMPTY };
         self.outputs.push_back(Output::Send { peer, message: PeerMessage::Have(have) });
@@ -225,79 +310,7 @@ impl Plain {
 impl Agent for Plain {
     fn handle_input(&mut self, now: Time, input: Input<SimVerdict>) -> Result<(), InputError> {
         self.now = now;
-        match input {
-            Input::Describe(rendition) => {
-                for part in &rendition.parts {
-                    self.held.entry(part.object).or_insert((part.size, BlockSet::EMPTY));
-                    let object = part.object;
-                    for peer in self.peers.keys() {
-                        let message = PeerMessage::Interest { object };
-                        self.outputs.push_back(Output::Send { peer: *peer, message });
-                    }
-                }
-                self.parts.insert(rendition.id, (rendition.swarm, rendition.parts));
-            }
-            Input::Stored(stored) => {
-                self.held.insert(stored.object, (stored.size, stored.blocks));
-            }
-            Input::Read { .. } if self.breaks == Break::IgnoresPlayer => {}
-            Input::Read { read, play, rendition, part, bytes } => {
-                self.read(read, (play, rendition, part), bytes);
-            }
-            Input::Closed { read } => {
-                self.reads.remove(&read);
-            }
-            Input::Stopped { play } => self.reads.retain(|_, (of, ..)| *of != play),
-            Input::Arrived { request, verdict } => {
-                let object = self.asked.get(&request).map(|(_, object, _)| *object);
-                if let Some((_, held)) = object.and_then(|object| self.held.get_mut(&object)) {
-                    held.insert(verdict.blocks());
-                    self.tell_at = self.tell_at.min(now + Span::from_millis(300));
-                }
-            }
-            Input::Finished { request } => {
-                self.asked.remove(&request);
-            }
-            Input::Failed { request, fault } => {
-                if fault != Fault::Gone && self.breaks != Break::GivesUp {
-                    self.failed(request);
-                }
-            }
-            Input::Found { holders, .. } => {
-                for holder in holders.iter().take(8) {
-                    if self.tried.insert(holder.node) {
-                        self.outputs.push_back(Output::Connect { node: holder.node });
-                    }
-                }
-            }
-            Input::Connected { peer, .. } => {
-                self.peers.insert(peer, BTreeMap::new());
-                let hello = Hello {
-                    versions: Versions::OURS,
-                    features: 0,
-                    provider: self.provider,
-                    serves: Serves::Others,
-                    credential: None,
-                };
-                self.outputs.push_back(Output::Send { peer, message: PeerMessage::Hello(hello) });
-            }
-            Input::Disconnected { peer } => {
-                self.peers.remove(&peer);
-                self.interested.remove(&peer);
-                self.waiting.retain(|(other, _)| *other != peer);
-                self.uploads.retain(|_, (other, _)| *other != peer);
-                let lost: Vec<_> =
-                    self.asked.iter().filter(|(_, of)| of.0 == Some(peer)).map(|(id, _)| *id).collect();
-                if self.breaks != Break::GivesUp {
-                    lost.into_iter().for_each(|request| self.failed(request));
-                }
-            }
-            Input::Message { peer, message } => self.message(peer, message),
-            Input::SentAll { upload } => {
-                self.uploads.remove(&upload);
-            }
-            _ => {}
-        }
+        self.input(input);
         self.tell_everyone();
         self.ask();
         self.serve();
