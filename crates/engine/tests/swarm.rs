@@ -322,12 +322,14 @@ fn sharing_off_stops_uploads_and_says_so() {
 }
 
 #[test]
-fn an_interest_in_an_object_not_known_here_is_answered_when_it_is() {
+fn an_interest_in_an_object_not_known_here_is_answered_at_once_and_again_when_it_is() {
     let mut bench = Bench::new(settings());
     let peer = bench.peer(2, Nearness::Isp);
     let later = ObjectId([8; 32]);
-    bench.message(peer, PeerMessage::Interest { object: later });
     bench.take();
+    bench.message(peer, PeerMessage::Interest { object: later });
+    let nothing = Have { object: later, added: BlockSet::EMPTY, removed: BlockSet::EMPTY };
+    assert!(bench.take().contains(&Output::Send { peer, message: PeerMessage::Have(nothing) }));
     let parts = vec![Part { object: later, size: size(), length: Span::from_secs(60) }];
     bench.input(Input::Stored(Stored { object: later, size: size(), blocks: all().into(), last_used: 1 }));
     bench.input(Input::Describe(Rendition { id: RenditionId(2), swarm: SWARM, bit: 1, parts }));
@@ -336,6 +338,27 @@ fn an_interest_in_an_object_not_known_here_is_answered_when_it_is() {
             if have.object == later && have.added == BlockSet::from(all()))
     });
     assert!(told);
+}
+
+#[test]
+fn a_player_that_reads_ahead_waits_for_a_silent_peer_only_until_it_is_settled() {
+    let mut bench = Bench::new(settings());
+    bench.play(1, 0);
+    let mut fetched = 0;
+    for _ in 0..1_000 {
+        for (request, _, blocks) in bench.asked() {
+            // Half a minute ahead of the playhead.
+            if fetched < 256 && blocks.end >= 256 {
+                bench.peer(2, Nearness::Isp);
+            }
+            bench.finish(request, blocks);
+            fetched = fetched.max(blocks.end);
+        }
+        bench.input(Input::Progress { read: ReadId(1), to: u64::from(fetched) * BLOCK });
+    }
+    assert!(fetched < size().blocks(), "nothing holds the origin back: the test is about nothing");
+    bench.wait(Span::from_millis(1_600));
+    assert_ne!(bench.asked(), [], "the player was left waiting at block {fetched}");
 }
 
 #[test]

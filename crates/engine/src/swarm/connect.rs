@@ -148,19 +148,19 @@ impl Connects {
         }
     }
 
-    /// Whether a title became of interest only just.
-    pub(super) fn is_new(&self, now: Time, swarm: SwarmId) -> bool {
-        self.titles.get(&swarm).is_some_and(|title| now.since(title.since) < SETTLE)
+    /// Until when a title counts as of interest only just; none when it no longer does.
+    pub(super) fn new_until(&self, now: Time, swarm: SwarmId) -> Option<Time> {
+        self.titles.get(&swarm).map(|title| title.since + SETTLE).filter(|until| now < *until)
     }
 
-    /// Whether it is still open if anybody else could bring a title: an answer or a connect is outstanding.
-    pub(super) fn unsettled(&self, now: Time, swarm: SwarmId) -> bool {
-        let Some(title) = self.titles.get(&swarm) else { return false };
-        if now.since(title.since) >= SETTLE {
-            return false;
-        }
+    /// Until when it is still open if anybody else could bring a title: an answer or a connect is outstanding.
+    /// None when that is settled.
+    pub(super) fn unsettled_until(&self, now: Time, swarm: SwarmId) -> Option<Time> {
+        let until = self.new_until(now, swarm)?;
+        let title = self.titles.get(&swarm)?;
         let connecting = |n: &NodeKey| self.known.get(n).is_some_and(|k| k.connecting.is_some());
-        (self.directory && !title.answered) || title.holders.iter().any(connecting)
+        let open = (self.directory && !title.answered) || title.holders.iter().any(connecting);
+        open.then_some(until)
     }
 
     /// The lookups to send at `now`, and when the next is due.
@@ -288,9 +288,10 @@ mod tests {
         connects.found(Time::ZERO, SWARM, &found, Span::from_secs(30));
         let (chosen, _) = connects.connects(Time::ZERO, 1, |_| false, |_| true);
         assert_eq!(chosen, [node(2)]);
-        assert!(connects.unsettled(Time::ZERO, SWARM));
+        assert_eq!(connects.unsettled_until(Time::ZERO, SWARM), Some(Time::ZERO + SETTLE));
+        assert_eq!(connects.unsettled_until(Time::ZERO + SETTLE, SWARM), None);
         connects.failed(Time::ZERO, &node(2));
-        assert!(!connects.unsettled(Time::ZERO, SWARM));
+        assert_eq!(connects.unsettled_until(Time::ZERO, SWARM), None);
         let (chosen, next) = connects.connects(Time::ZERO, 9, |_| false, |_| true);
         assert_eq!((chosen, next), (vec![node(1)], Time::ZERO + FIRST_WAIT));
         assert_eq!(connects.connects(next, 9, |_| false, |n| *n != node(2)).0, []);

@@ -321,17 +321,16 @@ impl Swarm {
             .map(|(_, p)| rank(&p.node.0, salt))
             .peekable();
         if others.peek().is_none() {
-            let unasked = |p: &super::peers::Peer| p.silent_about(self.now, pick.object, SETTLE);
-            let unknown =
-                self.connects.unsettled(self.now, pick.swarm) || self.peers.iter().any(|(_, p)| unasked(p));
-            return if unknown { Crowd::Unknown } else { Crowd::Nobody };
+            let answers = self.peers.iter().map(|(_, p)| p.silent_until(self.now, pick.object, SETTLE));
+            let open = answers.chain([self.connects.unsettled_until(self.now, pick.swarm)]);
+            return open.flatten().max().map_or(Crowd::Nobody, Crowd::Unknown);
         }
         if others.any(|theirs| theirs < mine) {
             return Crowd::TheirsToBring;
         }
         // In the first moments of a crowd not everybody is there: what is not urgent is divided when they are.
-        let early = self.connects.is_new(self.now, pick.swarm) && pick.due > self.now + EARLY_SHARE;
-        if early { Crowd::Unknown } else { Crowd::OursToBring }
+        let early = self.connects.new_until(self.now, pick.swarm);
+        early.filter(|_| pick.due > self.now + EARLY_SHARE).map_or(Crowd::OursToBring, Crowd::Unknown)
     }
 
     fn ask(&mut self, asked: Asked, pick: Pick, blocks: BlockRange, why: Why) {

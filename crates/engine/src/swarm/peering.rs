@@ -175,11 +175,17 @@ impl Swarm {
     fn interest(&mut self, id: PeerId, object: ObjectId) {
         let asked = match self.objects.find(&object) {
             Some(ix) => self.tell_all(id, ix),
-            None => self.peers.interested_in_unknown(id, object),
+            None => self.peers.interested_in_unknown(id, object).map(|()| self.tell_nothing(id, object)),
         };
         if let Err(how) = asked {
             self.misbehaved(id, how);
         }
+    }
+
+    /// Tells a peer that nothing is held of an object, so that it need not wait to find out.
+    fn tell_nothing(&mut self, peer: PeerId, object: ObjectId) {
+        let have = Have { object, added: BlockSet::EMPTY, removed: BlockSet::EMPTY };
+        self.put(Output::Send { peer, message: PeerMessage::Have(have) });
     }
 
     /// Begins to tell a peer what is held of an object, with all of it first.

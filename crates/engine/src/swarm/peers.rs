@@ -64,15 +64,16 @@ impl Peer {
         })
     }
 
-    /// Whether it may still say that it holds something of an object: it was asked less than `patience` ago and
-    /// has not answered, or has not even said HELLO.
-    pub(super) fn silent_about(&self, now: Time, object: ObjectIx, patience: Span) -> bool {
+    /// Until when it may still say that it holds something of an object: it was asked less than `patience` ago and
+    /// has not answered, or has not even said HELLO. None when nothing is to be expected of it.
+    pub(super) fn silent_until(&self, now: Time, object: ObjectIx, patience: Span) -> Option<Time> {
         let (asked, answered) = match self.hello {
             None => (Some(&self.since), false),
-            Some(Serves::Nobody) => return false,
+            Some(Serves::Nobody) => return None,
             Some(Serves::Others) => (self.told.get(&object), self.haves.contains_key(&object)),
         };
-        self.path == Path::Direct && !answered && asked.is_some_and(|at| now.since(*at) < patience)
+        let until = *asked? + patience;
+        (self.path == Path::Direct && !answered && now < until).then_some(until)
     }
 
     pub(super) fn holds(&self, object: ObjectIx, block: u32) -> bool {

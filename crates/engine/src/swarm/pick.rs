@@ -28,8 +28,9 @@ pub(super) struct OriginOffer {
 pub(super) enum Crowd {
     /// Nobody we know of.
     Nobody,
-    /// It is not known yet whether there is anybody: the directory or connects are still to answer.
-    Unknown,
+    /// It is not known yet whether there is anybody: the directory, connects or peers are still to answer, and
+    /// are waited for until this moment.
+    Unknown(Time),
     /// Connected peers hold it, though they may be too busy to be offered.
     Held,
     /// Nobody holds it; of those who want it, bringing it in falls to us.
@@ -129,7 +130,9 @@ fn origin_from(tuning: &Tuning, q: &Question<'_>, origin: OriginOffer) -> (Time,
         // Alone, a player is served as fast as by any web server.
         Crowd::Nobody if q.reading => (q.now, Why::Deadline),
         Crowd::Nobody => ((q.due - tuning.lone_lead).min(last_moment.0), Why::Deadline),
-        Crowd::Unknown | Crowd::Held | Crowd::TheirsToBring => last_moment,
+        // What is known by then may let the origin be asked at once.
+        Crowd::Unknown(until) => (last_moment.0.min(until), last_moment.1),
+        Crowd::Held | Crowd::TheirsToBring => last_moment,
     }
 }
 
@@ -173,6 +176,9 @@ mod tests {
         assert_eq!(NOW + Span::from_secs(15), until + Span::from_millis(1_100));
         assert_eq!(ask(1, Crowd::TheirsToBring, &[], Some(200)), Choice::Origin(Why::Deadline));
         assert_eq!(ask(15, Crowd::Nobody, &[], Some(200)), Choice::Origin(Why::Deadline));
+        let settled = NOW + Span::from_millis(900);
+        assert_eq!(ask(15, Crowd::Unknown(settled), &[], Some(200)), Choice::Wait(settled));
+        assert_eq!(ask(1, Crowd::Unknown(settled), &[], Some(200)), Choice::Origin(Why::Deadline));
         assert!(matches!(ask(50, Crowd::Nobody, &[], Some(200)), Choice::Wait(_)));
     }
 
@@ -184,7 +190,7 @@ mod tests {
             starting: true,
             reading: true,
             hedge: false,
-            crowd: Crowd::Unknown,
+            crowd: Crowd::Unknown(NOW + Span::from_secs(1)),
             offers,
             origin,
         };
