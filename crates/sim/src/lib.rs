@@ -52,6 +52,11 @@ pub use world::{Until, World};
 ///
 /// # Errors
 /// With the first invariant that is broken.
-pub fn simulate(scenario: &Scenario, seed: u64, policy: Policy, until: Until) -> Result<Outcome, Violation> {
+pub fn simulate(
+    scenario: &Scenario,
+    seed: u64,
+    policy: Policy,
+    until: Until,
+) -> Result<Outcome, Box<Violation>> {
     World::new(scenario, seed, policy.name(), &|birth| policy.make(birth)).run(until)
 }

@@ -16,7 +16,7 @@ pub fn run_seeds(
     policies: &[Policy],
     threads: usize,
     done: &(dyn Fn() + Sync),
-) -> Vec<Result<Outcome, Violation>> {
+) -> Vec<Result<Outcome, Box<Violation>>> {
     let worlds: Vec<(u64, Policy)> =
         seeds.iter().flat_map(|seed| policies.iter().map(|policy| (*seed, *policy))).collect();
     let next = AtomicUsize::new(0);

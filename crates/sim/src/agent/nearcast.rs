@@ -1,6 +1,6 @@
 //! The production engine as an agent: nothing is added, nothing is left out.
 
-use nearcast_engine::swarm::{Input, InputError, Output};
+use nearcast_engine::swarm::{Input, InputError, Output, Tuning};
 use nearcast_engine::{Swarm, Time};
 
 use super::{Agent, Birth, Bounds, SimVerdict};
@@ -12,7 +12,12 @@ pub struct Nearcast(Swarm);
 impl Nearcast {
     /// A node's engine.
     pub fn new(birth: Birth) -> Self {
-        Self(Swarm::new(birth.seed, birth.node, birth.provider, birth.settings))
+        Self::with_tuning(birth, Tuning::default())
+    }
+
+    /// The same with other constants than those that ship.
+    pub fn with_tuning(birth: Birth, tuning: Tuning) -> Self {
+        Self(Swarm::with_tuning(birth.seed, birth.node, birth.provider, birth.settings, tuning))
     }
 }
 

@@ -169,7 +169,10 @@ pub struct World<'m> {
     moved: Moved,
     trace: Trace,
     explain: Option<Explain>,
-    violation: Option<Violation>,
+    /// A shell that forgot to verify, to see it caught.
+    #[cfg(test)]
+    blind: bool,
+    violation: Option<Box<Violation>>,
 }
 
 impl<'m> World<'m> {
@@ -207,6 +210,8 @@ impl<'m> World<'m> {
             moved: Moved::default(),
             trace: Trace::default(),
             explain: None,
+            #[cfg(test)]
+            blind: false,
             violation: None,
             scenario,
         };
@@ -218,7 +223,7 @@ impl<'m> World<'m> {
     ///
     /// # Errors
     /// With the first invariant that is broken.
-    pub fn run(mut self, until: Until) -> Result<Outcome, Violation> {
+    pub fn run(mut self, until: Until) -> Result<Outcome, Box<Violation>> {
         self.explain = until.explain.map(Explain::new);
         while self.violation.is_none() && until.event.is_none_or(|last| self.events < last) {
             let Some((at, event)) = self.queue.pop(self.end) else { break };
@@ -375,7 +380,7 @@ impl<'m> World<'m> {
         if self.violation.is_some() {
             return;
         }
-        self.violation = Some(Violation {
+        self.violation = Some(Box::new(Violation {
             broken,
             seed: self.seed,
             event: self.events,
@@ -384,7 +389,7 @@ impl<'m> World<'m> {
             scenario: format!("{}{}", self.scenario.name, self.scenario.arguments),
             policy: self.policy.clone(),
             explained: self.explain.take().map_or_else(Vec::new, Explain::into_lines),
-        });
+        }));
     }
 
     fn fails(&self, kind: FaultKind) -> bool {
@@ -409,4 +414,25 @@ fn draw_nodes(scenario: &Scenario, audience: &Audience, network: &mut Network<Pa
             Node::new(Pipes { up, down, lan_up: network.pipe(lan), lan_down: network.pipe(lan), delay })
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Policy;
+
+    #[test]
+    fn a_shell_that_skips_the_verifier_is_caught_in_a_world_with_bytes() {
+        let text =
+            "bytes = true\nlength = '2min'\n[[faults]]\nwhat = 'origin-corrupt'\nat = '0s'\nlasts = '2min'";
+        let scenario = Scenario::parse(text).expect("a scenario");
+        let make = |birth| Policy::OriginOnly.make(birth);
+        let mut world = World::new(&scenario, 1, "origin-only", &make);
+        world.blind = true;
+        let caught = world.run(Until::default()).expect_err("bad blocks are kept");
+        assert!(matches!(caught.broken, Broken::BadBlockKept(_)), "{caught}");
+        let honest = World::new(&scenario, 1, "origin-only", &make).run(Until::default());
+        let outcome = honest.unwrap_or_else(|violation| panic!("{violation}"));
+        assert!(outcome.corrupt_bytes > 0 && outcome.plays.played == 0);
+    }
 }

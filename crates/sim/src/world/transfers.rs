@@ -241,6 +241,10 @@ impl World<'_> {
     fn verify(&self, coming: &mut Coming, chunk: &Chunk<Parcel>) -> (Vec<SimVerdict>, Option<Fault>) {
         let load = &chunk.parcel.load;
         coming.next = chunk.blocks.end;
+        #[cfg(test)]
+        if self.blind {
+            return (vec![SimVerdict::Drawn(chunk.blocks)], None);
+        }
         let Some(check) = &mut coming.check else {
             let bad = load.bad.filter(|bad| chunk.blocks.contains(*bad));
             let good = BlockRange::new(chunk.blocks.start, bad.unwrap_or(chunk.blocks.end));

@@ -18,7 +18,7 @@ use nearcast_sim::agent::{Agent, Birth, Bounds, SimVerdict};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Break {
     Nothing,
-    /// Serves whatever is wanted, held or not.
+    /// Wants whatever it likes, and serves whatever is wanted, held or not.
     ServesAnything,
     /// Tells peers that it holds all of everything.
     PromisesAnything,
@@ -280,8 +280,9 @@ impl Plain {
                 continue;
             }
             let blocks = BlockRange::new(gap.start, gap.end.min(gap.start + 8));
+            let careless = self.breaks == Break::ServesAnything;
             let holds = |sets: &BTreeMap<ObjectId, BlockSet>| {
-                sets.get(&object).is_some_and(|set| set.contains_all(blocks))
+                careless || sets.get(&object).is_some_and(|set| set.contains_all(blocks))
             };
             let peer = self.peers.iter().find(|(_, sets)| holds(sets)).map(|(peer, _)| *peer);
             if peer.is_none() && self.retry_at > self.now {

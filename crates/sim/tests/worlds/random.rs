@@ -6,7 +6,7 @@ use nearcast_sim::{Policy, Scenario, Until, Violation, simulate};
 const WORLDS: u64 = 300;
 
 fn hold(policy: Policy, seeds: std::ops::Range<u64>) {
-    let broken: Vec<Violation> = seeds
+    let broken: Vec<Box<Violation>> = seeds
         .filter_map(|seed| simulate(&Scenario::random(seed), seed, policy, Until::default()).err())
         .collect();
     let told: Vec<String> = broken.iter().take(5).map(ToString::to_string).collect();

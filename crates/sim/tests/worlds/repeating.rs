@@ -1,5 +1,8 @@
 //! The same seed makes the same world, to the last input; another seed another one.
 
+use nearcast_engine::Span;
+use nearcast_engine::swarm::Tuning;
+use nearcast_sim::agent::{Agent, Nearcast};
 use nearcast_sim::{Outcome, Policy, Scenario, Until, World, simulate};
 
 use crate::plain::{Break, Plain};
@@ -15,6 +18,28 @@ fn the_same_seed_leaves_the_same_trace() {
         let (first, again, other) = (small(3, policy), small(3, policy), small(4, policy));
         assert_eq!((&first.trace, first.events), (&again.trace, again.events), "{}", policy.name());
         assert_ne!(first.trace, other.trace, "{}", policy.name());
+    }
+}
+
+/// The world has no rule of its own about what to fetch: every constant of the engine's shows.
+#[test]
+fn changing_one_constant_of_the_pick_rule_changes_the_trace() {
+    let scenario = Scenario::shipped("small").expect("shipped");
+    let trace = |tuning: &Tuning| {
+        let make = |birth| Box::new(Nearcast::with_tuning(birth, tuning.clone())) as Box<dyn Agent>;
+        let outcome = World::new(&scenario, 3, "nearcast", &make).run(Until::default());
+        outcome.unwrap_or_else(|violation| panic!("{violation}")).trace
+    };
+    let shipped = Tuning::default();
+    let same = trace(&shipped);
+    assert_eq!(same, small(3, Policy::Nearcast).trace);
+    let changed = [
+        Tuning { margin: shipped.margin + Span::from_millis(100), ..shipped.clone() },
+        Tuning { queue: shipped.queue.over(2), ..shipped.clone() },
+        Tuning { run_blocks: shipped.run_blocks / 2, ..shipped.clone() },
+    ];
+    for tuning in &changed {
+        assert_ne!(same, trace(tuning), "{tuning:?}");
     }
 }
 
