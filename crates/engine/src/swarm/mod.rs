@@ -175,7 +175,10 @@ impl Swarm {
             Input::Finished { request } => self.finished(request),
             Input::Failed { request, fault } => self.failed(request, fault),
             Input::Damaged { object, blocks } => self.damaged(&object, blocks),
-            Input::Found { swarm, holders, again } => self.connects.found(now, swarm, &holders, again),
+            Input::Found { swarm, holders, again } => {
+                self.connects.found(now, swarm, &holders, again);
+                self.peers.found(&holders);
+            }
             Input::DirectoryUp => self.directory_came_up(),
             Input::DirectoryDown => {
                 self.directory_up = false;
@@ -324,8 +327,7 @@ impl Swarm {
         }
         let state = self.objects.get_mut(object);
         let mut left = handed.len();
-        // A block counts for its source when its first byte is handed over, and in whole; the rest of the
-        // bytes of this step are cache or were counted with their block.
+        // Fresh bytes count for their source as they are handed over; the rest of the step is cache.
         let first = state.size.covering(handed);
         let mut shares = Vec::new();
         for block in
@@ -339,7 +341,7 @@ impl Swarm {
                 self.early.push((play, object, block));
             }
         }
-        for (source, bytes) in state.take_fresh(first) {
+        for (source, bytes) in state.take_handed(handed) {
             let bytes = bytes.min(left);
             left -= bytes;
             shares.push((source, bytes));

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use nearcast_content::{BlockRange, BlockSet, ObjectId, ObjectSize};
+use nearcast_content::{BlockRange, BlockSet, ByteRange, ObjectId, ObjectSize};
 
 use super::api::{Part, Rendition, RenditionId, Source};
 use crate::limits::{MAX_PARTS, MAX_RENDITIONS};
@@ -72,6 +72,21 @@ impl Object {
         }
         self.fresh = left;
         taken
+    }
+
+    /// Says where the fresh bytes among `bytes` came from, and takes the marks off the blocks that end there:
+    /// players take steps that end within blocks.
+    pub(super) fn take_handed(&mut self, bytes: ByteRange) -> Vec<(Source, u64)> {
+        let covering = self.size.covering(bytes);
+        let within = |blocks: BlockRange| {
+            let of = self.size.bytes_of(blocks);
+            of.end.min(bytes.end).saturating_sub(of.start.max(bytes.start))
+        };
+        let hits = self.fresh.iter().map(|(range, source)| (*source, within(range.intersect(covering))));
+        let shares = hits.filter(|(_, bytes)| *bytes > 0).collect();
+        let unfinished = u32::from(self.size.bytes_of(covering).end > bytes.end);
+        self.take_fresh(BlockRange::new(covering.start, covering.end.saturating_sub(unfinished)));
+        shares
     }
 
     fn mark_fresh(&mut self, blocks: BlockRange, source: Source) {
@@ -325,6 +340,27 @@ mod tests {
         let wasted = objects.drop_blocks(ix, BlockRange::new(0, 10));
         assert_eq!(wasted, [(Source::Origin, size(3).bytes()), (peer, size(1).bytes())]);
         assert_eq!(objects.held_bytes(), 0);
+    }
+
+    #[test]
+    fn steps_that_end_within_blocks_count_each_byte_for_its_source() {
+        let mut objects = Objects::default();
+        let ix = objects.intern(ObjectId([1; 32]), size(4));
+        objects.arrived(ix, BlockRange::new(0, 4), Source::Origin);
+        let mut counted = 0;
+        for step in 0..10 {
+            let bytes = ByteRange::new(step * 6_000, (step + 1) * 6_000);
+            for (source, bytes) in objects.get_mut(ix).take_handed(bytes) {
+                assert_eq!(source, Source::Origin);
+                counted += bytes;
+            }
+        }
+        assert_eq!(counted, 60_000);
+        assert_eq!(
+            objects.get_mut(ix).take_handed(ByteRange::new(0, 40_000)),
+            [],
+            "played again, it is cache"
+        );
     }
 
     #[test]

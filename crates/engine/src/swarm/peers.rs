@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use nearcast_content::{BlockRange, BlockSet, NodeKey, ObjectId};
 
-use super::api::{Misbehaviour, Path, PeerId, Side};
+use super::api::{Candidate, Misbehaviour, Path, PeerId, Side};
 use super::meter::Pipe;
 use super::objects::ObjectIx;
 use crate::limits::MAX_INTERESTS;
@@ -123,6 +123,15 @@ impl Peers {
 
     pub(super) fn connected_to(&self, node: &NodeKey) -> Option<PeerId> {
         self.iter().find(|(_, peer)| peer.node == *node).map(|(id, _)| id)
+    }
+
+    /// The directory says how near nodes are; who was called by one of them did not know.
+    pub(super) fn found(&mut self, holders: &[Candidate]) {
+        for peer in self.peers.values_mut() {
+            if let Some(candidate) = holders.iter().find(|c| c.node == peer.node) {
+                peer.nearness = peer.nearness.min(candidate.nearness);
+            }
+        }
     }
 
     #[expect(clippy::too_many_arguments, reason = "a peer is what it is made of")]

@@ -13,8 +13,11 @@ use crate::time::{Span, Time};
 const STALL: Span = Span::from_millis(250);
 /// Bytes that make a start: a decoder's first second or less. A quarter second of media when that is more.
 const START_BYTES: u64 = 64 * 1024;
-/// A read that begins within this much media of where another read of the play stands continues it.
+/// The first read of another rendition within this much media of what was delivered goes on with the play: a
+/// player changes quality, or reads sound beside pictures.
 const CONTINUES: Span = Span::from_secs(12);
+/// A read that begins this close to where the one before it stands or ends continues it.
+const ADJOINS: Span = Span::from_secs(1);
 
 /// One range a player reads.
 #[derive(Clone, Debug)]
@@ -42,6 +45,15 @@ struct Play {
     stalled: Option<Time>,
     /// Where its last read ended, while no other is open: players pause between the ranges they ask for.
     tail: Option<Read>,
+    /// Where the reads of each rendition stand.
+    marks: BTreeMap<RenditionId, Mark>,
+}
+
+/// Where the latest read of a rendition stands, and where it ends, in title time.
+#[derive(Clone, Copy, Debug)]
+struct Mark {
+    at: Span,
+    end: Span,
 }
 
 /// A moment at which title time `media` plays.
@@ -116,12 +128,14 @@ impl Plays {
             start: Some(Start { asked: now, enough, first }),
             stalled: None,
             tail: None,
+            marks: BTreeMap::new(),
         };
+        let mark = Mark { at: media, end: part.media_at(read.bytes.end) };
         match self.plays.get_mut(&read.play) {
             None => {
                 self.plays.insert(read.play, fresh(true));
             }
-            Some(play) if !play.continues(media) => {
+            Some(play) if !play.continues(read.rendition, media) => {
                 // A player that looks at the end of a file before it starts has not started yet.
                 let waiting = play.start.filter(|start| start.first);
                 *play = fresh(false);
@@ -130,6 +144,9 @@ impl Plays {
                 }
             }
             Some(play) => play.tail = None,
+        }
+        if let Some(play) = self.plays.get_mut(&read.play) {
+            play.marks.insert(read.rendition, mark);
         }
         self.reads.insert(id, read);
         Ok(())
@@ -148,6 +165,9 @@ impl Plays {
         read.at = handed.end;
         read.since = now;
         let play = self.plays.get_mut(&read.play)?;
+        if let Some(mark) = play.marks.get_mut(&read.rendition) {
+            mark.at = part.media_at(handed.end);
+        }
         Some((handed, play.delivered_to(now, part.media_at(handed.end), handed.end >= read.bytes.end)))
     }
 
@@ -215,11 +235,15 @@ impl Plays {
 }
 
 impl Play {
-    /// Whether a read at `media` belongs to the play as it runs, or is a seek.
-    fn continues(&self, media: Span) -> bool {
-        // Players read indexes and the end of a file before and between; what counts as a seek is a read
-        // behind the last start or far ahead of what was delivered.
-        media >= self.clock.media.less(CONTINUES) && media <= self.delivered + CONTINUES
+    /// Whether a read at `media` belongs to the play as it runs, or is a seek. Nobody fetches again what he was
+    /// handed, or leaves a gap, unless the playhead jumped: a jump within what lies ahead is one too, and its
+    /// deadlines are near.
+    fn continues(&self, rendition: RenditionId, media: Span) -> bool {
+        let close = |there: Span| media + ADJOINS >= there && media <= there + ADJOINS;
+        match self.marks.get(&rendition) {
+            Some(mark) => close(mark.at) || close(mark.end),
+            None => media >= self.clock.media.less(CONTINUES) && media <= self.delivered + CONTINUES,
+        }
     }
 
     fn delivered_to(&mut self, now: Time, media: Span, all: bool) -> Option<Moved> {
@@ -397,11 +421,24 @@ mod tests {
         let mut plays = Plays::default();
         open(&mut plays, &objects, at(0), 1, 0);
         hand(&mut plays, &objects, at(0), 1, 2 * SECOND);
-        open(&mut plays, &objects, at(100), 2, 3 * SECOND);
+        open(&mut plays, &objects, at(100), 2, 2 * SECOND);
         assert!(!plays.starting(PlayId(1)));
         open(&mut plays, &objects, at(200), 3, 25 * SECOND);
         assert!(plays.starting(PlayId(1)));
         assert_eq!(hand(&mut plays, &objects, at(300), 3, 28 * SECOND), None, "a seek is no start-up");
+    }
+
+    #[test]
+    fn a_jump_within_what_was_handed_over_makes_what_follows_it_due() {
+        let objects = track();
+        let mut plays = Plays::default();
+        open(&mut plays, &objects, at(0), 1, 0);
+        hand(&mut plays, &objects, at(0), 1, 20 * SECOND);
+        plays.close(ReadId(1));
+        assert_eq!(plays.due(PlayId(1), Span::from_secs(21)), at(21_000));
+        open(&mut plays, &objects, at(5_000), 2, 18 * SECOND);
+        hand(&mut plays, &objects, at(5_000), 2, 20 * SECOND);
+        assert_eq!(plays.due(PlayId(1), Span::from_secs(21)), at(8_000));
     }
 
     #[test]
