@@ -32,6 +32,13 @@ impl Explain {
         }
     }
 
+    /// The world saw something that the agent need not know of.
+    pub(crate) fn world(&mut self, now: Time, node: u32, words: &dyn Fn() -> String) {
+        if node == self.node {
+            self.say(now, &format!("world: {}", words()));
+        }
+    }
+
     /// Something happened to an agent.
     pub(crate) fn input(&mut self, now: Time, node: u32, input: &Input<SimVerdict>) {
         if node != self.node {

@@ -234,6 +234,7 @@ impl<'m> World<'m> {
         }
         if self.violation.is_none() {
             self.watch_everything();
+            self.watch_notes();
         }
         match self.violation.take() {
             Some(violation) => Err(violation),

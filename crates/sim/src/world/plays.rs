@@ -1,8 +1,8 @@
 //! Plays: the next title, the ranges a player reads, bytes handed over, what the listener does.
 
 use nearcast_content::{BlockRange, ByteRange};
-use nearcast_engine::Time;
 use nearcast_engine::swarm::{Input, PlayId, ReadId, RenditionId, Source};
+use nearcast_engine::{Span, Time};
 
 use super::{Event, World};
 use crate::catalogue::{Catalogue, ObjectIx};
@@ -129,9 +129,14 @@ impl World<'_> {
         let blocks = size.covering(bytes);
         let unfinished = u32::from(bytes.end < size.bytes_of(blocks).end);
         node.store.note_play(object, blocks, unfinished);
+        let before = player.report.stalled_for;
         player.take(now, end, title, &scenario.player);
+        let stood = player.report.stalled_for.less(before);
+        if stood > Span::ZERO {
+            self.observe(who, &|| format!("the player stood still for {} ms", stood.millis()));
+        }
         let ended = end == open.end;
-        if ended {
+        if let Some(player) = self.node(who).and_then(|node| node.player.as_mut()).filter(|_| ended) {
             player.read = None;
         }
         self.check_handed(who, object, blocks);
@@ -140,6 +145,12 @@ impl World<'_> {
             self.tell(who, Input::Closed { read: open.read });
         }
         true
+    }
+
+    fn observe(&mut self, who: Who, words: &dyn Fn() -> String) {
+        if let Some(explain) = &mut self.explain {
+            explain.world(self.now, who.node, words);
+        }
     }
 
     /// In a world with bytes, what a player gets is compared with what was published.
@@ -157,6 +168,9 @@ impl World<'_> {
         let (catalogue, now) = (self.catalogue.clone(), self.now);
         let Some(player) = self.node(who).and_then(|node| node.player.as_mut()) else { return };
         player.acts.pop_front();
+        let at = player.position();
+        self.observe(who, &|| format!("the listener, at {} s of the title: {act:?}", at.millis() / 1_000));
+        let Some(player) = self.node(who).and_then(|node| node.player.as_mut()) else { return };
         match act {
             Act::Skip => self.end_play(who, PlayEnd::Skipped),
             Act::Pause(lasts) => player.pause(now, lasts),

@@ -65,6 +65,18 @@ impl World<'_> {
         }
     }
 
+    /// What agents say their players got is what they got. Agents that keep no count are left out.
+    pub(super) fn watch_notes(&mut self) {
+        for (index, node) in (0..).zip(&self.nodes) {
+            let noted = node.counts.noted.sum();
+            let open = node.player.iter().map(|player| &player.report);
+            let handed: u64 = node.plays.iter().chain(open).map(|play| play.bytes.sum()).sum();
+            if noted > 0 && noted != handed {
+                return self.broke(Some(index), Broken::NotesDiffer { noted, handed });
+            }
+        }
+    }
+
     /// A player that waits has something on its way, unless nothing can be had or the agent said so.
     fn watch_player(&mut self, who: Who) {
         let (now, catalogue) = (self.now, self.catalogue.clone());

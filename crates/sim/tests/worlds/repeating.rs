@@ -57,6 +57,21 @@ fn a_world_stops_where_it_is_told_and_explains_a_listener() {
 }
 
 #[test]
+fn the_engine_counts_its_bytes_as_the_world_does() {
+    for seed in 1..5 {
+        let outcome = small(seed, Policy::Nearcast);
+        let (ours, said) = (outcome.bytes, outcome.noted);
+        let near = |a: u64, b: u64| a.abs_diff(b) * 100 <= ours.sum();
+        assert_eq!(ours.sum(), said.sum(), "seed {seed}");
+        assert!(
+            near(ours.cache, said.cache) && near(ours.origin, said.origin),
+            "seed {seed}: {ours:?} {said:?}"
+        );
+        assert_eq!(outcome.stalls.count, outcome.stalls.noted, "seed {seed}");
+    }
+}
+
+#[test]
 fn paired_worlds_have_the_same_clicks() {
     let plays = |policy| small(3, policy).plays.asked;
     assert_eq!(plays(Policy::Nearcast), plays(Policy::OriginOnly));
