@@ -3,10 +3,12 @@
 mod completions;
 mod config;
 mod node;
+mod progress;
 mod publish;
 mod serve;
 mod shell;
 mod sim;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -29,18 +31,32 @@ enum Command {
     Titles(node::GatewayArgs),
     /// Say how a running node is doing.
     Status(node::GatewayArgs),
+    Verify(verify::VerifyArgs),
     Sim(sim::SimArgs),
     Config(config::ConfigArgs),
     Completions(completions::CompletionsArgs),
 }
 
-fn main() -> anyhow::Result<ExitCode> {
-    match Cli::parse().command {
+fn main() -> ExitCode {
+    let outcome = run(Cli::parse().command);
+    match outcome {
+        Ok(code) => code,
+        Err(error) if shell::reader_left(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {}", shell::explain(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
         Command::Publish(args) => publish::run(args),
         Command::Serve(args) => serve::run(args),
         Command::Node(args) => node::run(args),
         Command::Titles(args) => node::titles(args),
         Command::Status(args) => node::status(args),
+        Command::Verify(args) => verify::run(args),
         Command::Sim(args) => sim::run(args),
         Command::Config(args) => config::run(args),
         Command::Completions(args) => completions::run(args, Cli::command()),

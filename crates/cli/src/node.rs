@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow, bail};
 use nearcast_content::Link;
 use nearcast_content::policy::SupernodeUrl;
 use nearcast_engine::Rate;
@@ -12,7 +12,7 @@ use nearcast_engine::wire::Serves;
 use nearcast_node::gateway::Gateway;
 use nearcast_node::metrics;
 use nearcast_node::node::{Node, Pinned};
-use nearcast_node::origin::{OriginClient, OriginMetrics, OriginSettings};
+use nearcast_node::origin::{OriginClient, OriginMetrics, OriginSettings, Trouble};
 use nearcast_node::settings::{Profile, Settings, parse_rate, parse_size};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -34,10 +34,10 @@ pub(crate) struct NodeArgs {
     #[arg(long, value_name = "DIR")]
     pub(crate) state: Option<PathBuf>,
     /// Address where players find the node, on this machine; port 0 takes a free one.
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = shell::address)]
     pub(crate) gateway: Option<SocketAddr>,
     /// UDP address for peers; port 0 takes a free one.
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = shell::address)]
     pub(crate) listen: Option<SocketAddr>,
     /// What the cache may hold, like 2GB; otherwise 10 % of the free disk, 50 MB to 10 GB.
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
@@ -60,7 +60,7 @@ pub(crate) struct NodeArgs {
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct GatewayArgs {
     /// Where the node's players find it; otherwise as in the settings.
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = shell::address)]
     gateway: Option<SocketAddr>,
     /// Print what the node answers as JSON.
     #[arg(long)]
@@ -213,8 +213,8 @@ pub(crate) fn status(args: GatewayArgs) -> anyhow::Result<ExitCode> {
     let name = status["provider"]["name"].as_str().unwrap_or("the provider");
     shell::say(&format!("Playing titles of {name}."))?;
     shell::say(&format!(
-        "{} peers are connected; the cache holds {}.",
-        status["peers"],
+        "{} connected; the cache holds {}.",
+        shell::count(usize::try_from(number(&status["peers"])).unwrap_or(usize::MAX), "peer"),
         megabytes(&status["cache_bytes"])
     ))?;
     shell::say(&format!("{} plays, {} stalls.", status["plays"], status["stalls"]))?;
@@ -249,11 +249,19 @@ impl GatewayArgs {
 fn ask(address: SocketAddr, what: &str) -> anyhow::Result<Value> {
     let url = format!("http://{address}/{what}").parse().context("the address makes no URL")?;
     let client = origin_client(&mut metrics::registry())?;
-    let answer = shell::run(async |_| Ok(client.fetch_document(&url, MAX_ANSWER, None).await?));
-    let text = answer.with_context(|| {
-        format!("no node answers at {address}; start one with `nearcast node LINK`, or name its --gateway")
-    })?;
-    serde_json::from_slice(&text).context("the answer is not JSON; is this really a node?")
+    let answer = shell::run(async |_| Ok(client.fetch_document(&url, MAX_ANSWER, None).await))?;
+    let text = match answer {
+        Ok(text) => text,
+        Err(error) if matches!(error.trouble, Trouble::Connect(_)) => {
+            bail!("no node answers at {address}; start one with `nearcast node LINK`, or name its --gateway")
+        }
+        Err(error) if matches!(error.trouble, Trouble::Absent { .. }) => {
+            bail!("what answers at {address} is no node; name the node's --gateway")
+        }
+        Err(error) => return Err(error.into()),
+    };
+    serde_json::from_slice(&text)
+        .map_err(|_| anyhow!("what answers at {address} is no node; name the node's --gateway"))
 }
 
 fn origin_client(registry: &mut metrics::Registry) -> anyhow::Result<OriginClient> {

@@ -1,15 +1,17 @@
 //! `nearcast publish`: media into a site.
 
-use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use nearcast_content::{Link, SigningKey, Text, TitleId, UnixTime, WebUrl};
-use nearcast_node::publish::{self, Copying, KeyOrigin, Options, Progress, ProviderKeyFile, Summary};
+use nearcast_node::origin_server::Published;
+use nearcast_node::publish::{self, Copying, KeyOrigin, Options, ProviderKeyFile, Summary};
 use serde_json::json;
+
+use crate::progress::Bar;
+use crate::shell::{self, count};
 
 /// Exit code when something was left out; 1 and 2 are failures of the whole command.
 const LEFT_OUT: u8 = 3;
@@ -61,27 +63,27 @@ pub(crate) fn run(args: PublishArgs) -> anyhow::Result<ExitCode> {
     for title in &args.withdraw {
         publish::withdraw(title, &args.site, &options)?;
         if !args.json {
-            println!("withdrawn: {title}");
+            shell::say(&format!("withdrawn: {title}"))?;
         }
     }
     if args.inputs.is_empty() {
         if args.json {
-            println!("{}", json!({ "withdrawn": args.withdraw }));
+            shell::say(&json!({ "withdrawn": args.withdraw }).to_string())?;
         }
         return Ok(ExitCode::SUCCESS);
     }
     let bar = Bar::new(args.json);
     let summary = publish::publish(&args.inputs, &args.site, &options, &bar)?;
-    bar.0.finish_and_clear();
+    bar.clear();
     let link = args.url.clone().map(|site| Link {
         site: site.folder(),
         provider: Some(summary.provider),
         title: None,
     });
     if args.json {
-        println!("{}", as_json(&summary, &args, &key, link.as_ref(), started));
+        shell::say(&as_json(&summary, &args, &key, link.as_ref(), started).to_string())?;
     } else {
-        print(&summary, &args, &key, link.as_ref(), started);
+        print(&summary, &args, &key, link.as_ref(), started)?;
     }
     Ok(if summary.skipped.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(LEFT_OUT) })
 }
@@ -120,20 +122,25 @@ fn options(args: &PublishArgs, key: SigningKey) -> anyhow::Result<Options> {
     })
 }
 
-fn print(s: &Summary, args: &PublishArgs, key: &ProviderKeyFile, link: Option<&Link>, started: Instant) {
-    let count = |n: usize, one: &str| if n == 1 { format!("1 {one}") } else { format!("{n} {one}s") };
-    println!(
-        "{} in {}: {} added, {} changed, {} unchanged ({} in {:.1} s)",
+fn print(
+    s: &Summary,
+    args: &PublishArgs,
+    key: &ProviderKeyFile,
+    link: Option<&Link>,
+    started: Instant,
+) -> anyhow::Result<()> {
+    let site = args.site.display();
+    shell::say(&format!(
+        "{} in {site}: {} added, {} changed, {} unchanged ({} in {:.1} s)",
         count(s.titles, "title"),
-        args.site.display(),
         s.added.len(),
         s.changed.len(),
         s.unchanged,
         indicatif::HumanBytes(s.bytes),
         started.elapsed().as_secs_f64(),
-    );
+    ))?;
     for title in &s.withdrawn {
-        println!("stays withdrawn: {title} (--restore {title} brings it back)");
+        shell::say(&format!("stays withdrawn: {title} (--restore {title} brings it back)"))?;
     }
     if !s.skipped.is_empty() {
         eprintln!("{} left out:", count(s.skipped.len(), "file"));
@@ -141,14 +148,17 @@ fn print(s: &Summary, args: &PublishArgs, key: &ProviderKeyFile, link: Option<&L
             eprintln!("  {}: {}", skipped.path.display(), skipped.why);
         }
     }
-    println!("Signed with {}", key.path.display());
+    shell::say(&format!("Signed with {}", key.path.display()))?;
+    if let Ok(published) = Published::read(&args.site) {
+        shell::say(&format!("Listeners see you as \"{}\"; --name changes that", published.name))?;
+    }
     match link {
-        Some(link) => println!("Link: {link}"),
-        None => println!(
-            "Serve it:  nearcast serve {}\nOr copy the folder to a web server; the link is then\n  https://YOUR-SERVER/FOLDER/#nearcast={}",
-            args.site.display(),
+        Some(link) => shell::say(&format!("Link: {link}")),
+        None => shell::say(&format!(
+            "Serve it:  nearcast serve {site}\nOr copy the folder to a web server; the link is then\n  \
+             https://YOUR-SERVER/FOLDER/#nearcast={}",
             s.provider
-        ),
+        )),
     }
 }
 
@@ -178,35 +188,4 @@ fn as_json(
         "sequence": s.sequence,
         "seconds": started.elapsed().as_secs_f64(),
     })
-}
-
-/// Shows how far publishing is, on a terminal only.
-struct Bar(ProgressBar);
-
-impl Bar {
-    fn new(json: bool) -> Self {
-        let shown = !json && std::io::stderr().is_terminal();
-        let target = if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        let bar = ProgressBar::with_draw_target(Some(0), target);
-        let style =
-            ProgressStyle::with_template("{bar:32} {bytes}/{total_bytes} {bytes_per_sec} {eta} {wide_msg}");
-        Self(match style {
-            Ok(style) => bar.with_style(style),
-            Err(_) => bar,
-        })
-    }
-}
-
-impl Progress for Bar {
-    fn planned(&self, _titles: usize, bytes: u64) {
-        self.0.set_length(bytes);
-    }
-
-    fn bytes(&self, count: u64) {
-        self.0.inc(count);
-    }
-
-    fn title(&self, title: &TitleId) {
-        self.0.set_message(title.to_string());
-    }
 }

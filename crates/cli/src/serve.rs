@@ -6,10 +6,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use nearcast_content::{Link, ProviderKey, UnixTime, WebUrl};
 use nearcast_node::http::{ConnectionLimits, Uplink};
-use nearcast_node::origin_server::{Folder, OriginOptions, OriginServer, Published, kind_of, watch_policy};
+use nearcast_node::origin_server::{
+    Folder, OriginOptions, OriginServer, Published, front_page, kind_of, watch_policy,
+};
 use nearcast_node::relay::{Admission, Relay, RelayConfig};
 use nearcast_node::settings::parse_rate;
 use nearcast_node::supernode::{self, SupernodeConfig};
@@ -28,7 +30,7 @@ pub(crate) struct ServeArgs {
     #[arg(value_name = "SITE")]
     site: PathBuf,
     /// Address to listen on; port 0 takes a free one.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8400")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8400", value_parser = shell::address)]
     listen: SocketAddr,
     /// Web address at which listeners find this, when it differs from --listen (behind a proxy, by name).
     #[arg(long, value_name = "URL")]
@@ -89,8 +91,9 @@ async fn serve(
         ..SupernodeConfig::new(vec![provider])
     };
     let (router, supernode) = supernode::router(config)?;
-    tokio::spawn(watch_policy(site, provider, supernode.clone(), stop.clone()));
-    announce(args, server.address(), provider)?;
+    tokio::spawn(watch_policy(site.clone(), provider, supernode.clone(), stop.clone()));
+    let link = announce(args, server.address(), provider)?;
+    let router = router.merge(front_page(&site, &link));
     let running = tokio::spawn(server.run(router, Arc::new(registry), stop.clone()));
     stop.cancelled().await;
     supernode.close();
@@ -101,8 +104,8 @@ async fn serve(
     Ok(())
 }
 
-/// Says where listeners find this.
-fn announce(args: &ServeArgs, address: SocketAddr, provider: ProviderKey) -> anyhow::Result<()> {
+/// Says where listeners find this. Answers with the link.
+fn announce(args: &ServeArgs, address: SocketAddr, provider: ProviderKey) -> anyhow::Result<Link> {
     let own = || format!("http://{}/", reachable(address)).parse();
     let url: WebUrl = match &args.url {
         Some(url) => url.clone().folder(),
@@ -111,13 +114,14 @@ fn announce(args: &ServeArgs, address: SocketAddr, provider: ProviderKey) -> any
     let link = Link { site: url.clone(), provider: Some(provider), title: None };
     if args.json {
         let ready = json!({ "url": url.as_str(), "link": link.to_string(), "provider": provider });
-        return shell::say(&ready.to_string());
+        shell::say(&ready.to_string())?;
+        return Ok(link);
     }
     shell::say(&format!("Serving {}", args.site.display()))?;
     shell::say(&format!("  listeners run:  nearcast node '{link}'"))?;
-    shell::say(&format!("  any player:     {url}media/"))?;
     shell::say(&format!("  metrics:        {url}metrics"))?;
-    shell::say("Stop with Ctrl-C.")
+    shell::say("Stop with Ctrl-C.")?;
+    Ok(link)
 }
 
 /// An address that can be opened, for one that stands for all.
@@ -134,11 +138,13 @@ async fn start_relay(address: RelayAddress) -> anyhow::Result<Option<Relay>> {
     // to gain from it for others. Its own bounds on clients and rates hold for all.
     let doorkeeper = Arc::new(|_: &nearcast_node::relay::Caller| Admission::Welcome);
     let relay = Relay::spawn(RelayConfig::new(address, doorkeeper)).await;
-    Ok(Some(relay.context("the relay does not start; choose another --relay address, or --relay off")?))
+    Ok(Some(relay.context("the relay does not start; --relay off does without")?))
 }
 
 /// The site itself, or the one made of a folder of media.
 fn ready_site(folder: &Path) -> anyhow::Result<PathBuf> {
+    ensure!(folder.exists(), "there is no folder {}", folder.display());
+    ensure!(folder.is_dir(), "{} is a file; serve takes a site or a folder of media", folder.display());
     let kind = kind_of(folder).with_context(|| format!("cannot read {}", folder.display()))?;
     if kind == Folder::Site {
         return Ok(folder.to_owned());

@@ -1,6 +1,7 @@
 //! What the long-running commands share: logs, the runtime, the signal to stop.
 
-use std::io::Write as _;
+use std::io::{self, IsTerminal as _, Write as _};
+use std::net::SocketAddr;
 
 use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
@@ -12,7 +13,12 @@ use tracing_subscriber::EnvFilter;
 pub(crate) fn start_logs() {
     let filter = EnvFilter::try_from_env("NEARCAST_LOG")
         .unwrap_or_else(|_| EnvFilter::new("warn,iroh=off,iroh_relay=off,nearcast_node=info,nearcast=info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false)
+        .init();
 }
 
 /// Runs `work` with a token that is cancelled on Ctrl-C or SIGTERM.
@@ -37,4 +43,67 @@ pub(crate) fn run<T>(work: impl AsyncFnOnce(CancellationToken) -> anyhow::Result
 pub(crate) fn say(line: &str) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{line}").and_then(|()| out.flush()).context("cannot write to standard output")
+}
+
+/// Reads an address to listen on or to ask, as people write it: `127.0.0.1:8420`, `localhost:8420`, `[::1]:8420`.
+pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
+    let port = text.strip_prefix("localhost:").and_then(|port| port.parse::<u16>().ok());
+    match port {
+        Some(port) => Ok((std::net::Ipv4Addr::LOCALHOST, port).into()),
+        None => text.parse().map_err(|_| "write it like 127.0.0.1:8420".to_owned()),
+    }
+}
+
+/// A number of things: `1 title`, `2 titles`.
+pub(crate) fn count(n: usize, one: &str) -> String {
+    if n == 1 { format!("1 {one}") } else { format!("{n} {one}s") }
+}
+
+/// Whether whoever read our output has gone away, as `head` does: no failure of ours.
+pub(crate) fn reader_left(error: &anyhow::Error) -> bool {
+    let io = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
+    io.into_iter().any(|io| io.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// What went wrong, in one line if that says it all. Many errors end with their own cause, which is then not said
+/// a second time.
+pub(crate) fn explain(error: &anyhow::Error) -> String {
+    let mut said = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !said.contains(&cause) {
+            said.push_str("\n  because: ");
+            said.push_str(&cause);
+        }
+    }
+    said
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::anyhow;
+
+    use super::*;
+
+    #[test]
+    fn a_cause_is_said_once() {
+        let error = anyhow!("refused").context("cannot connect: refused").context("no answer");
+        assert_eq!(explain(&error), "no answer\n  because: cannot connect: refused");
+    }
+
+    #[test]
+    fn addresses_read_as_people_write_them() {
+        assert_eq!(address("localhost:8420"), Ok(([127, 0, 0, 1], 8420).into()));
+        assert_eq!(address("[::1]:1").expect("an address").port(), 1);
+        for bad in ["8420", "localhost", "localhost:x", "example.org:80", ""] {
+            assert!(address(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn one_is_not_many() {
+        assert_eq!(
+            [count(0, "title"), count(1, "title"), count(2, "title")],
+            ["0 titles", "1 title", "2 titles"]
+        );
+    }
 }

@@ -37,7 +37,7 @@ pub enum GatewayError {
     #[error("a gateway listens on this machine only, not on {0}; choose 127.0.0.1 or [::1]")]
     NotLocal(SocketAddr),
     /// The port is taken or may not be used.
-    #[error("cannot listen on {address}: {source}; choose another port with --port")]
+    #[error("cannot listen on {address}: {source}; choose another with --gateway")]
     Listen {
         /// The address.
         address: SocketAddr,

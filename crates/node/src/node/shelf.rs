@@ -33,7 +33,7 @@ pub enum SiteError {
         source: OriginError,
     },
     /// A document is refused.
-    #[error("{path} of {site} is refused: {source}")]
+    #[error("{site}{path}: {source}")]
     Refused {
         /// The site.
         site: String,
@@ -43,7 +43,7 @@ pub enum SiteError {
         source: DocumentError,
     },
     /// A page or index is not what its hash or count promised.
-    #[error("{path} of {site} is refused: {source}")]
+    #[error("{site}{path}: {source}")]
     Format {
         /// The site.
         site: String,

@@ -41,8 +41,13 @@ pub enum StateError {
     /// The secret is not 32 bytes.
     #[error("{0} is not a device secret; delete it to get a new one (peers will not know this device again)")]
     Secret(PathBuf),
+    /// Two nodes cannot share a memory.
+    #[error(
+        "{0} is in use by another node; stop that one, or give this one a folder of its own with --state"
+    )]
+    InUse(PathBuf),
     /// The database cannot be used.
-    #[error("cannot use {path}: {source}; is another node running with the same --state folder?")]
+    #[error("cannot use {path}: {source}")]
     Database {
         /// The file.
         path: PathBuf,
@@ -75,8 +80,11 @@ impl State {
         let path = dir.join("node.redb");
         let fail =
             |source: redb::Error| StateError::Database { path: path.clone(), source: Box::new(source) };
-        let database =
-            redb::Builder::new().set_cache_size(1 << 20).create(&path).map_err(|e| fail(e.into()))?;
+        let database = match redb::Builder::new().set_cache_size(1 << 20).create(&path) {
+            Ok(database) => database,
+            Err(redb::DatabaseError::DatabaseAlreadyOpen) => return Err(StateError::InUse(dir.to_owned())),
+            Err(error) => return Err(fail(error.into())),
+        };
         let made = (|| -> Result<(), redb::Error> {
             let write = database.begin_write()?;
             write.open_table(DOCUMENTS)?;
@@ -294,7 +302,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a folder");
         let _first = State::open(dir.path()).expect("opens");
         let second = State::open(dir.path()).expect_err("taken");
-        assert!(second.to_string().contains("another node"), "{second}");
+        assert!(matches!(second, StateError::InUse(taken) if taken == dir.path()));
     }
 
     #[test]

@@ -41,7 +41,9 @@ pub enum Trouble {
         wanted: u64,
     },
     /// 404 or 410.
-    #[error("the origin does not have it (HTTP {status}); was the site copied completely?")]
+    #[error(
+        "the origin does not have it (HTTP {status}); is the address right, and was the site copied completely?"
+    )]
     Absent {
         /// The status.
         status: u16,
@@ -129,7 +131,7 @@ pub enum Connecting {
     #[error("the host name does not resolve; is this device online?")]
     NoSuchHost,
     /// The certificate or the handshake.
-    #[error("TLS: {0}")]
+    #[error("TLS: {0}; does the server speak https, with a certificate that this device trusts?")]
     Tls(String),
     /// Anything else.
     #[error("{0}")]

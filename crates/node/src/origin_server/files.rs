@@ -16,7 +16,7 @@ use crate::http::{BodyKind, Entity, media_type};
 /// Bytes read at once, and with them the memory of one response.
 const READ: usize = 64 * 1024;
 /// File that a folder's path stands for.
-const INDEX: &str = "index.html";
+pub(super) const INDEX: &str = "index.html";
 
 /// A site's folder.
 #[derive(Debug)]

@@ -4,6 +4,7 @@
 //! conditional requests, CORS for browsers. Everything a site holds is public and signed.
 
 mod files;
+mod front;
 mod published;
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,7 @@ use crate::metrics;
 
 use files::{FileError, Site};
 
+pub use front::front_page;
 pub use published::{Published, SiteError, watch_policy};
 
 /// What to serve, and how.

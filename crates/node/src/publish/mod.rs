@@ -175,7 +175,10 @@ pub enum PublishError {
         why: FormatError,
     },
     /// Nothing was found, and the site is empty.
-    #[error("nothing to publish was found{}", list(skipped))]
+    #[error(
+        "nothing was published: no sound file that browsers play and no HLS folder was found{}",
+        list(skipped)
+    )]
     Nothing {
         /// What was left out.
         skipped: Vec<Skipped>,
@@ -196,10 +199,13 @@ pub fn publish(
     options: &Options,
     progress: &dyn Progress,
 ) -> Result<Summary, PublishError> {
+    let Found { inputs, mut skipped } = input::find(inputs, site);
+    if inputs.is_empty() && !site.exists() {
+        return Err(PublishError::Nothing { skipped });
+    }
     let dir = SiteDir::open(site)?;
     let existing = Existing::load(&dir, options.key.provider())?;
     let ledger = Ledger::load(&dir);
-    let Found { inputs, mut skipped } = input::find(inputs, dir.root());
     skipped.iter().for_each(|s| progress.skipped(s));
     let plans = plan_all(&inputs, &mut skipped, progress);
     let published: BTreeSet<TitleId> = existing.titles.keys().cloned().chain(existing.withdrawn()).collect();

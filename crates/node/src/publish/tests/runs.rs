@@ -265,3 +265,11 @@ fn a_library_of_several_pages_is_listed_whole_and_in_order() {
     let bytes = fs::read(bench.site().join("nearcast/titles/track-299.jws")).expect("there");
     assert!(nearcast_content::Manifest::reopen(&bytes, super::key().provider()).is_ok());
 }
+
+#[test]
+fn a_mistyped_path_leaves_no_folder_behind() {
+    let bench = Bench::with(&["lossless.m4a"]);
+    let error = publish(&[bench.input().join("no-such.ogg")], &bench.site(), &options(), &());
+    assert!(matches!(error, Err(PublishError::Nothing { .. })), "{error:?}");
+    assert!(!bench.site().exists());
+}

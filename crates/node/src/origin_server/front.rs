@@ -1,0 +1,63 @@
+//! What a browser shows at the address of a site that has no page of its own: what this is, and how to play it.
+
+use std::path::Path;
+
+use axum::Router;
+use axum::http::header;
+use axum::response::IntoResponse;
+use axum::routing::get;
+use nearcast_content::Link;
+
+use crate::http::BodyKind;
+
+/// A route for `/`, unless the site in the folder `site` has an `index.html`.
+pub fn front_page(site: &Path, link: &Link) -> Router {
+    if site.join(super::files::INDEX).exists() {
+        return Router::new();
+    }
+    let text = format!(
+        "This is the site of a Nearcast provider. Whoever listens helps to deliver it.\n\n\
+         To play it, start a node with its link:\n\n    nearcast node '{link}'\n"
+    );
+    Router::new().route(
+        "/",
+        get(async move || {
+            let headers = [
+                (header::CONTENT_TYPE, "text/plain; charset=utf-8"),
+                (header::CACHE_CONTROL, "no-store"),
+                (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+            ];
+            let mut response = (headers, text.clone()).into_response();
+            response.extensions_mut().insert(BodyKind::Page);
+            response
+        }),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use axum::http::{Request, StatusCode};
+    use tower::ServiceExt as _;
+
+    use super::*;
+
+    async fn ask(site: &Path) -> (StatusCode, String) {
+        let link: Link = "http://127.0.0.1:1/".parse().expect("a link");
+        let request = Request::new(Body::empty());
+        let response = front_page(site, &link).oneshot(request).await.expect("an answer");
+        let status = response.status();
+        let body = axum::body::to_bytes(response.into_body(), 4_096).await.expect("a body");
+        (status, String::from_utf8_lossy(&body).into_owned())
+    }
+
+    #[tokio::test]
+    async fn the_address_of_a_site_says_how_to_play_it() {
+        let site = tempfile::tempdir().expect("a folder");
+        let (status, text) = ask(site.path()).await;
+        assert_eq!(status, StatusCode::OK);
+        assert!(text.contains("nearcast node 'http://127.0.0.1:1/'"), "{text}");
+        std::fs::write(site.path().join("index.html"), "theirs").expect("written");
+        assert_eq!(ask(site.path()).await.0, StatusCode::NOT_FOUND, "the site's own page goes first");
+    }
+}
