@@ -95,7 +95,10 @@ fn load(name: &str, listeners: Option<u32>) -> anyhow::Result<Scenario> {
     })
 }
 
-fn run_all(args: &SimArgs, scenario: &(dyn Fn(u64) -> Scenario + Sync)) -> Vec<Result<Outcome, Box<Violation>>> {
+fn run_all(
+    args: &SimArgs,
+    scenario: &(dyn Fn(u64) -> Scenario + Sync),
+) -> Vec<Result<Outcome, Box<Violation>>> {
     let seeds: Vec<u64> = (0..args.seeds).map(|n| args.seed.wrapping_add(n)).collect();
     let worlds = args.seeds * args.policy.len() as u64;
     let bar = if worlds > 1 { ProgressBar::new(worlds) } else { ProgressBar::hidden() };
@@ -108,7 +111,11 @@ fn run_all(args: &SimArgs, scenario: &(dyn Fn(u64) -> Scenario + Sync)) -> Vec<R
     results
 }
 
-fn print(args: &SimArgs, results: &[Result<Outcome, Box<Violation>>], wall: Duration) -> anyhow::Result<ExitCode> {
+fn print(
+    args: &SimArgs,
+    results: &[Result<Outcome, Box<Violation>>],
+    wall: Duration,
+) -> anyhow::Result<ExitCode> {
     let worlds: Vec<&Outcome> = results.iter().filter_map(|result| result.as_ref().ok()).collect();
     let violations: Vec<String> =
         results.iter().filter_map(|result| result.as_ref().err()).map(ToString::to_string).collect();

@@ -467,3 +467,29 @@ fn delivered_bytes_count_once_for_their_source_and_then_as_cache() {
     bench.input(Input::Progress { read: ReadId(2), to: 4 * BLOCK });
     assert_eq!(delivered(&mut bench, Source::Cache), 4 * BLOCK);
 }
+
+#[test]
+fn a_holder_that_never_delivers_keeps_no_reader_from_the_origin() {
+    let mut bench = Bench::new(settings());
+    let mute = bench.peer(2, Nearness::Lan);
+    bench.play(1, 0);
+    bench.has(mute, all());
+    let (mut held, mut of_mute) = (BlockSet::EMPTY, 0);
+    let begun = bench.now;
+    while !held.contains_all(all()) {
+        assert!(bench.now.since(begun) < Span::from_secs(12), "{held:?} after 12 s");
+        for (request, from, blocks) in bench.asked() {
+            if from == Some(mute) {
+                of_mute += 1;
+                continue;
+            }
+            bench.finish(request, blocks);
+            held.insert(blocks);
+        }
+        // The player takes what there is as fast as it comes.
+        let to = u64::from(held.run_at(0).end) * BLOCK;
+        bench.input(Input::Progress { read: ReadId(1), to });
+        bench.wait(Span::from_millis(50));
+    }
+    assert!((1..=6).contains(&of_mute), "it was asked {of_mute} times");
+}

@@ -66,7 +66,11 @@ impl Swarm {
         if let Some(until) = self.origin.rests_until(self.now) {
             self.wake_at(until, Reason::OriginRetry);
         }
-        let chokes = self.peers.iter().map(|(_, peer)| peer.choked_until).filter(|until| *until > self.now);
+        let chokes = self
+            .peers
+            .iter()
+            .flat_map(|(_, peer)| [peer.choked_until, peer.snubbed_until])
+            .filter(|until| *until > self.now);
         if let Some(until) = chokes.min() {
             self.wake_at(until, Reason::Choke);
         }
@@ -79,10 +83,9 @@ impl Swarm {
             let Some(run) = self.runs.get(id).cloned() else { continue };
             self.give_back(run.object, &run.left);
             if let Asked::Peer(peer) = run.asked {
-                // Snubbed: it gets nothing new to do until it had time to come to.
-                let until = self.now + self.tuning.silence.times(2);
+                let (now, silence) = (self.now, self.tuning.silence);
                 if let Some(peer) = self.peers.get_mut(peer) {
-                    peer.choked_until = peer.choked_until.max(until);
+                    peer.snub(now, silence);
                 }
             }
         }
@@ -286,8 +289,9 @@ impl Swarm {
         let mut offers = Vec::new();
         for (id, peer) in self.peers.iter() {
             let blocks = peer.run_of(pick.object, pick.blocks);
-            let free =
-                peer.serves_now(self.now) && peer.pipe.runs() < MAX_RUNS_PER_PEER && !blocks.is_empty();
+            let free = peer.serves_now(self.now)
+                && peer.takes_more(self.runs.in_time(Asked::Peer(id)))
+                && !blocks.is_empty();
             if free && !(pick.hedge && self.runs.owes(Asked::Peer(id), pick.object, pick.blocks)) {
                 let takes = peer.expected(object.size.bytes_of(blocks).len());
                 offers.push(Offer { peer: id, nearness: peer.nearness, takes });
@@ -430,7 +434,10 @@ impl Swarm {
     }
 
     pub(super) fn finished(&mut self, request: RequestId) {
-        self.end_run(request);
+        let Some(Run { asked: Asked::Peer(peer), .. }) = self.end_run(request) else { return };
+        if let Some(peer) = self.peers.get_mut(peer) {
+            peer.delivered();
+        }
     }
 
     /// Takes a run off the books. What had not come may be asked for again.

@@ -7,11 +7,14 @@ use nearcast_content::{BlockRange, BlockSet, NodeKey, ObjectId};
 use super::api::{Candidate, Misbehaviour, Path, PeerId, Side};
 use super::meter::Pipe;
 use super::objects::ObjectIx;
-use crate::limits::MAX_INTERESTS;
+use crate::limits::{MAX_INTERESTS, MAX_RUNS_PER_PEER};
 use crate::place::Nearness;
 use crate::time::{Span, Time};
 use crate::units::Rate;
 use crate::wire::Serves;
+
+/// A peer that never delivers is tried again every 40 s at least: lines come back.
+const MAX_SNUB_DOUBLINGS: u32 = 4;
 
 /// One connected peer.
 #[derive(Clone, Debug)]
@@ -26,6 +29,10 @@ pub(super) struct Peer {
     pub(super) pipe: Pipe,
     /// Takes no wants before this.
     pub(super) choked_until: Time,
+    /// How often in a row it kept us waiting for a run, without delivering one in between.
+    snubs: u32,
+    /// Gets nothing to do before this, since it kept us waiting.
+    pub(super) snubbed_until: Time,
     /// What it holds of the objects we asked about.
     pub(super) haves: BTreeMap<ObjectIx, BlockSet>,
     /// Objects we told it we are interested in.
@@ -54,7 +61,28 @@ pub(super) struct Untold {
 impl Peer {
     /// Whether runs may be asked of it at `now`.
     pub(super) fn serves_now(&self, now: Time) -> bool {
-        self.hello == Some(Serves::Others) && self.path == Path::Direct && self.choked_until <= now
+        let rested = self.choked_until.max(self.snubbed_until) <= now;
+        self.hello == Some(Serves::Others) && self.path == Path::Direct && rested
+    }
+
+    /// Whether one more run may be asked of it, of which `in_time` are under way and not late. After it kept us
+    /// waiting, one at a time finds out whether it delivers again.
+    pub(super) fn takes_more(&self, in_time: usize) -> bool {
+        self.pipe.runs() < MAX_RUNS_PER_PEER && (self.snubs == 0 || in_time == 0)
+    }
+
+    /// It kept us waiting: it gets nothing to do until it had time to come to, each time longer.
+    pub(super) fn snub(&mut self, now: Time, silence: Span) {
+        // Runs that were asked together are late together: they count once.
+        if self.snubbed_until <= now {
+            self.snubbed_until = now + silence.times(2 << self.snubs.min(MAX_SNUB_DOUBLINGS));
+            self.snubs = self.snubs.saturating_add(1);
+        }
+    }
+
+    /// It delivered a run to its end.
+    pub(super) fn delivered(&mut self) {
+        self.snubs = 0;
     }
 
     /// Which blocks of `range`, from its start on, it holds.
@@ -156,6 +184,8 @@ impl Peers {
                 hello: None,
                 pipe: Pipe::new(self.prior),
                 choked_until: Time::ZERO,
+                snubs: 0,
+                snubbed_until: Time::ZERO,
                 haves: BTreeMap::new(),
                 told: BTreeMap::new(),
                 since: now,
@@ -253,8 +283,8 @@ impl Peers {
         self.peers.iter_mut().filter_map(|(id, peer)| peer.unknown.remove(object).then_some(*id)).collect()
     }
 
-    /// How many connected peers hold `block`.
+    /// How many connected peers hold `block` and can be relied on to hand it over.
     pub(super) fn holders(&self, object: ObjectIx, block: u32) -> usize {
-        self.peers.values().filter(|peer| peer.holds(object, block)).count()
+        self.peers.values().filter(|peer| peer.snubs == 0 && peer.holds(object, block)).count()
     }
 }

@@ -82,6 +82,11 @@ impl Runs {
         self.iter().filter(|(_, run)| run.asked == asked).map(|(id, _)| id).collect()
     }
 
+    /// How many runs asked of one source are not late.
+    pub(super) fn in_time(&self, asked: Asked) -> usize {
+        self.runs.values().filter(|run| run.asked == asked && !run.late).count()
+    }
+
     /// The runs that still wait for some of `blocks`.
     pub(super) fn waiting_for(&self, object: ObjectIx, blocks: BlockRange) -> Vec<RequestId> {
         let waits = |run: &Run| run.object == object && run.left.present(blocks).next().is_some();
