@@ -95,7 +95,7 @@ impl Gateway {
             .route("/status", get(page::status::<L>))
             .route("/metrics", get(async move || metrics::page(&registry)))
             .route("/t/{title}/{*file}", get(serve::file::<L>))
-            .with_state(serve::Desk::new(library))
+            .with_state(serve::Desk::new(library, shutdown.clone()))
             .merge(mounted)
             .layer(middleware::from_fn_with_state(guard::Guard::new(self.address), guard::check));
         self.server.run(router, shutdown).await;

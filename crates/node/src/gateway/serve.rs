@@ -13,6 +13,7 @@ use futures_util::{Stream, StreamExt, stream};
 use nearcast_content::{ByteRange, TitleId};
 use nearcast_engine::swarm::PlayId;
 use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
 
 use super::library::{Document, Library, LookupError, Media, ReadError, ReadRequest, Resolved};
 use super::plays::{self, PlayKey, Plays};
@@ -23,6 +24,8 @@ use crate::http::{BodyKind, Entity, media_type};
 pub(super) struct Desk<L> {
     pub(super) library: Arc<L>,
     open: Arc<Mutex<Open>>,
+    /// Ends the wait for plays to be over: a gateway that was shut down holds on to no library.
+    shutdown: CancellationToken,
 }
 
 #[derive(Debug, Default)]
@@ -34,7 +37,7 @@ struct Open {
 
 impl<L> Clone for Desk<L> {
     fn clone(&self) -> Self {
-        Self { library: self.library.clone(), open: self.open.clone() }
+        Self { library: self.library.clone(), open: self.open.clone(), shutdown: self.shutdown.clone() }
     }
 }
 
@@ -46,8 +49,8 @@ pub(super) struct Seat<L: Library> {
 }
 
 impl<L: Library> Desk<L> {
-    pub(super) fn new(library: Arc<L>) -> Self {
-        Self { library, open: Arc::default() }
+    pub(super) fn new(library: Arc<L>, shutdown: CancellationToken) -> Self {
+        Self { library, open: Arc::default(), shutdown }
     }
 
     fn open(&self) -> std::sync::MutexGuard<'_, Open> {
@@ -60,7 +63,7 @@ impl<L: Library> Desk<L> {
         Some(Seat { desk: self.clone(), key, play })
     }
 
-    /// Reports plays that are over, until none is left that could be.
+    /// Reports plays that are over, until none is left that could be or the gateway is shut down.
     async fn watch(self) {
         loop {
             let next = {
@@ -70,7 +73,10 @@ impl<L: Library> Desk<L> {
                 next
             };
             let Some(next) = next else { return };
-            tokio::time::sleep_until(next.into()).await;
+            let wait = tokio::time::sleep_until(next.into());
+            if self.shutdown.run_until_cancelled(wait).await.is_none() {
+                return;
+            }
             let over = self.open().plays.over(now());
             for play in over {
                 self.library.stopped(play);

@@ -301,7 +301,7 @@ async fn requests_of_one_player_are_one_play() {
 #[tokio::test(start_paused = true)]
 async fn a_play_stops_when_nothing_was_read_for_a_while() {
     let shelf = Arc::new(Shelf::default());
-    let desk = serve::Desk::new(shelf.clone());
+    let desk = serve::Desk::new(shelf.clone(), CancellationToken::new());
     let key = PlayKey::new("song".parse().expect("a title"), [127, 0, 0, 1].into(), "mpv");
     let stopped = || shelf.stopped.lock().expect("no panic").clone();
     let seat = desk.sit(key.clone()).expect("room");

@@ -39,6 +39,8 @@ struct Inner {
     board: Arc<Board>,
     counts: Arc<Counts>,
     tell: mpsc::Sender<Told>,
+    /// How long a player waits for the next bytes before it is told that nothing comes.
+    patience: Duration,
     shown: RwLock<Shown>,
     titles: RwLock<BTreeMap<TitleId, Arc<Title>>>,
     /// One title is opened at a time: players ask for several files of a title at once.
@@ -83,6 +85,7 @@ impl NodeLibrary {
         board: Arc<Board>,
         counts: Arc<Counts>,
         tell: mpsc::Sender<Told>,
+        patience: Duration,
     ) -> Self {
         Self(Arc::new(Inner {
             shelf,
@@ -90,6 +93,7 @@ impl NodeLibrary {
             board,
             counts,
             tell,
+            patience,
             shown: RwLock::default(),
             titles: RwLock::default(),
             opening: tokio::sync::Mutex::default(),
@@ -210,7 +214,8 @@ impl NodeLibrary {
         let input = Input::Read { read, play, rendition, part, bytes };
         self.0.tell.send(Told::Input(input)).await.map_err(|_| ReadError::Stopping)?;
         let (store, board) = (self.0.store.clone(), Arc::clone(&self.0.board));
-        Ok(Reading { read, object, bytes, store, board, tell: self.0.tell.clone() })
+        let (patience, tell) = (self.0.patience, self.0.tell.clone());
+        Ok(Reading { read, object, bytes, store, board, patience, tell })
     }
 
     /// How the node is doing.

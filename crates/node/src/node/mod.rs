@@ -15,7 +15,9 @@ mod watch;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use nearcast_content::policy::SupernodeUrl;
 use nearcast_content::{BlockSet, Link, NodeKey, ProviderKey};
 use nearcast_engine::Rate;
@@ -60,6 +62,10 @@ pub struct NodeOptions {
     pub upload_limit: Option<Rate>,
     /// The supernode to use instead of the provider's.
     pub supernode: Option<String>,
+    /// How often the provider's catalogue and policy are looked at.
+    pub refresh: Duration,
+    /// How long a player waits for the next bytes before it is told that nothing comes.
+    pub patience: Duration,
 }
 
 impl NodeOptions {
@@ -73,6 +79,8 @@ impl NodeOptions {
             serves: Serves::Others,
             upload_limit: None,
             supernode: None,
+            refresh: watch::EVERY,
+            patience: reads::PATIENCE,
         }
     }
 }
@@ -121,6 +129,7 @@ pub struct Node {
     transport: Transport,
     tell: mpsc::Sender<Told>,
     drive: JoinHandle<()>,
+    watch: JoinHandle<()>,
     stop: CancellationToken,
     key: NodeKey,
     provider: ProviderKey,
@@ -185,30 +194,12 @@ impl Node {
         let drive = tokio::spawn(Drive::new(parts).run(told, transport_events, directory_events));
         let pinned = shelf.pinned;
         let provider = shelf.key;
-        let library = NodeLibrary::new(shelf, store.clone(), board, counts, tell.clone());
+        let library = NodeLibrary::new(shelf, store.clone(), board, counts, tell.clone(), options.patience);
         let stop = CancellationToken::new();
-        let node = Self { library, store, transport, tell, drive, stop: stop.clone(), key, provider, pinned };
-        node.remember(&state, holdings).await?;
-        tokio::spawn(watch::follow(node.library.clone(), settings, state, stop));
-        Ok(node)
-    }
-
-    /// Tells the engine what the node knows from earlier lives: its cache, whom to avoid, the titles it holds.
-    async fn remember(&self, state: &State, holdings: Vec<crate::store::Holding>) -> Result<(), NodeError> {
-        for (node, strikes) in state.strikes()? {
-            self.say(Input::Struck { node, strikes }).await;
-        }
-        for held in holdings {
-            let (object, size, last_used) = (held.object, held.size, held.last_used);
-            let blocks: BlockSet = held.blocks;
-            self.say(Input::Stored(Stored { object, size, blocks, last_used })).await;
-        }
-        Ok(())
-    }
-
-    async fn say(&self, input: drive::NodeInput) {
-        // The loop ends only when the node is stopped, which takes it away from whoever could call this.
-        let _ = self.tell.send(Told::Input(input)).await;
+        remember(&tell, &state, holdings).await?;
+        let follow = watch::follow(library.clone(), settings, state, options.refresh);
+        let watch = tokio::spawn(stop.clone().run_until_cancelled_owned(follow).map(drop));
+        Ok(Self { library, store, transport, tell, drive, watch, stop, key, provider, pinned })
     }
 
     /// What players at the gateway read from.
@@ -255,6 +246,9 @@ impl Node {
         if let Err(error) = self.drive.await {
             tracing::error!(%error, "the engine's loop ended badly");
         }
+        if let Err(error) = self.watch.await {
+            tracing::error!(%error, "following the provider ended badly");
+        }
         self.transport.close().await;
         let store = self.store.clone();
         match tokio::task::spawn_blocking(move || store.close()).await {
@@ -262,6 +256,25 @@ impl Node {
             Err(_) => Err(StoreError::Closed),
         }
     }
+}
+
+/// Tells the engine what the node knows from earlier lives: its cache, whom to avoid.
+async fn remember(
+    tell: &mpsc::Sender<Told>,
+    state: &State,
+    holdings: Vec<crate::store::Holding>,
+) -> Result<(), NodeError> {
+    let struck = state.strikes()?.into_iter().map(|(node, strikes)| Input::Struck { node, strikes });
+    let stored = holdings.into_iter().map(|held| {
+        let (object, size, last_used) = (held.object, held.size, held.last_used);
+        let blocks: BlockSet = held.blocks;
+        Input::Stored(Stored { object, size, blocks, last_used })
+    });
+    for input in struck.chain(stored) {
+        // The loop ends only when the node is stopped, which nobody can do before it has started.
+        let _ = tell.send(Told::Input(input)).await;
+    }
+    Ok(())
 }
 
 /// Where a node keeps its memory and cache unless told otherwise; none without a home folder.

@@ -17,7 +17,7 @@ use crate::store::{Store, StoreError};
 
 /// How long a player waits for the next block before it is told that nothing comes. Players give up after 30
 /// to 60 s by themselves, with a worse message.
-const PATIENCE: Duration = Duration::from_secs(25);
+pub(super) const PATIENCE: Duration = Duration::from_secs(25);
 
 fn unavailable() -> ReadError {
     let why = "neither the provider nor any peer delivers this at the moment".to_owned();
@@ -33,6 +33,8 @@ pub(super) struct Reading {
     pub(super) bytes: ByteRange,
     pub(super) store: Store,
     pub(super) board: Arc<Board>,
+    /// How long the player waits for the next block before it is told that nothing comes.
+    pub(super) patience: Duration,
     pub(super) tell: mpsc::Sender<Told>,
 }
 
@@ -67,7 +69,7 @@ impl Reading {
             match self.store.fetch(self.object, block).await {
                 Ok(bytes) => return Ok(bytes),
                 Err(StoreError::NotHeld { .. }) => {
-                    timeout(PATIENCE, ring).await.map_err(|_| unavailable())?;
+                    timeout(self.patience, ring).await.map_err(|_| unavailable())?;
                 }
                 Err(StoreError::Damaged { object, blocks }) => {
                     tracing::warn!(%object, ?blocks, "damaged blocks are fetched again");

@@ -1,4 +1,4 @@
-//! Keeping up with the provider: the catalogue and the policy, looked at every minute.
+//! Keeping up with the provider: the catalogue and the policy, looked at again and again.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,18 +7,17 @@ use nearcast_content::Policy;
 use nearcast_content::policy::Sharing;
 use nearcast_engine::Rate;
 use nearcast_engine::swarm::{Input, PeerUse, Settings};
-use tokio_util::sync::CancellationToken;
 
 use super::library::NodeLibrary;
 use super::state::State;
 
 /// A policy is obeyed within a minute: half of it is left for a slow origin.
-const EVERY: Duration = Duration::from_secs(30);
+pub(super) const EVERY: Duration = Duration::from_secs(30);
 /// How soon a change that a supernode told of is looked at.
 const TOLD: Duration = Duration::from_secs(1);
 
-/// Follows the provider until stopped.
-pub(super) async fn follow(library: NodeLibrary, own: Settings, state: Arc<State>, stop: CancellationToken) {
+/// Follows the provider for as long as it is polled.
+pub(super) async fn follow(library: NodeLibrary, own: Settings, state: Arc<State>, every: Duration) {
     if let Err(error) = library.reopen_remembered().await {
         tracing::warn!(%error, "remembered titles were not reopened");
     }
@@ -37,8 +36,7 @@ pub(super) async fn follow(library: NodeLibrary, own: Settings, state: Arc<State
             Err(error) => tracing::warn!(%error, "the provider's catalogue was not refreshed"),
         }
         tokio::select! {
-            () = stop.cancelled() => return,
-            () = tokio::time::sleep(EVERY) => {}
+            () = tokio::time::sleep(every) => {}
             () = state.policy_news() => tokio::time::sleep(TOLD).await,
         }
     }
