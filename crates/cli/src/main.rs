@@ -2,6 +2,7 @@
 
 mod completions;
 mod config;
+mod demo;
 mod node;
 mod progress;
 mod publish;
@@ -24,6 +25,7 @@ struct Cli {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
+    Demo(demo::DemoArgs),
     Publish(publish::PublishArgs),
     Serve(serve::ServeArgs),
     Node(node::NodeArgs),
@@ -35,6 +37,10 @@ enum Command {
     Sim(sim::SimArgs),
     Config(config::ConfigArgs),
     Completions(completions::CompletionsArgs),
+    #[command(hide = true)]
+    DemoListener(demo::ListenerArgs),
+    #[command(hide = true)]
+    DemoTether(demo::TetherArgs),
 }
 
 fn main() -> ExitCode {
@@ -51,6 +57,7 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
+        Command::Demo(args) => demo::run(args),
         Command::Publish(args) => publish::run(args),
         Command::Serve(args) => serve::run(args),
         Command::Node(args) => node::run(args),
@@ -60,5 +67,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Sim(args) => sim::run(args),
         Command::Config(args) => config::run(args),
         Command::Completions(args) => completions::run(args, Cli::command()),
+        Command::DemoListener(args) => demo::listener(args),
+        Command::DemoTether(args) => demo::tether(args),
     }
 }

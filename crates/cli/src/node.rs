@@ -120,11 +120,15 @@ impl NodeArgs {
 }
 
 /// Starts a node and its gateway.
-pub(crate) async fn start(args: &NodeArgs) -> anyhow::Result<Running> {
+async fn start(args: &NodeArgs) -> anyhow::Result<Running> {
+    start_with(args.link.clone(), &args.settings()?).await
+}
+
+/// Starts a node with `settings` alone, whatever the user's file says.
+pub(crate) async fn start_with(link: Link, settings: &Settings) -> anyhow::Result<Running> {
     let mut registry = metrics::registry();
     let origin = origin_client(&mut registry)?;
-    let settings = args.settings()?;
-    let options = settings.node_options(args.link.clone())?;
+    let options = settings.node_options(link)?;
     // Bound before the node starts: a taken port should not cost a look at the provider.
     let gateway = Gateway::bind(settings.gateway.listen, &mut registry).await?;
     let address = gateway.address();
