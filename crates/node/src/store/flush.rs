@@ -89,6 +89,10 @@ impl Shared {
         };
         let flushed = self.make_durable(batch);
         lock(&self.state).failed_at = flushed.as_ref().err().map(|_| Instant::now());
+        if flushed.is_err() {
+            // Whoever flushed, it is for the flushing thread to try again.
+            self.wake.notify_one();
+        }
         flushed
     }
 

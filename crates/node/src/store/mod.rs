@@ -195,7 +195,10 @@ impl Store {
             state.last_rank += 1;
             entry.record.last_used = state.last_rank;
             state.changed.entry(object).or_insert(Change::Record);
-            state.touched_at.get_or_insert_with(Instant::now);
+            if state.touched_at.is_none() {
+                state.touched_at = Some(Instant::now());
+                self.shared.wake.notify_one();
+            }
         }
     }
 

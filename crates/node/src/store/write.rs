@@ -136,8 +136,10 @@ impl Shared {
         }
         state.changed.insert(object, change);
         state.unsynced_bytes += bytes;
+        // A thread that sleeps must hear of the first byte too: its age is what ends the next sleep.
+        let first = state.written_at.is_none();
         state.written_at.get_or_insert_with(Instant::now);
-        if state.flush_is_due() {
+        if first || state.flush_is_due() {
             self.wake.notify_one();
         }
         state.unsynced_bytes

@@ -207,3 +207,23 @@ fn the_budget_follows_the_disk() {
     assert!((50_000_000..=10_000_000_000).contains(&budget));
     assert_eq!(default_budget(dir.path(), u64::MAX).expect("measures"), 10_000_000_000);
 }
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "between two looks at a condition")]
+fn little_that_is_written_becomes_durable_by_itself() {
+    let dir = dir();
+    let store = open(&dir);
+    let sample = Sample::new(9, 100_000);
+    let durable = || {
+        let state = lock(&store.shared.state);
+        state.objects.get(&sample.id).is_some_and(|entry| entry.record.blocks == sample.size.all().into())
+    };
+    // The flushing thread has nothing to do and sleeps by then; whether it does makes no difference to what must
+    // come of it.
+    sample.put(&store, sample.size.all()).expect("room");
+    let begun = Instant::now();
+    while !durable() {
+        assert!(begun.elapsed() < 2 * limits::FLUSH_AFTER, "still not on the disk");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
