@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
-use nearcast_content::{Link, ObjectId, ProviderKey, SigningKey, UnixTime};
+use nearcast_content::{Link, ProviderKey, SigningKey, UnixTime};
 use nearcast_engine::wire::{Serves, SwarmId};
 use nearcast_node::gateway::Gateway;
 use nearcast_node::http::{ConnectionLimits, HttpMetrics, Server, Uplink};
@@ -17,11 +17,11 @@ use nearcast_node::origin::{OriginClient, OriginMetrics, OriginSettings};
 use nearcast_node::origin_server::{OriginOptions, OriginServer};
 use nearcast_node::publish::{self, Options};
 use nearcast_node::supernode::{self, DIRECTORY_PATH, SupernodeConfig, SupernodeHandle};
-use reqwest::{Method, StatusCode, header};
-use serde_json::Value;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+
+use super::player::Player;
 
 /// Longest wait for anything that has to happen.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
@@ -32,7 +32,7 @@ pub(crate) const SONG_BYTES: usize = 2_000_000;
 /// The title under which the only song of a site is published.
 pub(crate) const SONG: &str = "song";
 
-const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+pub(crate) const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 /// Waits until `condition` holds; fails the test, by name, when it does not come.
 pub(crate) async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
@@ -174,6 +174,13 @@ impl Origin {
         self.serve(None, Router::new()).await;
     }
 
+    /// Serves another site from here on, at the same address.
+    pub(crate) async fn become_another(&mut self, site: &Site) {
+        self.stop().await;
+        (self.site, self.provider) = (site.root(), site.provider());
+        self.start_again().await;
+    }
+
     /// Without the provider's key: whoever follows it trusts what it finds.
     pub(crate) fn bare_link(&self) -> Link {
         format!("http://{}/", self.address).parse().expect("a link")
@@ -231,6 +238,12 @@ impl Supernode {
         format!("ws://{}{DIRECTORY_PATH}", self.address)
     }
 
+    /// Waits until it has that many sessions.
+    pub(crate) async fn sessions(&self, wanted: usize) {
+        until("the sessions of the supernode", async || self.handle().status().await.sessions == wanted)
+            .await;
+    }
+
     /// Waits until somebody holds something of that many titles.
     pub(crate) async fn titles(&self, wanted: usize) {
         until("the titles of the supernode", async || self.handle().status().await.titles == wanted).await;
@@ -253,11 +266,15 @@ pub(crate) struct Setup {
 
 impl Setup {
     pub(crate) fn new(origin: &Origin, supernode: &Supernode) -> Self {
-        let refresh = Duration::from_secs(30);
-        Self { link: origin.link(), supernode: Some(supernode.url()), serves: Serves::Others, refresh }
+        Self { supernode: Some(supernode.url()), ..Self::beside(origin.link()) }
     }
 
-    fn options(&self, state: PathBuf) -> NodeOptions {
+    /// With the supernode that stands beside the site, if one does.
+    pub(crate) fn beside(link: Link) -> Self {
+        Self { link, supernode: None, serves: Serves::Others, refresh: Duration::from_secs(30) }
+    }
+
+    pub(crate) fn options(&self, state: PathBuf) -> NodeOptions {
         NodeOptions {
             cache_budget: Some(100_000_000),
             listen: LOOPBACK,
@@ -273,19 +290,17 @@ impl Setup {
 /// A node with its gateway and a player that uses it.
 pub(crate) struct Listener {
     node: Node,
-    gateway: SocketAddr,
     serving: Serving,
-    player: reqwest::Client,
+    player: Player,
     state: Arc<TempDir>,
 }
 
-/// What came of one request.
-#[derive(Debug)]
-pub(crate) struct Got {
-    pub(crate) status: StatusCode,
-    pub(crate) bytes: Vec<u8>,
-    /// Whether all came that was promised.
-    pub(crate) whole: bool,
+impl std::ops::Deref for Listener {
+    type Target = Player;
+
+    fn deref(&self) -> &Player {
+        &self.player
+    }
 }
 
 impl Listener {
@@ -304,8 +319,8 @@ impl Listener {
             Node::start(setup.options(state.path().to_owned()), origin_client(), &mut registry).await?;
         let shutdown = CancellationToken::new();
         let task = node.serve_players(gateway, registry, shutdown.clone());
-        let player = player();
-        Ok(Self { node, gateway: address, serving: Serving { shutdown, task }, player, state })
+        let player = Player::at(address);
+        Ok(Self { node, serving: Serving { shutdown, task }, player, state })
     }
 
     /// Starts on a folder of an earlier life whose cache was lost.
@@ -324,90 +339,4 @@ impl Listener {
         self.node.stop().await.expect("stops");
         self.state
     }
-
-    fn url(&self, path: &str) -> String {
-        format!("http://{}/{path}", self.gateway)
-    }
-
-    /// Asks for bytes `from..to` of a title, and takes what comes.
-    pub(crate) async fn range(&self, title: &str, from: usize, to: usize) -> Got {
-        let url = self.url(&format!("t/{title}/play"));
-        let range = format!("bytes={from}-{}", to - 1);
-        let request = self.player.request(Method::GET, url).header(header::RANGE, range);
-        let mut response = request.send().await.expect("the gateway answers");
-        let mut got = Got { status: response.status(), bytes: Vec::new(), whole: false };
-        loop {
-            match response.chunk().await {
-                Ok(Some(chunk)) => got.bytes.extend_from_slice(&chunk),
-                Ok(None) => break got.whole = true,
-                Err(_) => break,
-            }
-        }
-        got
-    }
-
-    /// Plays `from..to` of the song as a player does, a range after the other, and checks every byte.
-    pub(crate) async fn play(&self, site: &Site, from: usize, to: usize) {
-        const AT_ONCE: usize = 300_000;
-        for start in (from..to).step_by(AT_ONCE) {
-            let end = to.min(start + AT_ONCE);
-            let got = self.range(SONG, start, end).await;
-            let said = String::from_utf8_lossy(&got.bytes[..got.bytes.len().min(200)]).into_owned();
-            assert_eq!(got.status, StatusCode::PARTIAL_CONTENT, "{said}");
-            assert!(got.whole && got.bytes.len() == end - start, "{start}..{end} broke off");
-            assert_eq!(hash(&got.bytes), hash(&site.song[start..end]), "{start}..{end} has other bytes");
-        }
-    }
-
-    /// Plays all of the song.
-    pub(crate) async fn play_all(&self, site: &Site) {
-        self.play(site, 0, site.song.len()).await;
-    }
-
-    async fn get(&self, path: &str) -> reqwest::Response {
-        self.player.get(self.url(path)).send().await.expect("the gateway answers")
-    }
-
-    pub(crate) async fn status(&self) -> Status {
-        let text = self.get("status").await.text().await.expect("a text");
-        Status(serde_json::from_str(&text).expect("JSON"))
-    }
-
-    /// A counter of `/metrics`.
-    pub(crate) async fn counter(&self, name: &str) -> u64 {
-        let page = self.get("metrics").await.text().await.expect("a text");
-        let line = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        line.unwrap_or_else(|| panic!("no {name} in {page}")).parse().expect("a number")
-    }
-
-    /// Waits until it is connected to that many peers.
-    pub(crate) async fn peers(&self, wanted: u64) {
-        until("the peers of a node", async || self.status().await.number("/peers") == wanted).await;
-    }
-}
-
-/// A plain HTTP client.
-fn player() -> reqwest::Client {
-    // A second test in the same process finds it installed.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::builder().user_agent("player").build().expect("a player")
-}
-
-/// What a node says of itself.
-#[derive(Debug)]
-pub(crate) struct Status(Value);
-
-impl Status {
-    pub(crate) fn number(&self, pointer: &str) -> u64 {
-        self.0.pointer(pointer).and_then(Value::as_u64).unwrap_or_else(|| panic!("no {pointer} in {self:?}"))
-    }
-
-    /// Bytes handed to the player that had come from `source`.
-    pub(crate) fn delivered(&self, source: &str) -> u64 {
-        self.number(&format!("/delivered_bytes/{source}"))
-    }
-}
-
-pub(crate) fn hash(bytes: &[u8]) -> ObjectId {
-    ObjectId(*blake3::hash(bytes).as_bytes())
 }

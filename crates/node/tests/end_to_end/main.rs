@@ -3,6 +3,10 @@
 mod bad_peers;
 mod bench;
 mod crowd;
+mod documents;
 mod liar;
+mod lives;
 mod origin_trouble;
+mod plain_origin;
+mod player;
 mod supernode_trouble;

@@ -2,7 +2,7 @@
 
 use reqwest::StatusCode;
 
-use super::bench::{Listener, Origin, SONG, Setup, Site, Supernode};
+use super::bench::{Listener, Origin, SONG, Setup, Site, Supernode, until};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn peers_finish_a_play_whose_origin_stops() {
@@ -52,5 +52,11 @@ async fn a_play_without_any_source_is_told_so_and_goes_on_when_the_origin_is_bac
     let said = String::from_utf8(got.bytes).expect("words");
     assert!(said.contains("neither the provider nor any peer"), "{said}");
     origin.start_again().await;
+    // A player that was told so tries again.
+    until("the end of the song comes", async || {
+        let got = listener.range(SONG, all - 200_000, all).await;
+        got.whole && got.bytes == site.song[all - 200_000..]
+    })
+    .await;
     listener.play(&site, 300_000, all).await;
 }
