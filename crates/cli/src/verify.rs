@@ -5,7 +5,9 @@ use std::process::ExitCode;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, ensure};
+use nearcast_content::site::CATALOGUE;
 use nearcast_content::{ProviderKey, UnixTime};
+use nearcast_node::origin_server::{Folder, kind_of};
 use nearcast_node::publish::{SiteReport, verify_site};
 use serde_json::json;
 
@@ -36,6 +38,8 @@ pub(crate) fn run(args: VerifyArgs) -> anyhow::Result<ExitCode> {
     let started = Instant::now();
     let site = &args.site;
     ensure!(site.is_dir(), "there is no folder {}", site.display());
+    let kind = kind_of(site).with_context(|| format!("cannot read {}", site.display()))?;
+    ensure!(kind == Folder::Site, "{} is no site: it has no {CATALOGUE}", site.display());
     let now = SystemTime::now().duration_since(UNIX_EPOCH).context("this machine's clock is before 1970")?;
     let bar = Bar::new(args.json);
     let report = verify_site(site, args.provider, UnixTime(now.as_secs()), &bar);
@@ -119,7 +123,9 @@ mod tests {
         bytes[9_000] ^= 1;
         fs::write(&track, bytes).expect("written");
         assert_eq!(verify(None), ExitCode::from(FAULTY));
-        let error = run(VerifyArgs { site: site.join("nowhere"), provider: None, json: true });
-        assert!(error.expect_err("no folder").to_string().contains("nowhere"));
+        for (no_site, why) in [(site.join("nowhere"), "there is no folder"), (site.join("media"), "is no site")] {
+            let error = run(VerifyArgs { site: no_site, provider: None, json: true }).expect_err("no site");
+            assert!(error.to_string().contains(why), "{error}");
+        }
     }
 }
