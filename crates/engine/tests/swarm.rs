@@ -361,6 +361,58 @@ fn a_player_that_reads_ahead_waits_for_a_silent_peer_only_until_it_is_settled() 
     assert_ne!(bench.asked(), [], "the player was left waiting at block {fetched}");
 }
 
+/// Reads that were said to be stuck since the last look.
+fn stuck(bench: &mut Bench) -> Vec<ReadId> {
+    let out = bench.take().into_iter();
+    out.filter_map(|o| if let Output::Note(Note::Stuck { read }) = o { Some(read) } else { None }).collect()
+}
+
+/// Fails what is asked of the origin, as one that does not have the object.
+fn gone(bench: &mut Bench) -> usize {
+    let asked = bench.asked();
+    for (request, from, _) in &asked {
+        assert_eq!(*from, None);
+        bench.input(Input::Failed { request: *request, fault: Fault::Gone });
+    }
+    asked.len()
+}
+
+#[test]
+fn a_read_that_nobody_can_serve_is_said_to_be_stuck_once() {
+    let mut bench = Bench::new(settings());
+    bench.play(1, 0);
+    assert!(gone(&mut bench) > 0);
+    bench.wait(Span::from_secs(5));
+    assert_eq!(stuck(&mut bench), [ReadId(1)]);
+    bench.wait(Span::from_secs(20));
+    assert_eq!(bench.asked(), [], "the origin is left in peace");
+    bench.wait(Span::from_secs(10));
+    assert!(gone(&mut bench) > 0, "a site may have been mended");
+}
+
+#[test]
+fn a_read_is_not_stuck_while_a_peer_may_hold_what_the_origin_does_not_have() {
+    let mut bench = Bench::new(settings());
+    let peer = bench.peer(2, Nearness::Isp);
+    bench.play(1, 0);
+    gone(&mut bench);
+    assert_eq!(stuck(&mut bench), []);
+    bench.has(peer, all());
+    assert!(bench.asked().iter().any(|(_, from, _)| *from == Some(peer)));
+    bench.wait(Span::from_millis(300));
+    assert_eq!(stuck(&mut bench), []);
+}
+
+#[test]
+fn a_read_is_stuck_when_the_last_peer_says_that_it_holds_nothing() {
+    let mut bench = Bench::new(settings());
+    let peer = bench.peer(2, Nearness::Isp);
+    bench.play(1, 0);
+    gone(&mut bench);
+    bench.has(peer, BlockRange::new(0, 0));
+    assert_eq!(stuck(&mut bench), [ReadId(1)]);
+}
+
 #[test]
 fn haves_go_out_at_most_four_times_a_second_to_a_peer() {
     let mut bench = Bench::new(settings());

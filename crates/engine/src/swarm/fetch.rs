@@ -10,7 +10,7 @@ use super::connect::SETTLE;
 use super::objects::Track;
 use super::objects::{ObjectIx, TrackPart};
 use super::pick::{Choice, Crowd, Offer, OriginOffer, Question};
-use super::plays::{Demand, demands};
+use super::plays::{Demand, Read, demands};
 use super::runs::{Asked, Run};
 use crate::limits::*;
 use crate::random::rank;
@@ -25,6 +25,8 @@ const HEAD_BLOCKS: u32 = 16;
 const EARLY_SHARE: Span = Span::from_secs(4);
 /// Titles fetched ahead.
 const MAX_HEADS: usize = 3;
+/// An object that the origin does not have, or not as published, is asked for again after this: sites are mended.
+const GONE_WAIT: Span = Span::from_secs(30);
 /// A store without room is tried again after this.
 const NO_ROOM_WAIT: Span = Span::from_secs(10);
 
@@ -63,6 +65,7 @@ impl Swarm {
             }
             self.place(pick);
         }
+        self.tell_stuck(&wanted);
         if let Some(until) = self.origin.rests_until(self.now) {
             self.wake_at(until, Reason::OriginRetry);
         }
@@ -251,7 +254,7 @@ impl Swarm {
             starting: pick.starting,
             reading: pick.reading,
             hedge: pick.hedge,
-            crowd: self.crowd(&pick),
+            crowd: self.crowd(pick.object, pick.blocks, pick.holders, pick.due, pick.swarm),
             offers: &offers,
             origin,
         };
@@ -301,8 +304,7 @@ impl Swarm {
     }
 
     fn origin_offer(&self, pick: &Pick, bytes: u64) -> Option<OriginOffer> {
-        let gone = self.objects.get(pick.object).gone_at_origin;
-        if self.settings.origin == OriginUse::Never || gone {
+        if !self.at_origin(pick.object) {
             return None;
         }
         let owes = pick.hedge && self.runs.owes(Asked::Origin, pick.object, pick.blocks);
@@ -310,31 +312,73 @@ impl Swarm {
         Some(OriginOffer { takes: self.origin.expected(bytes), ready })
     }
 
+    /// Whether the origin may have an object, as far as is known.
+    fn at_origin(&self, object: ObjectIx) -> bool {
+        self.settings.origin != OriginUse::Never && self.objects.get(object).gone_until <= self.now
+    }
+
+    /// Says once of each read that nobody can bring what it waits for: the origin does not have it, and no
+    /// peer does or will.
+    fn tell_stuck(&mut self, wanted: &[Demand]) {
+        let gone = wanted.iter().map(|demand| self.objects.get(demand.object).gone_until);
+        if let Some(until) = gone.filter(|until| *until > self.now).min() {
+            self.wake_at(until, Reason::OriginRetry);
+        }
+        let stuck = |read: &Read| {
+            let size = self.objects.get(read.object).size;
+            let next = size.covering(ByteRange::new(read.at, read.bytes.end.min(read.at + 1)));
+            let awaited = !self.objects.get(read.object).missing(next).is_empty();
+            awaited && !self.at_origin(read.object) && self.brought_by_nobody(read, next)
+        };
+        let told: Vec<ReadId> =
+            self.plays.reads().filter(|(_, read)| !read.stuck && stuck(read)).map(|(id, _)| id).collect();
+        for read in told {
+            self.plays.mark_stuck(read);
+            self.note(Note::Stuck { read });
+        }
+    }
+
+    fn brought_by_nobody(&self, read: &Read, blocks: BlockRange) -> bool {
+        let Some(swarm) = self.home_of(read.object).map(|track| track.swarm) else { return false };
+        let holders = self.peers.holders(read.object, blocks.start);
+        match self.crowd(read.object, blocks, holders, self.now, swarm) {
+            Crowd::Nobody | Crowd::OursToBring => true,
+            Crowd::Unknown(_) | Crowd::Held | Crowd::TheirsToBring => false,
+        }
+    }
+
     /// Who else may bring a run: found out by the same rank on every side.
-    fn crowd(&self, pick: &Pick) -> Crowd {
-        if pick.holders > 0 {
+    fn crowd(
+        &self,
+        object: ObjectIx,
+        blocks: BlockRange,
+        holders: usize,
+        due: Time,
+        swarm: SwarmId,
+    ) -> Crowd {
+        if holders > 0 {
             return Crowd::Held;
         }
-        let unit = u64::from(pick.blocks.start / self.tuning.share_blocks.max(1));
-        let salt = rank(&self.objects.get(pick.object).id.0, unit);
+        let unit = u64::from(blocks.start / self.tuning.share_blocks.max(1));
+        let salt = rank(&self.objects.get(object).id.0, unit);
         let mine = rank(&self.me.0, salt);
         let mut others = self
             .peers
             .iter()
-            .filter(|(_, p)| p.serves_now(self.now) && p.interests.contains_key(&pick.object))
+            .filter(|(_, p)| p.serves_now(self.now) && p.interests.contains_key(&object))
             .map(|(_, p)| rank(&p.node.0, salt))
             .peekable();
         if others.peek().is_none() {
-            let answers = self.peers.iter().map(|(_, p)| p.silent_until(self.now, pick.object, SETTLE));
-            let open = answers.chain([self.connects.unsettled_until(self.now, pick.swarm)]);
+            let answers = self.peers.iter().map(|(_, p)| p.silent_until(self.now, object, SETTLE));
+            let open = answers.chain([self.connects.unsettled_until(self.now, swarm)]);
             return open.flatten().max().map_or(Crowd::Nobody, Crowd::Unknown);
         }
         if others.any(|theirs| theirs < mine) {
             return Crowd::TheirsToBring;
         }
         // In the first moments of a crowd not everybody is there: what is not urgent is divided when they are.
-        let early = self.connects.new_until(self.now, pick.swarm);
-        early.filter(|_| pick.due > self.now + EARLY_SHARE).map_or(Crowd::OursToBring, Crowd::Unknown)
+        let early = self.connects.new_until(self.now, swarm);
+        early.filter(|_| due > self.now + EARLY_SHARE).map_or(Crowd::OursToBring, Crowd::Unknown)
     }
 
     fn ask(&mut self, asked: Asked, pick: Pick, blocks: BlockRange, why: Why) {
@@ -465,7 +509,7 @@ impl Swarm {
                 self.origin.failed(self.now, jitter);
             }
             (Asked::Origin, Fault::Gone | Fault::Corrupt) => {
-                self.objects.get_mut(run.object).gone_at_origin = true
+                self.objects.get_mut(run.object).gone_until = self.now + GONE_WAIT;
             }
             (Asked::Peer(peer), Fault::Corrupt) => self.misbehaved(peer, Misbehaviour::CorruptBlock),
             (Asked::Peer(peer), Fault::Lost | Fault::Unavailable | Fault::Gone) => {

@@ -297,7 +297,7 @@ impl Swarm {
         let on = *track.ok_or(InputError::UnknownPart(rendition, part))?;
         let bytes = nearcast_content::ByteRange::new(bytes.start, bytes.end.min(on.size.bytes()));
         let (object, at, since) = (on.object, bytes.start, self.now);
-        let read = Read { play, rendition, part, object, bytes, at, since };
+        let read = Read { play, rendition, part, object, bytes, at, since, stuck: false };
         self.plays.open(self.now, id, read, &on)?;
         self.objects.touch(object);
         Ok(())

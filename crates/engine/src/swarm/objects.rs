@@ -6,7 +6,7 @@ use nearcast_content::{BlockRange, BlockSet, ByteRange, ObjectId, ObjectSize};
 
 use super::api::{Part, Rendition, RenditionId, Source};
 use crate::limits::{MAX_PARTS, MAX_RENDITIONS};
-use crate::time::Span;
+use crate::time::{Span, Time};
 use crate::units::mul_div;
 use crate::wire::SwarmId;
 
@@ -28,8 +28,8 @@ pub(super) struct Object {
     pub(super) last_used: u64,
     /// Renditions kept on purpose that contain it.
     pub(super) pins: u32,
-    /// The origin does not serve it, or serves other bytes.
-    pub(super) gone_at_origin: bool,
+    /// The origin does not serve it, or serves other bytes: it is not asked before this.
+    pub(super) gone_until: Time,
     /// A title it belongs to, once described.
     pub(super) home: Option<Home>,
 }
@@ -211,7 +211,7 @@ impl Objects {
             fresh: Vec::new(),
             last_used: 0,
             pins: 0,
-            gone_at_origin: false,
+            gone_until: Time::ZERO,
             home: None,
         });
         self.by_id.insert(id, ix);

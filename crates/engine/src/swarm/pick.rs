@@ -86,7 +86,7 @@ impl PickRule for NearFirst {
             return Choice::Peer(offer.peer, if q.hedge { Why::Hedge } else { Why::Near });
         }
         let Some(origin) = q.origin else {
-            return fastest.map_or(Choice::Wait(Time::NEVER), |o| Choice::Peer(o.peer, Why::Fastest));
+            return fastest.map_or(Choice::Wait(settled(q)), |o| Choice::Peer(o.peer, Why::Fastest));
         };
         if let Some(offer) = fastest.filter(|o| q.due == Time::NEVER || o.takes <= origin.takes) {
             return Choice::Peer(offer.peer, Why::Fastest);
@@ -101,6 +101,14 @@ impl PickRule for NearFirst {
     }
 }
 
+/// When it is known whether anybody else can bring a run that nobody offers at this moment.
+fn settled(q: &Question<'_>) -> Time {
+    match q.crowd {
+        Crowd::Unknown(until) => until,
+        Crowd::Nobody | Crowd::Held | Crowd::OursToBring | Crowd::TheirsToBring => Time::NEVER,
+    }
+}
+
 /// A start ignores locality: whoever is expected first.
 fn start(q: &Question<'_>, fastest: Option<Offer>) -> Choice {
     let origin = q.origin.filter(|o| o.ready);
@@ -108,7 +116,7 @@ fn start(q: &Question<'_>, fastest: Option<Offer>) -> Choice {
         (Some(offer), Some(origin)) if origin.takes < offer.takes => Choice::Origin(Why::Start),
         (Some(offer), _) => Choice::Peer(offer.peer, Why::Start),
         (None, Some(_)) => Choice::Origin(Why::Start),
-        (None, None) => Choice::Wait(Time::NEVER),
+        (None, None) => Choice::Wait(settled(q)),
     }
 }
 

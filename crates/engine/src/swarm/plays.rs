@@ -31,6 +31,8 @@ pub(super) struct Read {
     pub(super) at: u64,
     /// When the read came to stand at `at`.
     pub(super) since: Time,
+    /// It was said that nobody can bring what it waits for.
+    pub(super) stuck: bool,
 }
 
 /// One listener's play.
@@ -164,11 +166,18 @@ impl Plays {
         let handed = ByteRange::new(read.at, to.min(read.bytes.end));
         read.at = handed.end;
         read.since = now;
+        read.stuck = false;
         let play = self.plays.get_mut(&read.play)?;
         if let Some(mark) = play.marks.get_mut(&read.rendition) {
             mark.at = part.media_at(handed.end);
         }
         Some((handed, play.delivered_to(now, part.media_at(handed.end), handed.end >= read.bytes.end)))
+    }
+
+    pub(super) fn mark_stuck(&mut self, id: ReadId) {
+        if let Some(read) = self.reads.get_mut(&id) {
+            read.stuck = true;
+        }
     }
 
     pub(super) fn close(&mut self, id: ReadId) -> Option<Read> {
@@ -369,6 +378,7 @@ mod tests {
             bytes,
             at: from,
             since: now,
+            stuck: false,
         };
         plays.open(now, ReadId(id), read, &part).expect("opens");
     }
