@@ -123,7 +123,9 @@ mod tests {
         bytes[9_000] ^= 1;
         fs::write(&track, bytes).expect("written");
         assert_eq!(verify(None), ExitCode::from(FAULTY));
-        for (no_site, why) in [(site.join("nowhere"), "there is no folder"), (site.join("media"), "is no site")] {
+        for (no_site, why) in
+            [(site.join("nowhere"), "there is no folder"), (site.join("media"), "is no site")]
+        {
             let error = run(VerifyArgs { site: no_site, provider: None, json: true }).expect_err("no site");
             assert!(error.to_string().contains(why), "{error}");
         }

@@ -1,9 +1,10 @@
 //! What the tasks of a node share beside the store: who waits for blocks of which object, and where objects lie.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nearcast_content::ObjectId;
+use nearcast_engine::swarm::ReadId;
 use tokio::sync::Notify;
 
 use crate::origin::ObjectSource;
@@ -19,6 +20,10 @@ struct Inner {
     /// One bell per object that somebody waits for. A bell nobody holds is removed when it would ring.
     bells: BTreeMap<ObjectId, Arc<Notify>>,
     sources: BTreeMap<ObjectId, Arc<ObjectSource>>,
+    /// What the origin did wrong last, of objects whose last run from it failed: no more than there are sources.
+    troubles: BTreeMap<ObjectId, String>,
+    /// Open reads that nobody can serve.
+    stuck: BTreeSet<ReadId>,
 }
 
 impl std::fmt::Debug for Board {
@@ -49,6 +54,39 @@ impl Board {
         if Arc::strong_count(bell) == 1 {
             inner.bells.remove(&object);
         }
+    }
+
+    /// Notes what the origin did wrong about an object. Answers whether that is news.
+    pub(super) fn trouble(&self, object: ObjectId, what: String) -> bool {
+        let old = self.inner().troubles.insert(object, what.clone());
+        old.is_none_or(|old| old != what)
+    }
+
+    /// The origin delivered of an object.
+    pub(super) fn no_trouble(&self, object: ObjectId) {
+        self.inner().troubles.remove(&object);
+    }
+
+    /// What the origin did wrong last about an object.
+    pub(super) fn trouble_with(&self, object: ObjectId) -> Option<String> {
+        self.inner().troubles.get(&object).cloned()
+    }
+
+    /// A read waits for what nobody can bring: it wakes up to find that out.
+    pub(super) fn stuck(&self, read: ReadId) {
+        let mut inner = self.inner();
+        inner.stuck.insert(read);
+        inner.bells.values().for_each(|bell| bell.notify_waiters());
+    }
+
+    /// Whether nobody can bring what a read waits for.
+    pub(super) fn is_stuck(&self, read: ReadId) -> bool {
+        self.inner().stuck.contains(&read)
+    }
+
+    /// A read is over.
+    pub(super) fn ended(&self, read: ReadId) {
+        self.inner().stuck.remove(&read);
     }
 
     /// Says where an object lies at the origin.

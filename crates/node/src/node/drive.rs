@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use nearcast_content::{BlockRange, NodeKey, ObjectId, Verified};
-use nearcast_engine::swarm::{Candidate, Fault, Input, Output, PeerId, RequestId, Swarm, UploadId};
+use nearcast_engine::swarm::{Candidate, Fault, Input, Note, Output, PeerId, RequestId, Swarm, UploadId};
 use nearcast_engine::wire::directory::Holding;
 use nearcast_engine::wire::{PeerMessage, SwarmId, Want};
 use nearcast_engine::{Span, Time};
@@ -154,6 +154,9 @@ impl Drive {
         if matches!(input, Input::Failed { fault: Fault::Corrupt, .. }) {
             self.parts.counts.rejected_blocks.inc();
         }
+        if let Input::Closed { read } = &input {
+            self.parts.board.ended(*read);
+        }
         if let Input::SentAll { upload } = &input {
             self.serving.remove(upload);
         }
@@ -222,6 +225,9 @@ impl Drive {
             Output::Note(note) => {
                 tracing::debug!(?note, "engine");
                 self.parts.counts.note(&note);
+                if let Note::Stuck { read } = note {
+                    self.parts.board.stuck(read);
+                }
             }
         }
     }

@@ -20,9 +20,11 @@ use crate::store::{Store, StoreError};
 pub(super) const PATIENCE: Duration = Duration::from_secs(25);
 
 fn unavailable() -> ReadError {
-    let why = "neither the provider nor any peer delivers this at the moment".to_owned();
+    let why = NOBODY.to_owned();
     ReadError::Unavailable { why, retry_after: RETRY_AFTER }
 }
+
+const NOBODY: &str = "neither the provider nor any peer delivers this at the moment";
 
 /// One open read. Closes itself with the engine when it is dropped.
 #[derive(Debug)]
@@ -69,7 +71,10 @@ impl Reading {
             match self.store.fetch(self.object, block).await {
                 Ok(bytes) => return Ok(bytes),
                 Err(StoreError::NotHeld { .. }) => {
-                    timeout(self.patience, ring).await.map_err(|_| unavailable())?;
+                    if self.board.is_stuck(self.read) {
+                        return Err(ReadError::Refused { why: self.nobody() });
+                    }
+                    timeout(self.patience, ring).await.map_err(|_| self.gave_up())?;
                 }
                 Err(StoreError::Damaged { object, blocks }) => {
                     tracing::warn!(%object, ?blocks, "damaged blocks are fetched again");
@@ -78,6 +83,18 @@ impl Reading {
                 Err(error) => return Err(ReadError::Refused { why: error.to_string() }),
             }
         }
+    }
+
+    /// Why nobody delivers, with what the origin did wrong if it was asked.
+    fn nobody(&self) -> String {
+        match self.board.trouble_with(self.object) {
+            Some(trouble) => format!("{NOBODY}: {trouble}"),
+            None => NOBODY.to_owned(),
+        }
+    }
+
+    fn gave_up(&self) -> ReadError {
+        ReadError::Unavailable { why: self.nobody(), retry_after: RETRY_AFTER }
     }
 
     async fn say(&self, input: Input<nearcast_content::Verified<BlockRange>>) -> Result<(), ReadError> {

@@ -111,9 +111,13 @@ pub(super) fn from_origin(
     let origin = parts.origin.clone();
     tokio::spawn(async move {
         let result = origin.fetch(&source, target.blocks, &mut intake).await;
-        if let Err(error) = &result {
-            // Once in a while an origin fails; that it does again and again is for the operator to see.
-            tracing::warn!(object = %target.object, %error, "the origin did not deliver");
+        match &result {
+            Ok(()) => intake.board.no_trouble(target.object),
+            // Said once: runs are asked for together, and again.
+            Err(error) if intake.board.trouble(target.object, error.to_string()) => {
+                tracing::warn!(%error, "the origin did not deliver");
+            }
+            Err(error) => tracing::debug!(%error, "the origin did not deliver"),
         }
         intake.end(result.map_err(|e| e.fault())).await;
     })

@@ -32,6 +32,9 @@ pub enum SiteError {
         /// Why.
         source: OriginError,
     },
+    /// A page, playlist or picture cannot be fetched.
+    #[error(transparent)]
+    Origin(OriginError),
     /// A document is refused.
     #[error("{site}{path}: {source}")]
     Refused {
@@ -209,7 +212,7 @@ impl Shelf {
         }
         let url = url_of(&site::url_of(&self.site, path))?;
         let fetched = self.origin.fetch_document(&url, limits::PAGE_BYTES, Some(id)).await;
-        let bytes = fetched.map_err(|source| self.unreachable(source))?;
+        let bytes = fetched.map_err(SiteError::Origin)?;
         self.state.remember(self.site.as_str(), path, &bytes, None)?;
         Ok(bytes)
     }
@@ -285,7 +288,7 @@ impl Shelf {
         }
         let url = url_of(&site::object_url(&self.site, title, object)?)?;
         let fetched = self.origin.fetch_document(&url, length, Some(object.id)).await;
-        let bytes = fetched.map_err(|source| self.unreachable(source))?;
+        let bytes = fetched.map_err(SiteError::Origin)?;
         let (store, id, copy) = (store.clone(), object.id, bytes.clone());
         let written = tokio::task::spawn_blocking(move || store.write_whole(id, &copy)).await;
         if let Ok(Err(error)) = written {
@@ -307,10 +310,6 @@ impl Shelf {
         let url = url_of(&site::object_url(&self.site, title, object)?)?;
         let outboard = url_of(&site::outboard_url(&self.site, title, object))?;
         Ok(ObjectSource { object: object.id, size: object.size, url, outboard, held: None })
-    }
-
-    fn unreachable(&self, source: OriginError) -> SiteError {
-        SiteError::Unreachable { site: self.site.to_string(), source }
     }
 
     fn format(&self, path: &str, source: FormatError) -> SiteError {
