@@ -187,9 +187,9 @@ impl Stage {
         {
             tracing::debug!("{failed:#}");
         }
-        if let Ok(ledger) = &mut self.ledger {
+        if let Ok(ledger) = &self.ledger {
             match ledger.acked() {
-                Ok(acked) => self.sent.push_back((Instant::now(), acked)),
+                Ok(acked) => self.sent.push_back((Instant::now(), acked.bytes())),
                 Err(error) => self.ledger = Err(error),
             }
         }

@@ -83,7 +83,7 @@ impl Stage {
 
     async fn evidence(&mut self) -> anyhow::Result<Evidence> {
         // The kernel first: asking the provider for its counts makes it send.
-        let provider_tcp = match &mut self.ledger {
+        let provider_tcp = match &self.ledger {
             Ok(ledger) => ledger.acked(),
             Err(error) => Err(error.clone()),
         };
