@@ -82,15 +82,26 @@ pub(crate) fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut stage = Stage::new(&args)?;
-        let outcome = tokio::select! {
-            outcome = perform(&args, &mut stage) => outcome,
-            told = told_to_stop() => told.map(|()| ExitCode::from(INTERRUPTED)),
-        };
+        let outcome = play_out(&args, &mut stage).await;
         let closed = stage.close().await;
         let code = outcome?;
         closed?;
         Ok(code)
     })
+}
+
+async fn play_out(args: &DemoArgs, stage: &mut Stage) -> anyhow::Result<ExitCode> {
+    let code = tokio::select! {
+        code = perform(args, stage) => code?,
+        told = told_to_stop() => return told.map(|()| ExitCode::from(INTERRUPTED)),
+    };
+    if args.keep {
+        tokio::select! {
+            kept = stage.keep() => kept?,
+            told = told_to_stop() => told?,
+        }
+    }
+    Ok(code)
 }
 
 async fn perform(args: &DemoArgs, stage: &mut Stage) -> anyhow::Result<ExitCode> {
@@ -101,9 +112,6 @@ async fn perform(args: &DemoArgs, stage: &mut Stage) -> anyhow::Result<ExitCode>
     drop(terminal);
     let text = if args.json { serde_json::to_string(&summary)? } else { summary.text() };
     shell::say(text.trim_end())?;
-    if args.keep {
-        stage.keep().await?;
-    }
     Ok(if summary.ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
