@@ -37,14 +37,13 @@ enum Command {
     Sim(sim::SimArgs),
     Config(config::ConfigArgs),
     Completions(completions::CompletionsArgs),
-    #[command(hide = true)]
-    DemoListener(demo::ListenerArgs),
-    #[command(hide = true)]
-    DemoTether(demo::TetherArgs),
 }
 
 fn main() -> ExitCode {
-    let outcome = run(Cli::parse().command);
+    let outcome = match demo::Backstage::called() {
+        Some(program) => program.run(),
+        None => run(Cli::parse().command),
+    };
     match outcome {
         Ok(code) => code,
         Err(error) if shell::reader_left(&error) => ExitCode::SUCCESS,
@@ -67,7 +66,5 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Sim(args) => sim::run(args),
         Command::Config(args) => config::run(args),
         Command::Completions(args) => completions::run(args, Cli::command()),
-        Command::DemoListener(args) => demo::listener(args),
-        Command::DemoTether(args) => demo::tether(args),
     }
 }

@@ -38,9 +38,6 @@ use crate::shell;
 use self::stage::Stage;
 use self::table::Terminal;
 
-pub(crate) use children::{TetherArgs, tether};
-pub(crate) use listener::{ListenerArgs, run as listener};
-
 /// Most listeners. Each is a process of its own; beyond, the machine is measured and not the network.
 const MAX_LISTENERS: u64 = 64;
 /// As a shell reports the end by Ctrl-C.
@@ -73,6 +70,29 @@ pub(crate) struct DemoArgs {
     /// Print one JSON object at the end instead of text.
     #[arg(long)]
     json: bool,
+}
+
+/// Programs that only the demo starts. They stand in no help and no completions.
+#[derive(Clone, Debug, clap::Parser)]
+#[command(name = "nearcast")]
+pub(crate) enum Backstage {
+    DemoListener(listener::ListenerArgs),
+    DemoTether(children::TetherArgs),
+}
+
+impl Backstage {
+    /// The one that this process was started as, if any.
+    pub(crate) fn called() -> Option<Self> {
+        let first = std::env::args_os().nth(1)?;
+        first.to_str()?.starts_with("demo-").then(<Self as clap::Parser>::parse)
+    }
+
+    pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
+        match self {
+            Self::DemoListener(args) => listener::run(args),
+            Self::DemoTether(args) => children::tether(args),
+        }
+    }
 }
 
 /// Runs the command.

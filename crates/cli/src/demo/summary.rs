@@ -9,6 +9,7 @@ use super::audit::{Check, Verdict};
 use super::counts::Counts;
 use super::report::Tally;
 use super::table::amount;
+use crate::shell::count;
 
 /// The result. The names of its fields are stable.
 #[derive(Clone, Debug, Serialize)]
@@ -39,7 +40,8 @@ pub(crate) struct Summary {
     pub(crate) origin_bytes: u64,
     /// Bytes that peers sent each other.
     pub(crate) peer_bytes: u64,
-    /// 1 − `origin_bytes` / bytes handed to players; nothing if nothing was played.
+    /// 1 − `origin_bytes` / bytes handed to players (FACTS §0 of the design); nothing if nothing was played. Negative
+    /// when more was fetched from the provider than played.
     pub(crate) offload: Option<f64>,
     pub(crate) verified_blocks: u64,
     pub(crate) rejected_blocks: u64,
@@ -135,7 +137,8 @@ impl Summary {
     fn write(&self, out: &mut String) -> std::fmt::Result {
         let Sources { cache, peers, origin } = self.bytes;
         let handed = cache + peers + origin;
-        writeln!(out, "{} listeners, {} plays, {:.0} seconds", self.listeners, self.plays, self.seconds)?;
+        let (listeners, plays) = (count(self.listeners, "listener"), count(self.plays as usize, "play"));
+        writeln!(out, "{listeners}, {plays}, {:.0} seconds", self.seconds)?;
         writeln!(out)?;
         writeln!(out, "  played            {:>10}", amount(handed))?;
         for (from, bytes) in [("from caches", cache), ("from peers", peers), ("from the provider", origin)] {
@@ -147,10 +150,14 @@ impl Summary {
             amount(self.origin_bytes)
         )?;
         match self.offload {
-            Some(offload) => {
-                writeln!(out, "  offload           {:>8.1} %  spared the provider", offload * 100.0)?
+            Some(part) if part < 0.0 => {
+                writeln!(
+                    out,
+                    "  offload                  -  more was fetched from the provider than played"
+                )?;
             }
-            None => writeln!(out, "  offload           nothing was played")?,
+            Some(part) => writeln!(out, "  offload           {:>8.1} %  of what was played", part * 100.0)?,
+            None => writeln!(out, "  offload                  -  nothing was played")?,
         }
         writeln!(out, "  start-up          {}", self.startup_ms)?;
         writeln!(out, "  seeks             {}", self.seek_ms)?;
@@ -291,6 +298,14 @@ mod tests {
     }
 
     #[test]
+    fn a_negative_offload_is_put_in_words() {
+        let mut account = account();
+        account.counts.fetched_from_origin = 5_000_000;
+        let text = Summary::of(account).text();
+        assert!(text.contains("offload                  -  more was fetched"), "{text}");
+    }
+
+    #[test]
     fn people_read_the_same() {
         let text = Summary::of(account()).text();
         let expected = "\
@@ -301,7 +316,7 @@ mod tests {
     from peers          2.0 MB   50.0 %
     from the provider   1.0 MB   25.0 %
   the provider sent     1.2 MB  with hashes, documents and what was not played
-  offload               70.0 %  spared the provider
+  offload               70.0 %  of what was played
   start-up                20  ms median, 30 ms at the 95th percentile, 30 ms at most
   seeks                    -  none
   stalls                   1  400 ms in all
