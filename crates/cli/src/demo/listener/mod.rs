@@ -5,6 +5,8 @@
 
 mod fetch;
 mod screen;
+#[cfg(test)]
+mod tests;
 
 use std::io::BufRead as _;
 use std::path::PathBuf;
