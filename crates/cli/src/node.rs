@@ -210,6 +210,8 @@ pub(crate) fn status(args: GatewayArgs) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let number = |value: &Value| value.as_u64().unwrap_or(0);
+    let counted =
+        |what: &str, one| shell::count(usize::try_from(number(&status[what])).unwrap_or(usize::MAX), one);
     let megabytes =
         |value: &Value| format!("{}.{} MB", number(value) / 1_000_000, number(value) / 100_000 % 10);
     let delivered = &status["delivered_bytes"];
@@ -218,10 +220,13 @@ pub(crate) fn status(args: GatewayArgs) -> anyhow::Result<ExitCode> {
     shell::say(&format!("Playing titles of {name}."))?;
     shell::say(&format!(
         "{} connected; the cache holds {}.",
-        shell::count(usize::try_from(number(&status["peers"])).unwrap_or(usize::MAX), "peer"),
+        counted("peers", "peer"),
         megabytes(&status["cache_bytes"])
     ))?;
-    shell::say(&format!("{} plays, {} stalls.", status["plays"], status["stalls"]))?;
+    if status["supernode"] == "away" {
+        shell::say("The supernode does not answer: others are not found.")?;
+    }
+    shell::say(&format!("{}, {}.", counted("plays", "play"), counted("stalls", "stall")))?;
     shell::say(&format!(
         "Played: {} from the cache, {} from peers, {} from the provider.",
         megabytes(&delivered["cache"]),

@@ -153,6 +153,7 @@ impl DirectoryClient {
             config: Arc::new(config),
             started: Instant::now(),
             connection: None,
+            away: false,
             waiting: VecDeque::new(),
         };
         tokio::spawn(task.run(orders, events));
@@ -211,6 +212,8 @@ struct Task {
     config: Arc<DirectoryClientConfig>,
     started: Instant,
     connection: Option<Connection>,
+    /// The supernode was said to be away.
+    away: bool,
     /// Events that have no room in the channel.
     waiting: VecDeque<Event>,
 }
@@ -265,12 +268,25 @@ impl Task {
         match happened {
             Happened::Connected => self.tell(Input::Connected),
             Happened::Received(message) => self.tell(Input::Received(message)),
-            Happened::Lost { retry_after } => {
+            Happened::Lost { retry_after, why } => {
+                self.say_lost(&why);
                 self.lost(
                     retry_after
                         .map(|after| Span::from_millis(u64::try_from(after.as_millis()).unwrap_or(u64::MAX))),
                 );
             }
+        }
+    }
+
+    /// Says once that the supernode is away, however often it is tried.
+    fn say_lost(&mut self, why: &str) {
+        if !std::mem::replace(&mut self.away, true) {
+            let supernode = self.config.supernode.as_str();
+            tracing::warn!(
+                supernode,
+                why,
+                "no supernode: others are not found until it answers; it is tried again"
+            );
         }
     }
 
@@ -294,7 +310,11 @@ impl Task {
                 }
                 Output::Send(message) => self.send(message),
                 Output::Up { observed, relay } => {
-                    tracing::debug!(supernode = self.config.supernode.as_str(), "connected to the supernode");
+                    let supernode = self.config.supernode.as_str();
+                    if std::mem::take(&mut self.away) {
+                        tracing::info!(supernode, "the supernode answers again");
+                    }
+                    tracing::debug!(supernode, "connected to the supernode");
                     self.waiting.push_back(Event::Up { observed: observed.parse().ok(), relay });
                 }
                 Output::Down => self.waiting.push_back(Event::Down),

@@ -66,6 +66,7 @@ pub(super) enum Happened {
     /// It ended, or was never made. Nothing happens after it.
     Lost {
         retry_after: Option<Duration>,
+        why: String,
     },
 }
 
@@ -92,7 +93,7 @@ impl Connection {
     }
 
     pub(super) async fn next(&mut self) -> Happened {
-        self.incoming.recv().await.unwrap_or(Happened::Lost { retry_after: None })
+        self.incoming.recv().await.unwrap_or_else(ended)
     }
 }
 
@@ -103,7 +104,7 @@ async fn run(
     end: CancellationToken,
 ) {
     let connected = end.run_until_cancelled(connect(&config)).await;
-    let retry_after = match connected {
+    let lost = match connected {
         // Given up meanwhile.
         None => return,
         Some(Ok(socket)) => {
@@ -113,15 +114,19 @@ async fn run(
             }
             // The other side may be gone already.
             let _ = timeout(FAREWELL_PATIENCE, sink.close()).await;
-            None
+            ended()
         }
         Some(Err(error)) => {
             tracing::debug!(%error, supernode = config.supernode.as_str(), "no connection to the supernode");
-            error.retry_after()
+            Happened::Lost { retry_after: error.retry_after(), why: error.to_string() }
         }
     };
     // Whoever gave the connection up does not listen.
-    let _ = happened.send(Happened::Lost { retry_after }).await;
+    let _ = happened.send(lost).await;
+}
+
+fn ended() -> Happened {
+    Happened::Lost { retry_after: None, why: "the connection ended".to_owned() }
 }
 
 /// Moves messages both ways until the connection fails or falls silent.

@@ -17,6 +17,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::http::StatusCode;
 use axum::middleware;
 use axum::routing::get;
 use prometheus_client::registry::Registry;
@@ -95,6 +96,7 @@ impl Gateway {
             .route("/status", get(page::status::<L>))
             .route("/metrics", get(async move || metrics::page(&registry)))
             .route("/t/{title}/{*file}", get(serve::file::<L>))
+            .fallback(async || (StatusCode::NOT_FOUND, "there is nothing here; the titles are at /\n"))
             .with_state(serve::Desk::new(library, shutdown.clone()))
             .merge(mounted)
             .layer(middleware::from_fn_with_state(guard::Guard::new(self.address), guard::check));

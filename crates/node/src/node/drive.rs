@@ -41,6 +41,17 @@ pub(super) enum Told {
 pub(super) struct Glimpse {
     pub(super) peers: usize,
     pub(super) held_bytes: u64,
+    pub(super) supernode: SupernodeState,
+}
+
+/// Whether a node has a session with its supernode.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SupernodeState {
+    /// It does not answer, or did not yet: others are not found.
+    #[default]
+    Away,
+    /// It finds others.
+    Connected,
 }
 
 /// Queue to the loop: every task that reports waits when it is full, so nothing grows.
@@ -78,6 +89,7 @@ pub(super) struct Drive {
     serving: BTreeMap<UploadId, AbortHandle>,
     addresses: BTreeMap<NodeKey, Address>,
     relay: Option<RelayUrl>,
+    supernode: SupernodeState,
 }
 
 /// Where a node can be reached.
@@ -97,6 +109,7 @@ impl Drive {
             serving: BTreeMap::new(),
             addresses: BTreeMap::new(),
             relay: None,
+            supernode: SupernodeState::Away,
         }
     }
 
@@ -120,7 +133,8 @@ impl Drive {
                     Some(Told::Ask(answer)) => {
                         let swarm = &self.parts.swarm;
                         // Whoever asked may have gone away: then nobody is missing an answer.
-                        let _ = answer.send(Glimpse { peers: swarm.peer_count(), held_bytes: swarm.held_bytes() });
+                        let (peers, held_bytes) = (swarm.peer_count(), swarm.held_bytes());
+                        let _ = answer.send(Glimpse { peers, held_bytes, supernode: self.supernode });
                     }
                     Some(Told::Stop) | None => break,
                 },
@@ -308,9 +322,13 @@ impl Drive {
                     let (transport, choice) = (self.parts.transport.clone(), RelayChoice::new(url.clone()));
                     tokio::spawn(async move { transport.use_relay(&choice).await });
                 }
+                self.supernode = SupernodeState::Connected;
                 self.input(Input::DirectoryUp);
             }
-            DirectoryEvent::Down => self.input(Input::DirectoryDown),
+            DirectoryEvent::Down => {
+                self.supernode = SupernodeState::Away;
+                self.input(Input::DirectoryDown);
+            }
             DirectoryEvent::Found { swarm, holders, again } => self.found(swarm, holders, again),
             DirectoryEvent::PolicyChanged { sequence } => {
                 tracing::debug!(sequence, "the provider's policy changed");

@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::board::Board;
 use super::counts::Counts;
-use super::drive::{Glimpse, NodeInput, Told};
+use super::drive::{Glimpse, NodeInput, SupernodeState, Told};
 use super::reads::Reading;
 use super::shelf::{Memory, Shelf, SiteError};
 use super::titles::{File, Title, swarm_of};
@@ -60,6 +60,8 @@ struct Shown {
 /// How a node is doing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NodeStatus {
+    /// Whether others can be found.
+    pub supernode: SupernodeState,
     /// Connected peers.
     pub peers: usize,
     /// Bytes in the cache.
@@ -228,6 +230,7 @@ impl NodeLibrary {
         let (from_cache, from_peers, from_origin) = counts.delivered();
         let (stalls, plays) = counts.stalls_of_plays();
         NodeStatus {
+            supernode: glimpse.supernode,
             peers: glimpse.peers,
             held_bytes: glimpse.held_bytes,
             from_cache,
@@ -311,6 +314,10 @@ impl Library for NodeLibrary {
         let state = self.state().await;
         serde_json::json!({
             "provider": { "key": self.0.shelf.key, "name": self.provider_name(), "site": self.0.shelf.site.as_str() },
+            "supernode": match state.supernode {
+                SupernodeState::Connected => "connected",
+                SupernodeState::Away => "away",
+            },
             "peers": state.peers,
             "cache_bytes": state.held_bytes,
             "delivered_bytes": {

@@ -41,6 +41,7 @@ use crate::origin::OriginClient;
 use crate::store::{Store, StoreError, default_budget};
 use crate::transport::{BindError, Transport, TransportConfig};
 
+pub use drive::SupernodeState;
 pub use library::{NodeLibrary, NodeStatus};
 pub use shelf::{Pinned, SiteError};
 pub use state::StateError;

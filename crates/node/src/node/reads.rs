@@ -72,7 +72,7 @@ impl Reading {
                 Ok(bytes) => return Ok(bytes),
                 Err(StoreError::NotHeld { .. }) => {
                     if self.board.is_stuck(self.read) {
-                        return Err(ReadError::Refused { why: self.nobody() });
+                        return Err(self.gave_up());
                     }
                     timeout(self.patience, ring).await.map_err(|_| self.gave_up())?;
                 }

@@ -25,7 +25,7 @@ const MAX_DOCUMENT: usize = 8 * 1024 * 1024;
 #[derive(Debug, thiserror::Error)]
 pub enum SiteError {
     /// The site does not answer, and nothing is remembered of it.
-    #[error("{site} cannot be reached, and nothing of it was seen before: {source}")]
+    #[error("{source}. Nothing of it is remembered from before")]
     Unreachable {
         /// The site.
         site: String,
