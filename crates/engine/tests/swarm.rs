@@ -361,6 +361,32 @@ fn a_player_that_reads_ahead_waits_for_a_silent_peer_only_until_it_is_settled() 
     assert_ne!(bench.asked(), [], "the player was left waiting at block {fetched}");
 }
 
+#[test]
+fn what_an_old_read_has_ahead_is_not_urgent_after_a_jump() {
+    let mut bench = Bench::new(settings());
+    let peer = bench.peer(2, Nearness::Isp);
+    bench.play(1, 0);
+    for (request, _, blocks) in bench.asked() {
+        bench.finish(request, blocks);
+    }
+    bench.input(Input::Progress { read: ReadId(1), to: 4 * BLOCK });
+    // Players look at the end of a file, and close the first read only after that.
+    bench.play(2, 500 * BLOCK);
+    bench.take();
+    bench.has(peer, all());
+    let asked = bench.take().into_iter().filter_map(|output| match output {
+        Output::Note(Note::Asked { blocks, due, .. }) if blocks.start < 500 => Some((blocks.start, due)),
+        _ => None,
+    });
+    let asked: Vec<(u32, Time)> = asked.collect();
+    assert!(!asked.is_empty());
+    for (start, due) in asked {
+        // 512 blocks play for a minute; a reader is given half of that.
+        let ahead = Span::from_millis(u64::from(start - 4) * 60_000 / 512 / 2);
+        assert!(due >= bench.now + ahead, "block {start} was wanted at once");
+    }
+}
+
 /// Reads that were said to be stuck since the last look.
 fn stuck(bench: &mut Bench) -> Vec<ReadId> {
     let out = bench.take().into_iter();

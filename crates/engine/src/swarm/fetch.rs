@@ -38,6 +38,8 @@ struct Pick {
     due: Time,
     starting: bool,
     reading: bool,
+    /// When a player that waits for the run's first byte has waited long enough for others to bring it.
+    patience_ends: Time,
     hedge: bool,
     swarm: SwarmId,
     /// Holders among connected peers: rarer goes first outside the stretch that is fetched in order.
@@ -124,6 +126,7 @@ impl Swarm {
             play: None,
             starting: false,
             reader: None,
+            stands: None,
         };
         if self.origin.failing() || self.plays.reads().all(|(_, read)| !self.plays.starting(read.play)) {
             for part in
@@ -200,6 +203,10 @@ impl Swarm {
                             starting: demand.starting && run.start < covering.start + START_RACE_BLOCKS,
                             reading: demand.reader.is_some()
                                 && run.start < covering.start + 2 * self.tuning.share_blocks,
+                            patience_ends: match demand.reader {
+                                Some(since) if run.start == covering.start => since + self.tuning.patience,
+                                Some(_) | None => Time::NEVER,
+                            },
                             hedge: self.runs.owing(demand.object, run) > 0,
                             swarm,
                             holders: self.peers.holders(demand.object, run.start),
@@ -220,8 +227,7 @@ impl Swarm {
         if demand.starting && rest.start < first + START_RACE_BLOCKS {
             end = end.min(first + START_RACE_BLOCKS);
         }
-        let Some(play) = demand.play else { return (BlockRange::new(rest.start, end), Time::NEVER) };
-        let due = self.plays.due(play, demand.media_of(rest.start));
+        let due = demand.due(&self.plays, rest.start);
         // A player that reads here expects bytes within a time that grows with how far ahead it reads.
         let due = match demand.reader {
             Some(since) if rest.start < first + 2 * unit => due.min(since + due.since(since).over(2)),
@@ -253,6 +259,7 @@ impl Swarm {
             due: pick.due,
             starting: pick.starting,
             reading: pick.reading,
+            patience_ends: pick.patience_ends,
             hedge: pick.hedge,
             crowd: self.crowd(pick.object, pick.blocks, pick.holders, pick.due, pick.swarm),
             offers: &offers,

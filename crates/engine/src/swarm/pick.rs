@@ -48,6 +48,9 @@ pub(super) struct Question<'a> {
     pub(super) starting: bool,
     /// A player reads right here and waits for these bytes, whenever they play.
     pub(super) reading: bool,
+    /// When a player that waits for the run's first byte has waited long enough for others to bring it: a seek
+    /// waits behind it, however far ahead of the playhead it reads.
+    pub(super) patience_ends: Time,
     /// A source asked for it earlier looks late.
     pub(super) hedge: bool,
     pub(super) crowd: Crowd,
@@ -139,8 +142,8 @@ fn origin_from(tuning: &Tuning, q: &Question<'_>, origin: OriginOffer) -> (Time,
         Crowd::Nobody if q.reading => (q.now, Why::Deadline),
         Crowd::Nobody => ((q.due - tuning.lone_lead).min(last_moment.0), Why::Deadline),
         // What is known by then may let the origin be asked at once.
-        Crowd::Unknown(until) => (last_moment.0.min(until), last_moment.1),
-        Crowd::Held | Crowd::TheirsToBring => last_moment,
+        Crowd::Unknown(until) => (last_moment.0.min(until).min(q.patience_ends), last_moment.1),
+        Crowd::Held | Crowd::TheirsToBring => (last_moment.0.min(q.patience_ends), last_moment.1),
     }
 }
 
@@ -157,9 +160,37 @@ mod tests {
     fn ask(due_secs: u64, crowd: Crowd, offers: &[Offer], origin_millis: Option<u64>) -> Choice {
         let origin = origin_millis.map(|ms| OriginOffer { takes: Span::from_millis(ms), ready: true });
         let due = if due_secs == 0 { Time::NEVER } else { NOW + Span::from_secs(due_secs) };
-        let q =
-            Question { now: NOW, due, starting: false, reading: false, hedge: false, crowd, offers, origin };
+        let q = question(due, crowd, offers, origin);
         NearFirst.choose(&Tuning::default(), &q)
+    }
+
+    fn question(due: Time, crowd: Crowd, offers: &[Offer], origin: Option<OriginOffer>) -> Question<'_> {
+        Question {
+            now: NOW,
+            due,
+            starting: false,
+            reading: false,
+            patience_ends: Time::NEVER,
+            hedge: false,
+            crowd,
+            offers,
+            origin,
+        }
+    }
+
+    #[test]
+    fn a_player_that_waits_is_patient_for_a_while_however_far_ahead_it_reads() {
+        let origin = Some(OriginOffer { takes: Span::from_millis(80), ready: true });
+        let (due, ends) = (NOW + Span::from_secs(40), NOW + Span::from_millis(300));
+        let settles = NOW + Span::from_secs(1);
+        for crowd in [Crowd::TheirsToBring, Crowd::Held, Crowd::Unknown(settles)] {
+            let waits = |patience_ends| {
+                let q = Question { reading: true, patience_ends, ..question(due, crowd, &[], origin) };
+                NearFirst.choose(&Tuning::default(), &q)
+            };
+            assert_eq!(waits(ends), Choice::Wait(ends), "{crowd:?}");
+            assert_eq!(waits(NOW), Choice::Origin(Why::Deadline), "{crowd:?}");
+        }
     }
 
     #[test]
@@ -197,6 +228,7 @@ mod tests {
             due: NOW,
             starting: true,
             reading: true,
+            patience_ends: NOW,
             hedge: false,
             crowd: Crowd::Unknown(NOW + Span::from_secs(1)),
             offers,

@@ -60,7 +60,7 @@ struct Mark {
 
 /// A moment at which title time `media` plays.
 #[derive(Clone, Copy, Debug)]
-struct Clock {
+pub(super) struct Clock {
     at: Time,
     media: Span,
 }
@@ -290,8 +290,11 @@ pub(super) struct Demand {
     pub(super) play: Option<PlayId>,
     /// Whether the play waits for these bytes to start.
     pub(super) starting: bool,
-    /// Where the player reads, if it does read here: media time of its position and since when it waits.
+    /// Since when the player waits here, if it does read here.
     pub(super) reader: Option<Time>,
+    /// Where the read stands in title time, and since when: media that lies further on cannot be needed sooner
+    /// than it takes to play what lies between.
+    pub(super) stands: Option<Clock>,
 }
 
 impl Demand {
@@ -299,8 +302,17 @@ impl Demand {
         self.part.size
     }
 
+    /// When a block is due, by the clock of the play and by where the read stands. A player that jumps opens
+    /// one read before it closes another: what the old one has ahead of it lies behind the clock, and is not
+    /// wanted at once for that.
+    pub(super) fn due(&self, plays: &Plays, block: u32) -> Time {
+        let media = self.media_of(block);
+        let reached = self.stands.map_or(Time::ZERO, |stands| stands.due(media));
+        self.play.map_or(Time::NEVER, |play| plays.due(play, media).max(reached))
+    }
+
     /// Title time of a block's first byte.
-    pub(super) fn media_of(&self, block: u32) -> Span {
+    fn media_of(&self, block: u32) -> Span {
         self.part.media_at((u64::from(block) * BLOCK_SIZE).max(self.bytes.start))
     }
 }
@@ -316,6 +328,8 @@ pub(super) fn demands<'t>(
     for read in plays.reads.values().chain(tails) {
         let Some(track) = track(read.rendition) else { continue };
         let starting = plays.starting(read.play);
+        let Some(stood) = track.parts.get(read.part as usize) else { continue };
+        let stands = Some(Clock { at: read.since, media: stood.media_at(read.at) });
         let mut left = window;
         let mut at = read.at;
         for (number, part) in (0u32..).zip(&track.parts).skip(read.part as usize) {
@@ -330,6 +344,7 @@ pub(super) fn demands<'t>(
                     play: Some(read.play),
                     starting: starting && here,
                     reader: (here && read.at < read.bytes.end).then_some(read.since),
+                    stands,
                 });
             }
             left = left.less((part.start + part.length).less(part.media_at(at)));

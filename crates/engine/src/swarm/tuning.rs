@@ -12,6 +12,9 @@ pub struct Tuning {
     pub lone_lead: Span,
     /// Media ahead of a playhead below which the origin is asked even though peers may still bring it.
     pub crowd_lead: Span,
+    /// How long a player waits in a read for what others are to bring, before the origin is asked. Some players
+    /// (ffmpeg's) cannot seek while they wait: this much a seek takes longer at most.
+    pub patience: Span,
     /// A run is expected to make it when it beats its deadline by this.
     pub margin: Span,
     /// A source that sent nothing for this long, and four round trips, is late.
@@ -38,6 +41,7 @@ impl Default for Tuning {
             window: Span::from_secs(60),
             lone_lead: Span::from_secs(20),
             crowd_lead: Span::from_secs(6),
+            patience: Span::from_millis(400),
             margin: Span::from_millis(700),
             silence: Span::from_millis(1_200),
             in_order: Span::from_secs(10),
