@@ -1,5 +1,5 @@
 //! The live table: who plays what, how far, and where the bytes come from. Rendering is a function of what is
-//! shown and of the terminal; drawing in place is [`Terminal`](terminal::Terminal)'s.
+//! shown and of the terminal; drawing in place is [`Terminal`]'s.
 
 mod terminal;
 #[cfg(test)]
