@@ -1,0 +1,1 @@
+"""One module for each benchmark; its name with dashes is what `lab/run` calls it."""

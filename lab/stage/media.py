@@ -1,0 +1,66 @@
+"""Films and files to deliver, made once and kept outside of the repository."""
+
+import os
+import shutil
+from pathlib import Path
+
+from .processes import Failed, run
+
+SEGMENT_SECONDS = 4
+
+
+def store():
+    """Where made media is kept."""
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    folder = Path(os.environ.get("NEARCAST_LAB_MEDIA") or Path(home) / "nearcast-lab")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def film(mbit, seconds):
+    """A folder with an HLS film of one rendition in a single CMAF file, `mbit` Mbit/s over its whole length."""
+    folder = store() / f"film-{mbit:g}mbit-{seconds}s"
+    if (folder / "film.m3u8").exists():
+        return folder
+    making = folder.with_name(f"{folder.name}.{os.getpid()}")
+    shutil.rmtree(making, ignore_errors=True)
+    making.mkdir()
+    rate = f"{int(mbit * 1000 - 70)}k"
+    # Noise fills the rate; test pictures alone would need a tenth of it.
+    run([
+        "ffmpeg", "-v", "error", "-nostdin",
+        "-f", "lavfi", "-i", f"testsrc2=size=640x360:rate=24:duration={seconds},noise=alls=70:allf=t",
+        "-f", "lavfi", "-i", f"sine=frequency=440:duration={seconds}",
+        "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", str(24 * SEGMENT_SECONDS),
+        "-keyint_min", str(24 * SEGMENT_SECONDS), "-sc_threshold", "0",
+        "-b:v", rate, "-minrate", rate, "-maxrate", rate, "-bufsize", rate,
+        "-c:a", "aac", "-b:a", "64k",
+        "-f", "hls", "-hls_time", str(SEGMENT_SECONDS), "-hls_playlist_type", "vod",
+        "-hls_segment_type", "fmp4", "-hls_flags", "single_file", "-master_pl_name", "master.m3u8",
+        str(making / "film.m3u8"),
+    ])
+    os.rename(making, folder)
+    return folder
+
+
+def media_file(folder):
+    """The one media file of a film."""
+    files = sorted(folder.glob("*.m4s")) or sorted(folder.glob("*.mp4"))
+    if len(files) != 1:
+        raise Failed(f"{folder} does not hold one media file; remove it, and it is made again")
+    return files[0]
+
+
+def noise(mebibytes):
+    """A file of random bytes."""
+    path = store() / f"noise-{mebibytes:g}MiB.bin"
+    size = int(mebibytes * 1024 * 1024)
+    if path.exists() and path.stat().st_size == size:
+        return path
+    making = path.with_name(f"{path.name}.{os.getpid()}")
+    with open(making, "wb") as file:
+        for _ in range(size // 65536):
+            file.write(os.urandom(65536))
+        file.write(os.urandom(size % 65536))
+    os.rename(making, path)
+    return path
