@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import struct
 from pathlib import Path
 
 from .processes import Failed, run
@@ -62,5 +63,21 @@ def noise(mebibytes):
         for _ in range(size // 65536):
             file.write(os.urandom(65536))
         file.write(os.urandom(size % 65536))
+    os.rename(making, path)
+    return path
+
+
+def sound(size, number=0):
+    """A WAV file of noise, `size` bytes to within a few: any size, without an encoder's say in it."""
+    path = store() / f"noise-{size}-{number}.wav"
+    rate, header = 44100 * 4, 44
+    payload = (size - header) // 4 * 4
+    if path.exists() and path.stat().st_size == payload + header:
+        return path
+    making = path.with_name(f"{path.name}.{os.getpid()}")
+    with open(making, "wb") as file:
+        file.write(b"RIFF" + struct.pack("<I", payload + header - 8) + b"WAVEfmt ")
+        file.write(struct.pack("<IHHIIHH", 16, 1, 2, 44100, rate, 4, 16))
+        file.write(b"data" + struct.pack("<I", payload) + os.urandom(payload))
     os.rename(making, path)
     return path

@@ -98,10 +98,10 @@ class Node:
         title = self.ask("titles")[number]
         return f"http://{GATEWAY}/t/{title['id']}/{title['file']}"
 
-    def base(self, number=0):
-        """Address of a title's folder, and its id."""
-        title = self.ask("titles")[number]
-        return f"http://{GATEWAY}/t/{title['id']}/", title["id"]
+    def keep(self, title):
+        """Starts to keep a title whole. The program ends when all of it is held."""
+        line = [self.service.binary, "keep", title, "--wait", "--gateway", GATEWAY]
+        return self.service.processes.start(line, name="keep", host=self.host, environment=self.service.environment)
 
 
 def sources(nodes):

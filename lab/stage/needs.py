@@ -1,6 +1,5 @@
 """What a benchmark needs of the machine: programs, modules, the rights of root. Installs or names it."""
 
-import importlib.util
 import os
 import shutil
 import subprocess
@@ -18,6 +17,8 @@ PACKAGES = {
 }
 
 ROOT = "root"
+# Modules that Debian brings are those of Debian's own Python, whichever one runs the lab.
+PYTHON = "/usr/bin/python3"
 
 
 class Missing(Exception):
@@ -29,8 +30,8 @@ def present(need):
     if need == ROOT:
         return os.geteuid() == 0
     if need.startswith("python:"):
-        importlib.invalidate_caches()
-        return importlib.util.find_spec(need.split(":", 1)[1]) is not None
+        line = [PYTHON, "-c", f"import {need.split(':', 1)[1]}"]
+        return os.path.exists(PYTHON) and subprocess.run(line, capture_output=True).returncode == 0
     return shutil.which(need, path=search_path()) is not None
 
 
