@@ -24,6 +24,8 @@ pub(crate) struct Catalogue {
     objects: Vec<Object>,
     by_id: BTreeMap<ObjectId, ObjectIx>,
     popularity: Vec<u64>,
+    /// Objects of each title.
+    parts: u32,
 }
 
 /// One title with its one rendition.
@@ -61,6 +63,7 @@ impl Catalogue {
             objects: Vec::new(),
             by_id: BTreeMap::new(),
             popularity: fixed::zipf(spec.titles, spec.zipf.0, spec.zipf_shift),
+            parts: spec.parts,
         };
         for index in 0..spec.titles {
             let mut random = Random::stream(seed, Stream::Catalogue, index.into());
@@ -104,6 +107,32 @@ impl Catalogue {
     /// A title, drawn by popularity.
     pub(crate) fn pick(&self, random: &mut Random) -> u32 {
         u32::try_from(fixed::draw(random, &self.popularity)).unwrap_or(0)
+    }
+
+    /// How many titles are in each of ten groups that draw a tenth of the plays each, the most popular first.
+    pub(crate) fn popularity_groups(&self) -> Vec<u32> {
+        let sum = u128::from(self.popularity.last().copied().unwrap_or(0));
+        let mut groups = vec![0; 10];
+        let mut below = 0;
+        for upto in &self.popularity {
+            // A title that reaches over a border belongs where its middle is.
+            let middle = (u128::from(below) + u128::from(*upto)) / 2;
+            let group = usize::try_from(middle * 10 / sum.max(1)).unwrap_or(9).min(9);
+            groups[group] += 1;
+            below = *upto;
+        }
+        groups
+    }
+
+    /// The title that an object is the first part of.
+    pub(crate) fn title_begun_by(&self, object: ObjectIx) -> Option<u32> {
+        let title = object.0 / self.parts;
+        object.0.is_multiple_of(self.parts).then_some(title)
+    }
+
+    /// The title that an object belongs to.
+    pub(crate) fn title_of(&self, object: ObjectIx) -> u32 {
+        object.0 / self.parts
     }
 
     /// The object with this id, which nobody can name unless it was published.

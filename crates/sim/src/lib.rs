@@ -35,6 +35,7 @@ mod queue;
 mod random;
 mod scenario;
 mod seeds;
+mod series;
 mod store;
 mod table;
 mod trace;
@@ -42,7 +43,9 @@ mod world;
 
 pub use agent::{Policy, UnknownPolicy};
 pub use invariants::{Broken, Violation};
-pub use outcome::{Bytes, Outcome, PlayCounts, Quantiles, Stalls, Startup, Waste};
+pub use outcome::{
+    Bytes, HoldOut, OriginRequests, Outcome, PlayCounts, Popularity, Quantiles, Stalls, Startup, Step, Waste,
+};
 pub use scenario::{SHIPPED, Scenario, ScenarioError};
 pub use seeds::run_seeds;
 pub use table::table;

@@ -130,6 +130,8 @@ pub(crate) struct NodeCounts {
     /// Bytes that came and were bad.
     pub(crate) corrupt: u64,
     pub(crate) uploaded: u64,
+    /// Body bytes that the origin sent here.
+    pub(crate) origin_sent: u64,
     /// Never played nor served, thrown out.
     pub(crate) wasted: BySource,
     /// Handed to players, by the agent's own notes.

@@ -23,26 +23,55 @@ pub struct Outcome {
     pub events: u64,
     /// Simulated time in milliseconds.
     pub simulated_ms: u64,
-    /// Plays by how they ended.
+    /// Plays by how they ended, the hold-out's among them.
     pub plays: PlayCounts,
-    /// Bytes handed to players by where they had come from, as the world counts.
+    /// Bytes handed to players by where they had come from, as the world counts. The hold-out's are left out.
     pub bytes: Bytes,
-    /// The same by the agents' own notes.
+    /// The same by the agents' own notes, the hold-out's among them.
     pub noted: Bytes,
-    /// Body bytes the origin sent, aborted ones included.
+    /// Verified bytes that came over the network, by sender; the hold-out's are left out. None from the cache.
+    pub fetched: Bytes,
+    /// Body bytes the origin sent, aborted ones included; the hold-out's are left out.
     pub origin_sent: u64,
     /// The same over the size of all that was played of each title at least once.
     pub copies: f64,
-    /// 1 − origin bytes over bytes handed to players.
+    /// 1 − origin bytes over bytes handed to players, both without the hold-out's.
     pub offload: f64,
+    /// Share of the fetched bytes that crossed the border of an operator; those of the origin do.
+    pub cross_isp_share: f64,
+    /// Share of the bytes from peers that came from the same household or operator.
+    pub near_share: f64,
+    /// Listeners that take no part in sharing, to compare with.
+    pub hold_out: HoldOut,
+    /// The fixed client part of every start-up, in milliseconds: the same for every policy.
+    pub client_start_ms: u64,
+    /// Start-up of all plays with the fixed client part, in milliseconds.
+    pub startup_ms: Quantiles,
     /// Network part of the start-up, in milliseconds.
     pub network_startup_ms: Startup,
     /// Stalls.
     pub stalls: Stalls,
+    /// Media played, in milliseconds.
+    pub played_ms: u64,
+    /// Mean rate of the media played, in bits a second.
+    pub played_bitrate: u64,
     /// Bytes that came and were of no use.
     pub waste: Waste,
     /// Bytes sent to peers.
     pub uploaded: u64,
+    /// Bytes each listener sent to peers.
+    pub upload_per_listener: Quantiles,
+    /// Requests to the origin.
+    pub origin_requests: OriginRequests,
+    /// The highest rate of the origin over one step of the series, in bits a second.
+    pub peak_origin_rate: u64,
+    /// Length of a step of the series, in milliseconds.
+    pub step_ms: u64,
+    /// The evening in equal steps.
+    pub series: Vec<Step>,
+    /// Titles by popularity in ten groups that draw a tenth of the plays each, the most popular first. The
+    /// hold-out's plays are left out.
+    pub popularity: Vec<Popularity>,
     /// Messages between peers.
     pub control_messages: u64,
     /// Bad bytes that came, and were thrown away.
@@ -69,6 +98,8 @@ pub struct PlayCounts {
     pub open: u64,
     /// Among all, those that never started.
     pub never_started: u64,
+    /// Among all, those that were known when the play before them began.
+    pub predicted: u64,
 }
 
 /// Bytes by source.
@@ -86,7 +117,7 @@ pub struct Bytes {
     pub origin: u64,
 }
 
-/// Start-up times of three kinds of plays.
+/// Start-up times of four kinds of plays.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Startup {
     /// All plays.
@@ -95,6 +126,8 @@ pub struct Startup {
     pub uncached: Quantiles,
     /// Nothing in the cache, and not known before.
     pub cold: Quantiles,
+    /// Not known before, cached or not.
+    pub unpredicted: Quantiles,
 }
 
 /// Quantiles of some times.
@@ -108,14 +141,18 @@ pub struct Quantiles {
     pub p75: u64,
     /// Nine in ten are below.
     pub p90: u64,
+    /// Nineteen in twenty are below.
+    pub p95: u64,
     /// Ninety-nine in a hundred are below.
     pub p99: u64,
     /// The largest.
     pub max: u64,
+    /// Sum over count.
+    pub mean: u64,
 }
 
 /// Times the playhead stood still for more than 250 ms.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Stalls {
     /// How often, over all plays.
     pub count: u64,
@@ -123,17 +160,88 @@ pub struct Stalls {
     pub total_ms: u64,
     /// Share of started plays with at least one.
     pub stutter_share: f64,
+    /// The same of plays that were not known before.
+    pub unpredicted_share: f64,
+    /// Time stood still in each started play, in milliseconds.
+    pub per_play_ms: Quantiles,
     /// The same count by the agents' own notes.
     pub noted: u64,
 }
 
-/// Bytes that came and were of no use.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+/// Bytes that came and were of no use: never played nor served, or came twice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Waste {
-    /// From the origin: never played nor served, or came twice.
+    /// From the origin.
     pub origin: u64,
-    /// From peers: never played nor served, or came twice.
+    /// From peers.
     pub peers: u64,
+    /// Of the peers' bytes, those of the same household.
+    pub lan: u64,
+    /// Of the peers' bytes, those of the same operator.
+    pub isp: u64,
+    /// Of the peers' bytes, those from elsewhere.
+    pub other: u64,
+    /// Of all that came from the origin.
+    pub origin_share: f64,
+    /// Of all that came from peers.
+    pub peer_share: f64,
+}
+
+/// Requests to the origin.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct OriginRequests {
+    /// How many.
+    pub count: u64,
+    /// Bytes asked for in each, on average.
+    pub mean_bytes: u64,
+    /// Share of them that is about the most popular 21 % of titles (a figure that Spotify published).
+    pub top_share: f64,
+    /// Requests of a play that fetched something, on average.
+    pub per_play: f64,
+}
+
+/// Listeners that take no part in sharing.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct HoldOut {
+    /// How many.
+    pub listeners: u32,
+    /// Their plays.
+    pub plays: u64,
+    /// Bytes handed to their players.
+    pub bytes: Bytes,
+    /// Body bytes the origin sent them.
+    pub origin_sent: u64,
+    /// Network part of their start-ups, in milliseconds.
+    pub network_startup_ms: Quantiles,
+    /// Share of their started plays with a stall.
+    pub stutter_share: f64,
+}
+
+/// What happened in one step of the evening.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Step {
+    /// Where it begins, in seconds.
+    pub at_s: u64,
+    /// Bytes handed to players.
+    pub bytes: Bytes,
+    /// Body bytes the origin sent.
+    pub origin_sent: u64,
+    /// Plays asked for.
+    pub plays: u64,
+}
+
+/// Titles of similar popularity.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Popularity {
+    /// How many titles.
+    pub titles: u32,
+    /// Plays of them.
+    pub plays: u64,
+    /// Bytes handed to players.
+    pub bytes: Bytes,
+    /// Other nodes of the player's operator that were there and had something of the title when a play began,
+    /// on average over the plays.
+    pub holders: f64,
 }
 
 impl Quantiles {
@@ -149,8 +257,29 @@ impl Quantiles {
             p50: at(50),
             p75: at(75),
             p90: at(90),
+            p95: at(95),
             p99: at(99),
             max: times.last().copied().unwrap_or(0),
+            mean: times.iter().sum::<u64>() / (times.len() as u64).max(1),
+        }
+    }
+}
+
+impl Quantiles {
+    /// The same, each later by `millis`.
+    pub(crate) fn later(&self, millis: u64) -> Self {
+        if self.count == 0 {
+            return self.clone();
+        }
+        Self {
+            count: self.count,
+            p50: self.p50 + millis,
+            p75: self.p75 + millis,
+            p90: self.p90 + millis,
+            p95: self.p95 + millis,
+            p99: self.p99 + millis,
+            max: self.max + millis,
+            mean: self.mean + millis,
         }
     }
 }
@@ -162,6 +291,15 @@ impl From<BySource> for Bytes {
 }
 
 impl Bytes {
+    /// Adds another count.
+    pub(crate) fn add(&mut self, by: BySource) {
+        self.cache += by.cache;
+        self.lan += by.lan;
+        self.isp += by.isp;
+        self.other += by.other;
+        self.origin += by.origin;
+    }
+
     /// All of them.
     pub fn sum(&self) -> u64 {
         self.cache + self.lan + self.isp + self.other + self.origin

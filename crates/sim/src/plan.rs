@@ -28,6 +28,18 @@ pub(crate) struct Listener {
     pub(crate) plays: Vec<PlayPlan>,
 }
 
+impl Listener {
+    /// Whether it takes no part in sharing, to compare with.
+    pub(crate) fn holds_out(&self) -> bool {
+        self.settings.peers == PeerUse::HoldOut
+    }
+
+    /// Whether it may serve others.
+    pub(crate) fn serves(&self) -> bool {
+        self.settings.serves == Serves::Others && !self.holds_out()
+    }
+}
+
 /// How a node goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Departure {

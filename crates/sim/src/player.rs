@@ -81,6 +81,9 @@ pub(crate) struct PlayReport {
     /// What of the title was cached when it was asked for.
     pub(crate) cached: Cached,
     pub(crate) known_before: bool,
+    pub(crate) title: u32,
+    /// Other nodes of its operator that had something of the title when it was asked for.
+    pub(crate) holders: u32,
     pub(crate) end: PlayEnd,
 }
 

@@ -24,10 +24,31 @@ pub fn table(outcomes: &[Outcome]) -> String {
     row("network start-up p50 / p90 / p99", &|o| startup(&o.network_startup_ms.all));
     row("  not all in cache", &|o| startup(&o.network_startup_ms.uncached));
     row("  cold random", &|o| startup(&o.network_startup_ms.cold));
+    row("  not known before", &|o| startup(&o.network_startup_ms.unpredicted));
+    row("start-up p50 / p75 / p90 with the client's part", &|o| {
+        let q = &o.startup_ms;
+        format!("{} / {} / {} ms", q.p50, q.p75, q.p90)
+    });
     row("stalls (in plays)", &|o| {
         format!("{}, {} ms ({:.1} %)", o.stalls.count, o.stalls.total_ms, o.stalls.stutter_share * 100.0)
     });
-    row("waste origin / peers", &|o| format!("{} / {}", megabytes(o.waste.origin), megabytes(o.waste.peers)));
+    row("waste origin / peers", &|o| {
+        let percent = |share: f64| share * 100.0;
+        let waste = &o.waste;
+        format!("{:.1} % / {:.1} %", percent(waste.origin_share), percent(waste.peer_share))
+    });
+    row("peers' bytes from LAN or own ISP", &|o| format!("{:.1} %", o.near_share * 100.0));
+    row("crossed an ISP's border", &|o| format!("{:.1} %", o.cross_isp_share * 100.0));
+    row("upload per listener p50 / p90", &|o| {
+        let q = &o.upload_per_listener;
+        format!("{} / {}", megabytes(q.p50), megabytes(q.p90))
+    });
+    row("peak of the origin", &|o| {
+        format!("{}.{} Mbit/s", o.peak_origin_rate / 1_000_000, o.peak_origin_rate / 100_000 % 10)
+    });
+    row("origin requests (mean size)", &|o| {
+        format!("{} ({} kB)", o.origin_requests.count, o.origin_requests.mean_bytes / 1_000)
+    });
     row("bad bytes thrown away", &|o| megabytes(o.corrupt_bytes));
     row("events (per MB moved)", &|o| {
         format!("{} ({:.0})", o.events, ratio(o.events * 1_000_000, o.moved_bytes))

@@ -235,6 +235,10 @@ section! {
 section! {
     /// How players buffer.
     PlayerSpec {
+        /// Fixed part of every start-up that is not the network's: decoding, drawing, sound. The same for every
+        /// policy.
+        #[serde(deserialize_with = "de_span")]
+        client_start: Span = Span::ZERO,
         /// Media that must be there before it starts, and after a stall.
         #[serde(deserialize_with = "de_span")]
         start_after: Span = Span::from_millis(1_000),

@@ -61,8 +61,12 @@ impl World<'_> {
             Output::Evict { object, blocks } => {
                 let object = self.catalogue.find(object);
                 if let Some((object, node)) = object.zip(self.node(who)) {
+                    let there = node.store.blocks(object).is_some();
                     let waste = node.store.evict(object, blocks);
                     node.counts.wasted.add_all(waste);
+                    if there && node.store.blocks(object).is_none() {
+                        self.note_presence(who.node, object, false);
+                    }
                 }
             }
             Output::Note(note) => self.take_note(who, &note),

@@ -9,6 +9,7 @@ mod effects;
 mod nodes;
 mod outcome;
 mod plays;
+mod presence;
 mod supernode;
 mod transfers;
 mod watching;
@@ -23,6 +24,7 @@ use nearcast_engine::wire::PeerMessage;
 use nearcast_engine::{Nearness, Time, directory};
 
 use self::connections::Connection;
+use self::presence::Presence;
 use self::supernode::Supernode;
 use crate::agent::{Bounds, Maker, SimVerdict};
 use crate::arena::{Arena, Key};
@@ -36,6 +38,7 @@ use crate::plan::Audience;
 use crate::queue::Queue;
 use crate::random::{Random, Stream};
 use crate::scenario::{FaultKind, Scenario};
+use crate::series::Series;
 use crate::trace::{Side, Trace};
 
 /// Something that happens.
@@ -160,7 +163,11 @@ pub struct World<'m> {
     network: Network<Parcel>,
     connections: Arena<Connection>,
     origin_up: PipeIx,
-    origin_sent: u64,
+    /// Requests that reached the origin, by title.
+    origin_asked: Vec<u32>,
+    origin_asked_bytes: u64,
+    presence: Presence,
+    series: Series,
     /// Since when the origin serves, when it does.
     origin_back_at: Time,
     supernode: Supernode,
@@ -194,7 +201,6 @@ impl<'m> World<'m> {
             now: Time::ZERO,
             events: 0,
             queue: Queue::new(),
-            catalogue,
             audience,
             by_key,
             provider: ProviderKey(chance.bytes32()),
@@ -202,7 +208,10 @@ impl<'m> World<'m> {
             network,
             connections: Arena::new(),
             origin_up,
-            origin_sent: 0,
+            origin_asked: vec![0; catalogue.titles.len()],
+            origin_asked_bytes: 0,
+            presence: Presence::default(),
+            series: Series::new(scenario.length),
             origin_back_at: Time::ZERO,
             supernode: Supernode::new(seed),
             chance,
@@ -213,6 +222,7 @@ impl<'m> World<'m> {
             #[cfg(test)]
             blind: false,
             violation: None,
+            catalogue,
             scenario,
         };
         world.schedule_plan();

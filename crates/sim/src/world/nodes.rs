@@ -37,6 +37,7 @@ impl World<'_> {
             })
             .collect();
         let strikes = node.strikes.clone();
+        self.note_presence_of_all(index, true);
         for stored in stored {
             self.tell(who, Input::Stored(stored));
         }
@@ -64,6 +65,7 @@ impl World<'_> {
         }
         let (peers, session, origin) = (node.peers.clone(), node.session, node.origin);
         node.go_away();
+        self.note_presence_of_all(who.node, false);
         for peer in peers {
             let silent = match how {
                 Departure::Leaves => Span::ZERO,

@@ -1,8 +1,16 @@
 //! Adding up what came of a world.
 
+use std::collections::BTreeSet;
+
+use nearcast_engine::{Rate, Span};
+
 use super::World;
-use crate::node::NodeCounts;
-use crate::outcome::{Outcome, PlayCounts, Quantiles, Stalls, Startup, Waste, ratio};
+use crate::catalogue::Catalogue;
+use crate::node::{Node, NodeCounts};
+use crate::outcome::{
+    HoldOut, OriginRequests, Outcome, PlayCounts, Popularity, Quantiles, Stalls, Startup, Waste, ratio,
+};
+use crate::plan::Listener;
 use crate::player::{Cached, PlayEnd, PlayReport};
 use crate::store::BySource;
 
@@ -15,13 +23,20 @@ impl World<'_> {
                 node.plays.push(player.close(now, PlayEnd::Open));
             }
         }
-        let plays: Vec<&PlayReport> = self.nodes.iter().flat_map(|node| &node.plays).collect();
-        let mut handed = BySource::default();
-        plays.iter().for_each(|play| handed.add_all(play.bytes));
+        let (share, held_out): (Vec<_>, Vec<_>) =
+            self.nodes.iter().zip(&self.audience.listeners).partition(|(_, l)| !l.holds_out());
+        let plays: Vec<&PlayReport> = share.iter().flat_map(|(node, _)| &node.plays).collect();
+        let all: Vec<&PlayReport> = self.nodes.iter().flat_map(|node| &node.plays).collect();
+        let handed = handed(&plays);
+        let mut fetched = BySource::default();
+        share.iter().for_each(|(node, _)| fetched.add_all(node.counts.fetched));
         let mut noted = BySource::default();
         self.nodes.iter().for_each(|node| noted.add_all(node.counts.noted));
         let count = |of: fn(&NodeCounts) -> u64| self.nodes.iter().map(|node| of(&node.counts)).sum();
-        let played = self.played_once();
+        let origin_sent = share.iter().map(|(node, _)| node.counts.origin_sent).sum();
+        let network_startup_ms = startup(&plays);
+        let client_start_ms = self.scenario.player.client_start.millis();
+        let played = played(&self.catalogue, &plays);
         Outcome {
             simulated: true,
             scenario: self.scenario.name.clone(),
@@ -31,16 +46,30 @@ impl World<'_> {
             listeners: u32::try_from(self.nodes.len()).unwrap_or(u32::MAX),
             events: self.events,
             simulated_ms: now.micros() / 1_000,
-            plays: play_counts(&plays),
+            plays: play_counts(&all),
             bytes: handed.into(),
             noted: noted.into(),
-            origin_sent: self.origin_sent,
-            copies: ratio(self.origin_sent, played),
-            offload: 1.0 - ratio(self.origin_sent, handed.sum()),
-            network_startup_ms: startup(&plays),
+            fetched: fetched.into(),
+            origin_sent,
+            copies: ratio(origin_sent, self.played_once(&plays)),
+            offload: 1.0 - ratio(origin_sent, handed.sum()),
+            cross_isp_share: ratio(fetched.other + fetched.origin, fetched.sum()),
+            near_share: ratio(fetched.lan + fetched.isp, fetched.peers()),
+            hold_out: hold_out(&held_out),
+            client_start_ms,
+            startup_ms: network_startup_ms.all.later(client_start_ms),
+            network_startup_ms,
             stalls: stalls(&plays, count(|c| c.noted_stalls)),
-            waste: self.waste(),
+            played_ms: played.0.millis(),
+            played_bitrate: Rate::mean(played.1, played.0).bytes_per_sec().saturating_mul(8),
+            waste: self.waste(&fetched),
             uploaded: count(|c| c.uploaded),
+            upload_per_listener: Quantiles::of(self.nodes.iter().map(|node| node.counts.uploaded).collect()),
+            origin_requests: self.origin_requests(&plays),
+            peak_origin_rate: self.series.peak_origin_rate(),
+            step_ms: self.series.step().millis(),
+            series: self.series.steps(),
+            popularity: popularity(&self.catalogue, &plays),
             control_messages: count(|c| c.control_messages),
             corrupt_bytes: count(|c| c.corrupt),
             moved_bytes: self.moved.through,
@@ -49,31 +78,90 @@ impl World<'_> {
     }
 
     /// Bytes of the titles that somebody began to play.
-    fn played_once(&self) -> u64 {
-        let mut titles = vec![false; self.catalogue.titles.len()];
-        for (listener, node) in self.audience.listeners.iter().zip(&self.nodes) {
-            for play in listener.plays.iter().take(node.next_play) {
-                titles[play.title as usize] = true;
-            }
-        }
-        self.catalogue
-            .titles
-            .iter()
-            .zip(titles)
-            .filter(|(_, begun)| *begun)
-            .map(|(title, _)| title.bytes)
-            .sum()
+    fn played_once(&self, plays: &[&PlayReport]) -> u64 {
+        let begun: BTreeSet<u32> = plays.iter().map(|play| play.title).collect();
+        begun.into_iter().map(|title| self.catalogue.title(title).bytes).sum()
     }
 
-    fn waste(&self) -> Waste {
+    fn waste(&self, fetched: &BySource) -> Waste {
         let mut waste = BySource::default();
+        let mut late = BySource::default();
         for node in &self.nodes {
             waste.add_all(node.store.waste());
             waste.add_all(node.counts.wasted);
-            waste.add_all(node.counts.late);
+            late.add_all(node.counts.late);
         }
-        Waste { origin: waste.origin, peers: waste.peers() }
+        waste.add_all(late);
+        Waste {
+            origin: waste.origin,
+            peers: waste.peers(),
+            lan: waste.lan,
+            isp: waste.isp,
+            other: waste.other,
+            origin_share: ratio(waste.origin, fetched.origin + late.origin),
+            peer_share: ratio(waste.peers(), fetched.peers() + late.peers()),
+        }
     }
+
+    fn origin_requests(&self, plays: &[&PlayReport]) -> OriginRequests {
+        let asked = self.origin_asked.iter().map(|n| u64::from(*n));
+        let count = asked.clone().sum();
+        let top = asked.take((self.origin_asked.len() * 21).div_ceil(100)).sum();
+        let fetching = plays.iter().filter(|play| play.bytes.sum() > play.bytes.cache).count() as u64;
+        OriginRequests {
+            count,
+            mean_bytes: self.origin_asked_bytes.checked_div(count).unwrap_or(0),
+            top_share: ratio(top, count),
+            per_play: ratio(count, fetching),
+        }
+    }
+}
+
+fn handed(plays: &[&PlayReport]) -> BySource {
+    let mut handed = BySource::default();
+    plays.iter().for_each(|play| handed.add_all(play.bytes));
+    handed
+}
+
+/// Media played, and its bytes.
+fn played(catalogue: &Catalogue, plays: &[&PlayReport]) -> (Span, u64) {
+    plays.iter().fold((Span::ZERO, 0), |(span, bytes), play| {
+        (span + play.played, bytes + catalogue.title(play.title).bytes_at(play.played))
+    })
+}
+
+fn hold_out(nodes: &[(&Node, &Listener)]) -> HoldOut {
+    let plays: Vec<&PlayReport> = nodes.iter().flat_map(|(node, _)| &node.plays).collect();
+    HoldOut {
+        listeners: u32::try_from(nodes.len()).unwrap_or(u32::MAX),
+        plays: plays.len() as u64,
+        bytes: handed(&plays).into(),
+        origin_sent: nodes.iter().map(|(node, _)| node.counts.origin_sent).sum(),
+        network_startup_ms: startup(&plays).all,
+        stutter_share: stalls(&plays, 0).stutter_share,
+    }
+}
+
+fn popularity(catalogue: &Catalogue, plays: &[&PlayReport]) -> Vec<Popularity> {
+    let groups = catalogue.popularity_groups();
+    let mut told: Vec<Popularity> =
+        groups.iter().map(|titles| Popularity { titles: *titles, ..Popularity::default() }).collect();
+    let mut ends = Vec::new();
+    groups.iter().fold(0, |sum, titles| {
+        ends.push(sum + titles);
+        sum + titles
+    });
+    let mut holders = vec![0_u64; told.len()];
+    for play in plays {
+        let group = ends.partition_point(|end| *end <= play.title).min(told.len() - 1);
+        told[group].plays += 1;
+        told[group].bytes.add(play.bytes);
+        holders[group] += u64::from(play.holders);
+    }
+    for (group, holders) in told.iter_mut().zip(holders) {
+        group.holders = ratio(holders, group.plays);
+    }
+    told
 }
 
 fn play_counts(plays: &[&PlayReport]) -> PlayCounts {
@@ -81,6 +169,7 @@ fn play_counts(plays: &[&PlayReport]) -> PlayCounts {
     for play in plays {
         counts.asked += 1;
         counts.never_started += u64::from(play.started_after.is_none());
+        counts.predicted += u64::from(play.known_before);
         *match play.end {
             PlayEnd::Open => &mut counts.open,
             PlayEnd::Played => &mut counts.played,
@@ -100,16 +189,23 @@ fn startup(plays: &[&PlayReport]) -> Startup {
         all: of(|_| true),
         uncached: of(|play| play.cached != Cached::Everything),
         cold: of(|play| play.cached == Cached::Nothing && !play.known_before),
+        unpredicted: of(|play| !play.known_before),
     }
 }
 
 fn stalls(plays: &[&PlayReport], noted: u64) -> Stalls {
-    let started = plays.iter().filter(|play| play.started_after.is_some()).count() as u64;
-    let stuttered = plays.iter().filter(|play| play.stalls > 0).count() as u64;
+    let started: Vec<&&PlayReport> = plays.iter().filter(|play| play.started_after.is_some()).collect();
+    let share = |which: fn(&PlayReport) -> bool| {
+        let of = started.iter().filter(|play| which(play));
+        let stuttered = of.clone().filter(|play| play.stalls > 0).count() as u64;
+        ratio(stuttered, of.count() as u64)
+    };
     Stalls {
         count: plays.iter().map(|play| u64::from(play.stalls)).sum(),
         total_ms: plays.iter().map(|play| play.stalled_for.millis()).sum(),
-        stutter_share: ratio(stuttered, started),
+        stutter_share: share(|_| true),
+        unpredicted_share: share(|play| !play.known_before),
+        per_play_ms: Quantiles::of(started.iter().map(|play| play.stalled_for.millis()).collect()),
         noted,
     }
 }

@@ -10,7 +10,7 @@ use crate::invariants::Broken;
 use crate::node::{Ring, Who};
 use crate::plan::Act;
 use crate::player::{Cached, OpenRead, PlayEnd, PlayReport, Player, Want};
-use crate::store::Store;
+use crate::store::{BySource, Store};
 
 impl World<'_> {
     /// The listener starts the next title of the plan.
@@ -24,9 +24,16 @@ impl World<'_> {
         let index = node.next_play;
         let Some(next) = plan.plays.get(index) else { return };
         node.next_play += 1;
+        let object = catalogue.title(next.title).object_of(0);
+        let there = u32::from(plan.serves() && node.store.blocks(object).is_some());
+        let holders = self.presence.count(next.title, plan.place.isp) - there;
+        self.series.at(now).plays += 1;
+        let Some(node) = self.node(who) else { return };
         let report = PlayReport {
             cached: cached(&node.store, &catalogue, next.title),
             known_before: index > 0 && next.known_before,
+            title: next.title,
+            holders,
             ..PlayReport::default()
         };
         let play = PlayId(u64::try_from(index).unwrap_or(0));
@@ -123,9 +130,11 @@ impl World<'_> {
             return false;
         }
         let bytes = ByteRange::new(from - base, end - base);
+        let mut taken = BySource::default();
         for (source, count) in sources_of(&node.store, object, size, bytes) {
-            player.report.bytes.add(source, count);
+            taken.add(source, count);
         }
+        player.report.bytes.add_all(taken);
         let blocks = size.covering(bytes);
         let unfinished = u32::from(bytes.end < size.bytes_of(blocks).end);
         node.store.note_play(object, blocks, unfinished);
@@ -136,6 +145,7 @@ impl World<'_> {
             self.observe(who, &|| format!("the player stood still for {} ms", stood.millis()));
         }
         let ended = end == open.end;
+        self.series.at(now).bytes.add(taken);
         if let Some(player) = self.node(who).and_then(|node| node.player.as_mut()).filter(|_| ended) {
             player.read = None;
         }

@@ -56,6 +56,7 @@ impl World<'_> {
             return self.queue.push(at, Event::OriginFailed(who, request));
         }
         let corrupt = self.fails(FaultKind::OriginCorrupt);
+        let catalogue = self.catalogue.clone();
         let Some(node) = self.node(who) else { return };
         let Some((object, size, blocks)) = node.coming.get(&request).map(|c| (c.object, c.size, c.blocks))
         else {
@@ -64,6 +65,8 @@ impl World<'_> {
         let Some(line) = node.origin else {
             return self.queue.push(now, Event::OriginFailed(who, request));
         };
+        self.origin_asked[catalogue.title_of(object) as usize] += 1;
+        self.origin_asked_bytes += len_of(size, blocks);
         let bad = corrupt.then(|| self.pick_block(blocks));
         let content = self.published(object, blocks);
         let load = Rc::new(self.spoil(Load { bad, content }, blocks));
@@ -160,7 +163,8 @@ impl World<'_> {
         let Some(chunk) = self.network.left(self.now, pipe) else { return };
         self.moved.sent += chunk.bytes;
         let Sender::Peer { who, upload, near, .. } = chunk.parcel.from else {
-            self.origin_sent += chunk.bytes;
+            self.nodes[chunk.parcel.to.node as usize].counts.origin_sent += chunk.bytes;
+            self.series.at(self.now).origin_sent += chunk.bytes;
             return;
         };
         let (now, ceiling) = (self.now, self.audience.listeners[who.node as usize].settings.upload_limit);
@@ -277,9 +281,13 @@ impl World<'_> {
         let size = catalogue.object(object).size;
         let Some(node) = self.node(who) else { return false };
         let bytes = node.store.bytes();
+        let begins = node.store.blocks(object).is_none();
         node.store.keep(object, size, blocks, source);
         node.counts.fetched.add(source, node.store.bytes() - bytes);
         node.counts.late.add(source, len_of(size, blocks) - (node.store.bytes() - bytes));
+        if begins {
+            self.note_presence(who.node, object, true);
+        }
         let Some(content) = &catalogue.object(object).content else { return true };
         for block in blocks.iter() {
             let Some(bytes) = chunk.parcel.load.content.get((block - chunk.parcel.first) as usize) else {
