@@ -8,6 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, bail, ensure};
 use nearcast_content::{Link, ProviderKey, UnixTime, WebUrl};
+use nearcast_node::dashboard::{self, DASHBOARD_PATH, Token};
 use nearcast_node::http::{ConnectionLimits, Uplink};
 use nearcast_node::origin_server::{
     Folder, OriginOptions, OriginServer, Published, front_page, kind_of, watch_policy,
@@ -92,8 +93,15 @@ async fn serve(
     };
     let (router, supernode) = supernode::router(config)?;
     tokio::spawn(watch_policy(site.clone(), provider, supernode.clone(), stop.clone()));
-    let link = announce(args, server.address(), provider)?;
-    let router = router.merge(front_page(&site, &link));
+    let token = Token::draw().context("the operating system gives no random bytes")?;
+    let link = announce(args, server.address(), provider, &token)?;
+    let sources = dashboard::Sources {
+        origin: server.metrics().clone(),
+        titles: server.asked().clone(),
+        supernode: supernode.clone(),
+    };
+    let router =
+        router.merge(front_page(&site, &link)).merge(dashboard::router(sources, token, stop.clone()));
     let running = tokio::spawn(server.run(router, Arc::new(registry), stop.clone()));
     stop.cancelled().await;
     supernode.close();
@@ -105,20 +113,30 @@ async fn serve(
 }
 
 /// Says where listeners find this. Answers with the link.
-fn announce(args: &ServeArgs, address: SocketAddr, provider: ProviderKey) -> anyhow::Result<Link> {
+fn announce(
+    args: &ServeArgs,
+    address: SocketAddr,
+    provider: ProviderKey,
+    token: &Token,
+) -> anyhow::Result<Link> {
     let own = || format!("http://{}/", reachable(address)).parse();
     let url: WebUrl = match &args.url {
         Some(url) => url.clone().folder(),
         None => own().context("the address makes no URL")?,
     };
     let link = Link { site: url.clone(), provider: Some(provider), title: None };
+    let dashboard = format!("{}{}{}", url, DASHBOARD_PATH.trim_start_matches('/'), token.fragment());
     if args.json {
-        let ready = json!({ "url": url.as_str(), "link": link.to_string(), "provider": provider });
+        let ready = json!({
+            "url": url.as_str(), "link": link.to_string(), "provider": provider, "dashboard": dashboard,
+        });
         shell::say(&ready.to_string())?;
         return Ok(link);
     }
     shell::say(&format!("Serving {}", args.site.display()))?;
+    shell::say(&format!("  player:         {url}"))?;
     shell::say(&format!("  listeners run:  nearcast node '{link}'"))?;
+    shell::say(&format!("  dashboard:      {dashboard}"))?;
     shell::say(&format!("  metrics:        {url}metrics"))?;
     shell::say("Stop with Ctrl-C.")?;
     Ok(link)

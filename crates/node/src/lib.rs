@@ -1,5 +1,6 @@
 //! The native shell: transport, store, origin, gateway, supernode.
 
+pub mod dashboard;
 pub mod directory_client;
 pub mod gateway;
 pub mod http;
@@ -8,6 +9,7 @@ pub mod metrics;
 pub mod node;
 pub mod origin;
 pub mod origin_server;
+pub mod page;
 pub mod publish;
 pub mod relay;
 pub mod settings;

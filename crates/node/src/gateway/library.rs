@@ -15,6 +15,15 @@ pub trait Library: Send + Sync + 'static {
     /// All titles, in the order of the catalogue.
     fn titles(&self) -> impl Future<Output = Vec<TitleSummary>> + Send;
 
+    /// What is needed to play a title.
+    ///
+    /// # Errors
+    /// When there is no such title, or it cannot be told at present.
+    fn about(&self, title: &TitleId) -> impl Future<Output = Result<TitleAbout, LookupError>> + Send;
+
+    /// What is likely to be played next, likeliest first. The last word counts.
+    fn upcoming(&self, titles: Vec<TitleId>);
+
     /// What `file`, a path below the title's folder as a playlist spells it, stands for.
     ///
     /// # Errors
@@ -54,6 +63,8 @@ pub struct TitleSummary {
     pub album: Option<String>,
     /// Its number in the album.
     pub track: Option<u32>,
+    /// Which disc of the album.
+    pub disc: Option<u32>,
     /// How long it plays, in milliseconds.
     pub duration_ms: u64,
     /// To be heard or seen.
@@ -63,8 +74,38 @@ pub struct TitleSummary {
     pub file: String,
     /// A file that browsers play without a script, where there is one.
     pub whole: Option<String>,
+    /// The file of its cover or poster.
+    pub art: Option<String>,
     /// Thousandths of it that the cache holds.
     pub cached_permille: u16,
+}
+
+/// What is needed to play a title. The texts are the provider's and may hold anything.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TitleAbout {
+    /// Which title.
+    pub id: TitleId,
+    /// The file that players open: a master playlist, or the media itself.
+    pub file: Option<String>,
+    /// A file that browsers play without a script, where there is one.
+    pub whole: Option<String>,
+    /// When it came out.
+    pub year: Option<u32>,
+    /// Subtitles, chapters and pictures.
+    pub documents: Vec<ListedFile>,
+}
+
+/// A file beside a title's media.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ListedFile {
+    /// What for, as the manifest spells it.
+    pub role: &'static str,
+    /// In which language, as in BCP 47.
+    pub language: Option<String>,
+    /// What people read in a menu.
+    pub label: Option<String>,
+    /// Its path below the title's folder.
+    pub file: String,
 }
 
 fn as_text<S: serde::Serializer>(kind: &MediaKind, s: S) -> Result<S::Ok, S::Error> {

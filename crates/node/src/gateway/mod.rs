@@ -6,7 +6,7 @@
 
 mod guard;
 mod library;
-mod page;
+mod plain;
 mod plays;
 mod serve;
 #[cfg(test)]
@@ -17,19 +17,24 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::middleware;
-use axum::routing::get;
+use axum::routing::{get, post};
 use prometheus_client::registry::Registry;
 use tokio_util::sync::CancellationToken;
 
 use crate::http::{ConnectionLimits, HttpMetrics, Server};
-use crate::metrics;
+use crate::{metrics, page};
 
 pub use library::{
-    BodyStream, Document, Library, LookupError, Media, ReadError, ReadRequest, Resolved, TitleSummary,
+    BodyStream, Document, Library, ListedFile, LookupError, Media, ReadError, ReadRequest, Resolved,
+    TitleAbout, TitleSummary,
 };
 pub use plays::{PlayKey, Plays};
+
+/// Most that a page sends at once: the names of a few titles.
+const TOLD_BYTES: usize = 16 * 1024;
 
 /// Why a gateway does not start.
 #[derive(Debug, thiserror::Error)]
@@ -80,7 +85,7 @@ impl Gateway {
         self.server.metrics()
     }
 
-    /// Serves `library` until `shutdown`. `mounted` holds routes of others (a player page), without a fallback of
+    /// Serves `library` until `shutdown`. `mounted` holds routes of others, without a fallback of
     /// its own; `registry` is shown at `/metrics`.
     pub async fn run<L: Library>(
         self,
@@ -90,14 +95,18 @@ impl Gateway {
         shutdown: CancellationToken,
     ) {
         let router = Router::new()
-            .route("/", get(page::index::<L>))
-            .route(page::STYLE_PATH, get(page::style))
-            .route("/titles", get(page::titles::<L>))
-            .route("/status", get(page::status::<L>))
+            .route(plain::LIST_PATH, get(plain::index::<L>))
+            .route(plain::STYLE_PATH, get(plain::style))
+            .route("/titles", get(plain::titles::<L>))
+            .route("/titles/{title}", get(plain::title::<L>))
+            .route("/upcoming", post(plain::upcoming::<L>).layer(DefaultBodyLimit::max(TOLD_BYTES)))
+            .route("/status", get(plain::status::<L>))
             .route("/metrics", get(async move || metrics::page(&registry)))
             .route("/t/{title}/{*file}", get(serve::file::<L>))
             .fallback(async || (StatusCode::NOT_FOUND, "there is nothing here; the titles are at /\n"))
             .with_state(serve::Desk::new(library, shutdown.clone()))
+            .merge(page::player("/", page::Before::Gateway))
+            .merge(page::assets())
             .merge(mounted)
             .layer(middleware::from_fn_with_state(guard::Guard::new(self.address), guard::check));
         self.server.run(router, shutdown).await;

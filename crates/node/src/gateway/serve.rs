@@ -193,7 +193,7 @@ fn dress(mut response: Response, kind: BodyKind) -> Response {
     response
 }
 
-fn lookup_failed(error: &LookupError) -> Response {
+pub(super) fn lookup_failed(error: &LookupError) -> Response {
     let why = format!("{error}\n");
     match error {
         LookupError::Absent => (StatusCode::NOT_FOUND, why).into_response(),

@@ -29,6 +29,7 @@ struct Shelf {
     closed: Arc<AtomicU64>,
     plays: Mutex<Vec<PlayId>>,
     stopped: Mutex<Vec<PlayId>>,
+    upcoming: Mutex<Vec<Vec<TitleId>>>,
 }
 
 /// Counts a read that ended.
@@ -85,12 +86,32 @@ impl Library for Shelf {
             artist: None,
             album: None,
             track: Some(1),
+            disc: None,
+            art: None,
             duration_ms: 1000,
             kind: MediaKind::Music,
             file: "a b.opus".to_owned(),
             whole: None,
             cached_permille: 0,
         }]
+    }
+
+    async fn about(&self, title: &TitleId) -> Result<TitleAbout, LookupError> {
+        match title.as_str() {
+            "song" => Ok(TitleAbout {
+                id: title.clone(),
+                file: Some("a b.opus".to_owned()),
+                whole: Some("a b.opus".to_owned()),
+                year: None,
+                documents: Vec::new(),
+            }),
+            "withdrawn" => Err(LookupError::Withdrawn),
+            _ => Err(LookupError::Absent),
+        }
+    }
+
+    fn upcoming(&self, titles: Vec<TitleId>) {
+        self.upcoming.lock().expect("no panic").push(titles);
     }
 
     async fn resolve(&self, title: &TitleId, file: &str) -> Result<Resolved, LookupError> {
@@ -339,16 +360,61 @@ async fn other_pages_and_rebound_names_are_refused() {
 #[tokio::test]
 async fn people_and_programs_find_their_way() {
     let running = start().await;
-    let page = running.get("").await;
+    let player = running.get("").await;
+    let policy = player.headers()[CONTENT_SECURITY_POLICY].to_str().expect("text").to_owned();
+    assert!(policy.contains("script-src 'self'") && !policy.contains("unsafe"), "{policy}");
+    assert!(
+        player.text().await.expect("a body").contains("content=\"gateway\""),
+        "it stands before a gateway"
+    );
+    let page = running.get("plain").await;
     let policy = page.headers()[CONTENT_SECURITY_POLICY].to_str().expect("text").to_owned();
     assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
     let text = page.text().await.expect("a body");
     assert!(text.contains("A &lt;song&gt;") && text.contains("/t/song/a%20b.opus"), "{text}");
-    assert_eq!(running.get("page.css").await.headers()[CONTENT_TYPE], "text/css; charset=utf-8");
+    assert_eq!(running.get("plain.css").await.headers()[CONTENT_TYPE], "text/css; charset=utf-8");
     assert_eq!(running.get("status").await.text().await.expect("a body"), "{\"peers\":3}");
     let titles = running.get("titles").await.text().await.expect("a body");
     assert!(titles.contains("\"kind\":\"music\""), "{titles}");
     assert!(running.get("metrics").await.text().await.expect("a body").ends_with("# EOF\n"));
+}
+
+#[tokio::test]
+async fn a_page_finds_what_it_needs_to_play() {
+    let running = start().await;
+    let about: serde_json::Value = running.get("titles/song").await.json().await.expect("JSON");
+    assert_eq!(about["whole"], "a b.opus");
+    for (path, status) in [("titles/absent", 404), ("titles/NO%20ID", 404), ("titles/withdrawn", 410)] {
+        assert_eq!(running.get(path).await.status(), status, "{path}");
+    }
+}
+
+/// The queue is taken from the own page and from programs, and from nothing that another page can make a browser send.
+#[tokio::test]
+async fn the_queue_is_taken_from_the_own_page_alone() {
+    let running = start().await;
+    let own = format!("http://{}", running.address);
+    let post = async |origin: Option<&str>, kind: &str, body: String| {
+        let request = client().post(running.url("upcoming")).header(CONTENT_TYPE, kind).body(body);
+        let request = origin.into_iter().fold(request, |request, origin| request.header(ORIGIN, origin));
+        request.send().await.expect("an answer").status().as_u16()
+    };
+    let body = || json!({ "titles": ["song", "film"] }).to_string();
+    assert_eq!(post(Some("http://evil.example"), "application/json", body()).await, 403);
+    assert_eq!(post(Some("null"), "text/plain", body()).await, 403);
+    assert_eq!(post(Some(&own), "text/plain", body()).await, 415);
+    assert_eq!(
+        post(Some(&own), "application/json", json!({ "titles": ["NOT A TITLE"] }).to_string()).await,
+        422
+    );
+    let long = json!({ "titles": vec!["song"; 10_000] }).to_string();
+    assert_eq!(post(Some(&own), "application/json", long).await, 413);
+    assert!(running.shelf.upcoming.lock().expect("no panic").is_empty(), "none of these was taken");
+    assert_eq!(post(Some(&own), "application/json", body()).await, 204);
+    assert_eq!(post(None, "application/json", json!({ "titles": vec!["song"; 100] }).to_string()).await, 204);
+    let told = running.shelf.upcoming.lock().expect("no panic").clone();
+    assert_eq!(told[0], ["song", "film"].map(|t| t.parse().expect("a title")));
+    assert_eq!(told[1].len(), 16, "more than that is nobody's next");
 }
 
 #[tokio::test]

@@ -78,6 +78,8 @@ struct RequestLabel {
 #[derive(Clone, Debug, Default)]
 pub struct HttpMetrics {
     requests: Family<RequestLabel, Counter>,
+    /// The sum of `requests`, which a family does not tell.
+    requested: Counter,
     body_bytes: Family<KindLabel, Counter>,
     sent_bytes: Counter,
     in_flight: Gauge,
@@ -119,6 +121,11 @@ impl HttpMetrics {
         self.sent_bytes.get()
     }
 
+    /// Requests answered so far.
+    pub fn requests(&self) -> u64 {
+        self.requested.get()
+    }
+
     /// Responses decided but not fully sent.
     pub fn in_flight(&self) -> i64 {
         self.in_flight.get()
@@ -131,6 +138,7 @@ impl HttpMetrics {
 
     pub(super) fn count_request(&self, kind: BodyKind, status: u16) {
         self.requests.get_or_create(&RequestLabel { kind, status }).inc();
+        self.requested.inc();
     }
 
     pub(super) fn body_counter(&self, kind: BodyKind) -> Counter {

@@ -135,6 +135,11 @@ impl Counts {
         (of("cache"), of("lan") + of("peers"), of("origin"))
     }
 
+    /// Bytes handed to players that came from the same network: a part of those from peers.
+    pub(super) fn delivered_near(&self) -> u64 {
+        self.delivered.get_or_create(&SourceLabel { source: "lan" }).get()
+    }
+
     /// Stalls and plays so far.
     pub(super) fn stalls_of_plays(&self) -> (u64, u64) {
         (self.stalls.get(), self.plays.get())

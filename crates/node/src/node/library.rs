@@ -16,9 +16,10 @@ use super::counts::Counts;
 use super::drive::{Glimpse, NodeInput, SupernodeState, Told};
 use super::reads::Reading;
 use super::shelf::{Memory, Shelf, SiteError};
-use super::titles::{File, Title, swarm_of};
+use super::titles::{File, Title, name_of, swarm_of};
 use crate::gateway::{
-    BodyStream, Document, Library, LookupError, Media, ReadError, ReadRequest, Resolved, TitleSummary,
+    BodyStream, Document, Library, LookupError, Media, ReadError, ReadRequest, Resolved, TitleAbout,
+    TitleSummary,
 };
 use crate::origin::Trouble;
 use crate::store::Store;
@@ -47,6 +48,8 @@ struct Inner {
     opening: tokio::sync::Mutex<()>,
     renditions: AtomicU32,
     reads: AtomicU64,
+    /// How often it was said what is likely next: only the last word counts.
+    told_next: AtomicU64,
 }
 
 /// What the catalogue said last.
@@ -101,6 +104,7 @@ impl NodeLibrary {
             opening: tokio::sync::Mutex::default(),
             renditions: AtomicU32::new(0),
             reads: AtomicU64::new(0),
+            told_next: AtomicU64::new(0),
         }))
     }
 
@@ -114,6 +118,8 @@ impl NodeLibrary {
             artist: text(&entry.artist),
             album: text(&entry.album),
             track: entry.track,
+            disc: entry.disc,
+            art: entry.art.as_ref().map(name_of),
             duration_ms: entry.duration_ms,
             kind: entry.media,
             file,
@@ -208,6 +214,20 @@ impl NodeLibrary {
         shown.withdrawn.binary_search(title).is_ok()
     }
 
+    /// Opens the titles that are likely next and tells the engine, unless it was told otherwise meanwhile.
+    async fn tell_next(&self, titles: Vec<TitleId>, turn: u64) {
+        let mut renditions = Vec::new();
+        for title in titles {
+            match self.open_title(&title, Memory::Refresh).await {
+                Ok(opened) => renditions.extend(opened.renditions.first().map(|r| r.id)),
+                Err(error) => tracing::debug!(%title, %error, "a title of the queue cannot be opened"),
+            }
+        }
+        if self.0.told_next.load(Ordering::Relaxed) == turn {
+            self.say(Input::Upcoming(renditions)).await;
+        }
+    }
+
     async fn read(&self, request: ReadRequest) -> Result<Reading, ReadError> {
         let ReadRequest { play, media, bytes } = request;
         let read = ReadId(self.0.reads.fetch_add(1, Ordering::Relaxed));
@@ -291,6 +311,23 @@ impl Library for NodeLibrary {
         entries.iter().map(|entry| self.summary(entry)).collect()
     }
 
+    async fn about(&self, title: &TitleId) -> Result<TitleAbout, LookupError> {
+        let opened = self.open_title(title, Memory::Refresh).await?;
+        Ok(TitleAbout {
+            id: title.clone(),
+            file: opened.entry().map(str::to_owned),
+            whole: opened.whole().map(str::to_owned),
+            year: opened.manifest.about.year,
+            documents: opened.listed(),
+        })
+    }
+
+    fn upcoming(&self, titles: Vec<TitleId>) {
+        let turn = self.0.told_next.fetch_add(1, Ordering::Relaxed) + 1;
+        let library = self.clone();
+        tokio::spawn(async move { library.tell_next(titles, turn).await });
+    }
+
     async fn resolve(&self, title: &TitleId, file: &str) -> Result<Resolved, LookupError> {
         self.find(title, file).await
     }
@@ -323,6 +360,8 @@ impl Library for NodeLibrary {
             "delivered_bytes": {
                 "cache": state.from_cache, "peers": state.from_peers, "origin": state.from_origin,
             },
+            // Of those from peers, the bytes that never left this network.
+            "delivered_lan_bytes": self.0.counts.delivered_near(),
             "sent_bytes": state.sent,
             "plays": state.plays,
             "stalls": state.stalls,

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use nearcast_content::index::SegmentRef;
-use nearcast_content::manifest::Layout;
+use nearcast_content::manifest::{DocumentRef, DocumentRole, Layout};
 use nearcast_content::source::Source;
 use nearcast_content::{ContentType, Manifest, ObjectRef, ProviderKey, TitleId};
 use nearcast_engine::Span;
 use nearcast_engine::swarm::{Part, Rendition, RenditionId};
 use nearcast_engine::wire::SwarmId;
+
+use crate::gateway::ListedFile;
 
 /// What a file of a title is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +45,14 @@ pub(super) fn swarm_of(provider: ProviderKey, title: &TitleId) -> SwarmId {
     let mut id = [0; 16];
     hasher.finalize_xof().fill(&mut id);
     SwarmId(id)
+}
+
+/// The name under which playlists and pages know an object of a title.
+pub(super) fn name_of(object: &ObjectRef) -> String {
+    match &object.source {
+        Some(Source::Media(path)) => path.as_str().to_owned(),
+        Some(Source::Elsewhere(_)) | None => format!("{}.{}", object.id, object.content_type.extension()),
+    }
 }
 
 impl Title {
@@ -94,11 +104,28 @@ impl Title {
 
     /// Enters a file under the name by which playlists know it. Two names of one object are two files.
     fn file(&mut self, object: &ObjectRef, file: File) {
-        let name = match &object.source {
-            Some(Source::Media(path)) => path.as_str().to_owned(),
-            Some(Source::Elsewhere(_)) | None => format!("{}.{}", object.id, object.content_type.extension()),
+        self.files.entry(name_of(object)).or_insert(file);
+    }
+
+    /// What a page offers beside the media.
+    pub(super) fn listed(&self) -> Vec<ListedFile> {
+        let role = |role: &DocumentRole| match role {
+            DocumentRole::Art => Some("art"),
+            DocumentRole::Subtitles => Some("subtitles"),
+            DocumentRole::Chapters => Some("chapters"),
+            DocumentRole::Master | DocumentRole::Playlist | DocumentRole::Init | DocumentRole::Other(_) => {
+                None
+            }
         };
-        self.files.entry(name).or_insert(file);
+        let listed = |document: &DocumentRef| {
+            Some(ListedFile {
+                role: role(&document.role)?,
+                language: document.language.as_ref().map(|l| l.as_str().to_owned()),
+                label: document.label.as_ref().map(|l| l.as_str().to_owned()),
+                file: name_of(&document.object),
+            })
+        };
+        self.manifest.documents.iter().filter_map(listed).collect()
     }
 
     /// A rendition in one file that needs no playlist.
@@ -112,7 +139,6 @@ impl Title {
 
     /// The file that a player opens first: the master playlist, a rendition's playlist, or the media itself.
     pub(super) fn entry(&self) -> Option<&str> {
-        use nearcast_content::manifest::DocumentRole;
         let master = self.manifest.document(&DocumentRole::Master).map(|d| d.object.id);
         let first = self.manifest.renditions.first().and_then(|r| match &r.layout {
             Layout::Single { playlist: Some(p), .. } | Layout::Segments { playlist: p, .. } => Some(p.id),

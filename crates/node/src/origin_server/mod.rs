@@ -3,6 +3,7 @@
 //! A site is static files, so this is a plain web server, done with care for what players and nodes ask: ranges,
 //! conditional requests, CORS for browsers. Everything a site holds is public and signed.
 
+mod asked;
 mod files;
 mod front;
 mod published;
@@ -28,6 +29,7 @@ use crate::metrics;
 
 use files::{FileError, Site};
 
+pub use asked::{AskedTitle, AskedTitles};
 pub use front::front_page;
 pub use published::{Published, SiteError, watch_policy};
 
@@ -70,6 +72,7 @@ pub enum ServeError {
 pub struct OriginServer {
     server: Server,
     site: Site,
+    asked: AskedTitles,
     address: SocketAddr,
 }
 
@@ -85,12 +88,22 @@ impl OriginServer {
         let metrics = HttpMetrics::register(registry, "serve");
         let server = Server::bind(listen, limits, metrics).await.map_err(refused)?.with_uplink(uplink);
         let address = server.address().map_err(refused)?;
-        Ok(Self { server, site: opened, address })
+        Ok(Self { server, site: opened, asked: AskedTitles::default(), address })
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// What it counts.
+    pub fn metrics(&self) -> &HttpMetrics {
+        self.server.metrics()
+    }
+
+    /// The titles that it is asked for.
+    pub fn asked(&self) -> &AskedTitles {
+        &self.asked
     }
 
     /// Serves until `shutdown`. `mounted` holds routes of others (supernode, dashboard), without a fallback of
@@ -99,7 +112,7 @@ impl OriginServer {
         let router = Router::new()
             .route("/metrics", get(async move || metrics::page(&registry)))
             .fallback(site_file)
-            .with_state(Arc::new(self.site))
+            .with_state(Arc::new((self.site, self.asked)))
             .merge(mounted);
         self.server.run(router, shutdown).await;
     }
@@ -124,7 +137,8 @@ pub fn kind_of(folder: &Path) -> io::Result<Folder> {
     Ok(if marker.try_exists()? { Folder::Site } else { Folder::Media })
 }
 
-async fn site_file(State(site): State<Arc<Site>>, request: Request) -> Response<Body> {
+async fn site_file(State(state): State<Arc<(Site, AskedTitles)>>, request: Request) -> Response<Body> {
+    let (site, asked) = &*state;
     let mut response = match *request.method() {
         Method::GET | Method::HEAD => match site.open_file(request.uri().path()).await {
             Ok(file) => file.answer(request.method(), request.headers()).await,
@@ -133,8 +147,23 @@ async fn site_file(State(site): State<Arc<Site>>, request: Request) -> Response<
         Method::OPTIONS => preflight(),
         _ => method_not_allowed(),
     };
+    count_title(asked, &request, &response);
     share_with_every_page(&mut response);
     response
+}
+
+/// Counts an answer with media towards its title. Only titles that the site has are answered, so what is asked for
+/// cannot grow the counts.
+fn count_title(asked: &AskedTitles, request: &Request, response: &Response<Body>) {
+    let media = response.extensions().get::<BodyKind>() == Some(&BodyKind::Media);
+    if !media || !response.status().is_success() || request.method() != Method::GET {
+        return;
+    }
+    if let Some(title) = asked::title_of(request.uri().path()) {
+        let length =
+            response.headers().get(header::CONTENT_LENGTH).and_then(|l| l.to_str().ok()?.parse().ok());
+        asked.asked(title, length.unwrap_or_default());
+    }
 }
 
 fn refusal(error: &FileError) -> Response<Body> {

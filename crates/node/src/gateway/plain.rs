@@ -1,21 +1,25 @@
-//! The gateway's page for people, and its answers for programs. No script: it works in every browser there is.
+//! A plain list of the titles, without a script: for browsers that run none. And the answers for programs.
 
 use std::fmt::Write as _;
 
 use axum::Json;
-use axum::extract::State;
-use axum::http::header;
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
+use nearcast_content::TitleId;
 use nearcast_content::manifest::MediaKind;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
-use super::library::{Library, TitleSummary};
-use super::serve::Desk;
+use super::library::{Library, LookupError, TitleSummary};
+use super::serve::{self, Desk};
 use crate::http::BodyKind;
 
 /// Titles on the page. Beyond that a list without search helps nobody.
 const SHOWN: usize = 1_000;
-pub(super) const STYLE_PATH: &str = "/page.css";
+/// Titles that a page may say are likely next. The engine looks at fewer.
+const UPCOMING: usize = 16;
+pub(super) const LIST_PATH: &str = "/plain";
+pub(super) const STYLE_PATH: &str = "/plain.css";
 const POLICY: &str = "default-src 'none'; media-src 'self'; img-src 'self'; style-src 'self'; base-uri 'none'; \
                       form-action 'none'; frame-ancestors 'none'";
 /// What must be escaped in a path of a URL, slashes excepted.
@@ -41,6 +45,35 @@ pub(super) async fn index<L: Library>(State(desk): State<Desk<L>>) -> Response {
 
 pub(super) async fn titles<L: Library>(State(desk): State<Desk<L>>) -> impl IntoResponse {
     ([(header::CACHE_CONTROL, "no-store")], Json(desk.library.titles().await))
+}
+
+/// What is needed to play one title.
+pub(super) async fn title<L: Library>(State(desk): State<Desk<L>>, Path(title): Path<String>) -> Response {
+    let found = match title.parse::<TitleId>() {
+        Ok(title) => desk.library.about(&title).await,
+        Err(_) => Err(LookupError::Absent),
+    };
+    match found {
+        Ok(about) => ([(header::CACHE_CONTROL, "no-store")], Json(about)).into_response(),
+        Err(error) => serve::lookup_failed(&error),
+    }
+}
+
+/// The queue of a page, as far as it is likely to be played.
+#[derive(serde::Deserialize)]
+pub(super) struct Upcoming {
+    titles: Vec<TitleId>,
+}
+
+/// Takes the queue of the page. That it is JSON, and from the gateway's own page or from a program, is what keeps
+/// other pages from setting it: a form can send neither.
+pub(super) async fn upcoming<L: Library>(
+    State(desk): State<Desk<L>>,
+    Json(mut upcoming): Json<Upcoming>,
+) -> StatusCode {
+    upcoming.titles.truncate(UPCOMING);
+    desk.library.upcoming(upcoming.titles);
+    StatusCode::NO_CONTENT
 }
 
 pub(super) async fn status<L: Library>(State(desk): State<Desk<L>>) -> impl IntoResponse {
@@ -125,6 +158,8 @@ mod tests {
             artist: Some("\" onload=\"x".to_owned()),
             album: Some("a\u{202e}b & c".to_owned()),
             track: None,
+            disc: None,
+            art: None,
             duration_ms: 61_000,
             kind: MediaKind::Music,
             file: "a\"b c?.m3u8".to_owned(),

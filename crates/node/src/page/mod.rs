@@ -1,0 +1,206 @@
+//! The pages for people, built from `web/` and embedded: the player of a gateway and of a site, and the dashboard.
+//!
+//! The same player is served by both; which one it stands before is told in the page itself. Everything it loads
+//! comes from where it came from, and its content policy lets in nothing else.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::sync::{Arc, LazyLock};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use include_dir::{Dir, include_dir};
+
+use crate::http::{BodyKind, Entity, media_type};
+
+static BUILT: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../web/dist");
+/// Folder of what the pages load. The names in it carry a hash of their content.
+const ASSETS: &str = "page";
+/// What the page says of itself as it was built, and what it says behind a gateway.
+const BEFORE_SITE: &str = "name=\"nearcast-source\" content=\"site\"";
+const BEFORE_GATEWAY: &str = "name=\"nearcast-source\" content=\"gateway\"";
+
+/// `blob:` is how a script hands a media element what it fetched.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+                      media-src 'self' blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; \
+                      frame-ancestors 'none'";
+
+/// What a player page stands before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Before {
+    /// A node's gateway, with its cache and peers.
+    Gateway,
+    /// A site's static documents.
+    Site,
+}
+
+/// A file as it is sent: plain, and compressed once for all who take that.
+#[derive(Debug)]
+struct Built {
+    plain: Bytes,
+    gzip: Bytes,
+    etag: HeaderValue,
+    content_type: &'static str,
+}
+
+impl Built {
+    fn new(name: &str, plain: Bytes) -> Self {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        // Writing to memory cannot fail; what it failed to compress would be sent plain.
+        let gzip = encoder.write_all(&plain).and_then(|()| encoder.finish()).unwrap_or_default();
+        let etag = Entity::tag(&blake3::hash(&plain).to_hex()[..32]);
+        Self { plain, gzip: gzip.into(), etag, content_type: media_type::of_name(name).0 }
+    }
+
+    fn answer(&self, method: &Method, headers: &HeaderMap, cache: &'static str) -> Response {
+        let squeezed = accepts_gzip(headers) && !self.gzip.is_empty() && self.gzip.len() < self.plain.len();
+        let known = headers.get(header::IF_NONE_MATCH).is_some_and(|tag| *tag == self.etag);
+        let bytes = match (known || method == Method::HEAD, squeezed) {
+            (true, _) => Bytes::new(),
+            (false, true) => self.gzip.clone(),
+            (false, false) => self.plain.clone(),
+        };
+        let mut response = Response::new(Body::from(bytes));
+        *response.status_mut() = if known { StatusCode::NOT_MODIFIED } else { StatusCode::OK };
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.content_type));
+        headers.insert(header::ETAG, self.etag.clone());
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
+        headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        if squeezed && !known {
+            headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        response.extensions_mut().insert(BodyKind::Page);
+        response
+    }
+}
+
+fn accepts_gzip(headers: &HeaderMap) -> bool {
+    let accepted = headers.get(header::ACCEPT_ENCODING).and_then(|a| a.to_str().ok()).unwrap_or_default();
+    accepted.split(',').any(|coding| {
+        let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
+        name.trim().eq_ignore_ascii_case("gzip") && !weight.replace(' ', "").starts_with("q=0")
+    })
+}
+
+/// What the pages load, by name. Compressed at the first request for any of them.
+static LOADED: LazyLock<BTreeMap<&'static str, Built>> = LazyLock::new(|| {
+    let files = BUILT.get_dir(ASSETS).into_iter().flat_map(Dir::files);
+    let named = files.filter_map(|file| Some((file.path().file_name()?.to_str()?, file.contents())));
+    named.map(|(name, bytes)| (name, Built::new(name, Bytes::from_static(bytes)))).collect()
+});
+
+/// Routes for what the pages load.
+pub fn assets() -> Router {
+    Router::new().route("/page/{file}", get(asset))
+}
+
+async fn asset(Path(file): Path<String>, method: Method, headers: HeaderMap) -> Response {
+    match LOADED.get(file.as_str()) {
+        Some(built) => built.answer(&method, &headers, "public, max-age=31536000, immutable"),
+        None => (StatusCode::NOT_FOUND, "there is no such file of the page\n").into_response(),
+    }
+}
+
+/// A route at `at` for the provider's dashboard, which holds no figures itself.
+pub fn dashboard(at: &str) -> Router {
+    document(at, "dashboard.html", Before::Site)
+}
+
+/// A route at `at` for the player.
+pub fn player(at: &str, before: Before) -> Router {
+    document(at, "index.html", before)
+}
+
+fn document(at: &str, name: &str, before: Before) -> Router {
+    let text = BUILT.get_file(name).and_then(|file| file.contents_utf8()).unwrap_or_default();
+    let text = match before {
+        Before::Gateway => text.replace(BEFORE_SITE, BEFORE_GATEWAY),
+        Before::Site => text.to_owned(),
+    };
+    let built = Arc::new(Built::new(name, text.into()));
+    Router::new().route(at, get(page)).with_state(built)
+}
+
+async fn page(State(built): State<Arc<Built>>, method: Method, headers: HeaderMap) -> Response {
+    let mut response = built.answer(&method, &headers, "no-cache");
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::Request;
+    use tower::ServiceExt as _;
+
+    use super::*;
+
+    async fn ask(router: Router, path: &str, lines: &[(header::HeaderName, &str)]) -> (Response, Vec<u8>) {
+        let mut request = Request::builder().uri(path);
+        for (name, value) in lines {
+            request = request.header(name, *value);
+        }
+        let request = request.body(Body::empty()).expect("a request");
+        let (parts, body) = router.oneshot(request).await.expect("an answer").into_parts();
+        let bytes = axum::body::to_bytes(body, 8 << 20).await.expect("a body").to_vec();
+        (Response::from_parts(parts, Body::empty()), bytes)
+    }
+
+    #[tokio::test]
+    async fn the_player_says_what_it_stands_before() {
+        for (before, says) in [(Before::Gateway, BEFORE_GATEWAY), (Before::Site, BEFORE_SITE)] {
+            let (response, body) = ask(player("/", before), "/", &[]).await;
+            assert_eq!(response.status(), StatusCode::OK);
+            let text = String::from_utf8(body).expect("text");
+            assert!(text.contains(says), "{text}");
+            let policy = response.headers()[header::CONTENT_SECURITY_POLICY].to_str().expect("text");
+            assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
+        }
+    }
+
+    /// What a page names must be embedded with it, and nothing else may be asked for.
+    #[tokio::test]
+    async fn everything_the_pages_name_is_embedded() {
+        for file in BUILT.files() {
+            let text = file.contents_utf8().expect("text");
+            let named: Vec<&str> =
+                text.split("\"./page/").skip(1).filter_map(|t| t.split('"').next()).collect();
+            assert!(named.len() >= 3, "{named:?}");
+            for name in named {
+                let (response, body) = ask(assets(), &format!("/page/{name}"), &[]).await;
+                assert_eq!(response.status(), StatusCode::OK, "{name}");
+                assert!(!body.is_empty(), "{name}");
+            }
+            assert!(!text.contains("://"), "{}: asks others", file.path().display());
+        }
+        assert_eq!(ask(assets(), "/page/..%2findex.html", &[]).await.0.status(), StatusCode::NOT_FOUND);
+    }
+
+    #[tokio::test]
+    async fn files_are_sent_compressed_to_whoever_takes_that() {
+        let (name, built) = LOADED.iter().find(|(name, _)| name.ends_with(".js")).expect("a script");
+        let path = format!("/page/{name}");
+        let (plain, whole) = ask(assets(), &path, &[(header::ACCEPT_ENCODING, "br, gzip;q=0")]).await;
+        assert!(plain.headers().get(header::CONTENT_ENCODING).is_none());
+        assert_eq!(whole, built.plain);
+        let (squeezed, less) = ask(assets(), &path, &[(header::ACCEPT_ENCODING, "br, gzip")]).await;
+        assert_eq!(squeezed.headers()[header::CONTENT_ENCODING], "gzip");
+        let mut back = Vec::new();
+        std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(less.as_slice()), &mut back)
+            .expect("gzip");
+        assert_eq!(back, whole);
+        let tag = squeezed.headers()[header::ETAG].to_str().expect("text");
+        let (known, nothing) = ask(assets(), &path, &[(header::IF_NONE_MATCH, tag)]).await;
+        assert_eq!((known.status(), nothing.len()), (StatusCode::NOT_MODIFIED, 0));
+    }
+}

@@ -1,0 +1,99 @@
+// A provider, a node and a browser on this machine, for one test file. Everything started here is ended here.
+
+import { spawn } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { chromium } from 'playwright-core';
+
+export const root = fileURLToPath(new URL('../..', import.meta.url));
+const target = process.env.CARGO_TARGET_DIR ?? join(root, 'target');
+const program = process.env.NEARCAST ?? join(target, 'debug', 'nearcast');
+
+/** How long anything may take on a busy machine. A test that waits, waits for a condition; this only ends it. */
+export const PATIENCE = 60_000;
+
+/** Runs the program to its end. */
+export function run(folder, ...args) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, { env: env(folder), stdio: ['ignore', 'inherit', 'inherit'] });
+    child.on('error', reject);
+    child.on('exit', (code) => (code === 0 ? resolve() : reject(new Error(`nearcast ${args[0]} ended with ${code}`))));
+  });
+}
+
+/** Nothing of the user's own settings, keys or caches is read or written. */
+const env = (folder) => ({ ...process.env, HOME: folder, XDG_CONFIG_HOME: '', XDG_DATA_HOME: '', XDG_STATE_HOME: '', XDG_CACHE_HOME: '' });
+
+/** A running `serve` or `node`: what it said when it was ready, and how to end it. */
+export async function start(folder, ...args) {
+  const child = spawn(program, [...args, '--json'], { env: env(folder), stdio: ['ignore', 'pipe', 'inherit'] });
+  const gone = new Promise((resolve) => child.once('exit', resolve));
+  const lines = createInterface({ input: child.stdout });
+  const ready = await Promise.race([
+    new Promise((resolve) => lines.once('line', resolve)),
+    gone.then((code) => Promise.reject(new Error(`nearcast ${args[0]} ended with ${code}`))),
+  ]);
+  const stop = async () => {
+    child.kill('SIGTERM');
+    await gone;
+  };
+  return { ready: JSON.parse(ready), stop };
+}
+
+export async function folder() {
+  const path = await mkdtemp(join(tmpdir(), 'nearcast-page-'));
+  return { path, remove: () => rm(path, { recursive: true, force: true }) };
+}
+
+const FLAGS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+
+export const browser = () => chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: FLAGS });
+
+/** A tab that remembers what must not happen: errors, and requests to anybody but `origin`. */
+export async function tab(browser, url, options = {}) {
+  const context = await browser.newContext(options);
+  context.setDefaultTimeout(PATIENCE);
+  const page = await context.newPage();
+  const wrong = [];
+  page.on('console', (message) => message.type() === 'error' && wrong.push(message.text()));
+  page.on('pageerror', (error) => wrong.push(String(error.stack)));
+  page.on('request', (request) => {
+    const asked = new URL(request.url());
+    if (asked.protocol.startsWith('http') && asked.origin !== new URL(url).origin) wrong.push(`asked ${asked.origin}`);
+  });
+  await page.goto(url);
+  return { page, wrong, close: () => context.close() };
+}
+
+/** Waits until the position that a listener is shown has moved past `seconds`. */
+export const playsPast = (page, seconds) =>
+  page.waitForFunction(
+    (least) => {
+      const slider = document.querySelector('.bar [aria-label="Position"], .stage [aria-label="Position"]');
+      const playing = document.querySelector('.bar .play-button[aria-label="Pause"], .stage .play-button[aria-label="Pause"]');
+      return slider !== null && playing !== null && Number(slider.value) > least;
+    },
+    seconds,
+    { timeout: PATIENCE },
+  );
+
+/** Waits until a film's picture has moved: frames were shown, not only time counted. */
+export const filmMoves = (page) =>
+  page.waitForFunction(
+    () => {
+      const video = document.querySelector('video');
+      return video !== null && video.currentTime > 1 && video.videoWidth > 0 && video.getVideoPlaybackQuality().totalVideoFrames > 5;
+    },
+    null,
+    { timeout: PATIENCE },
+  );

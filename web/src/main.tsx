@@ -1,0 +1,20 @@
+// The player page starts here.
+
+import { render } from 'preact';
+import { startKeys } from './player/keys';
+import { playList } from './player/player';
+import { startMediaSession } from './player/session';
+import { byId, loadLibrary } from './state/library';
+import { linkedTitle } from './state/route';
+import { Shell } from './view/shell';
+
+const root = document.getElementById('app');
+if (root === null) throw new Error('the page has no place for the player');
+
+const linked = linkedTitle();
+startKeys();
+startMediaSession();
+render(<Shell />, root);
+
+await loadLibrary();
+if (linked !== null && byId.peek().has(linked)) playList([linked], 0);

@@ -1,0 +1,96 @@
+// Connects a media element to a title's bytes: a file that it plays by itself, or a stream by HLS.
+
+import type Hls from 'hls.js';
+import type { Playable } from '../model/title';
+
+/** What a stream offers beside playing. */
+export interface Stream {
+  /** Heights of the picture, highest first. */
+  readonly heights: readonly number[];
+  /** Stays at a height; 0 chooses by itself. */
+  choose(height: number): void;
+  /** The height that plays; 0 when it is not known. */
+  showing(): number;
+}
+
+export interface Attached {
+  readonly stream: Stream | null;
+  detach(): void;
+}
+
+export type Failed = (why: string) => void;
+
+const HLS = 'application/vnd.apple.mpegurl';
+
+const absolute = (url: string): string => new URL(url, document.baseURI).href;
+
+function plain(element: HTMLMediaElement, url: string): Attached {
+  element.src = absolute(url);
+  return { stream: null, detach: () => clear(element) };
+}
+
+export function clear(element: HTMLMediaElement): void {
+  element.removeAttribute('src');
+  element.load();
+}
+
+/** `wanted` is the height to stay at from the first segment on; 0 chooses. */
+export async function attach(
+  element: HTMLMediaElement,
+  playable: Playable,
+  wanted: number,
+  failed: Failed,
+): Promise<Attached> {
+  const { whole, stream } = playable;
+  if (stream === null || (whole !== null && element instanceof HTMLAudioElement)) {
+    if (whole === null) throw new Error('nothing in it can be played here');
+    return plain(element, whole);
+  }
+  const { default: Player } = await import('hls.js');
+  if (Player.isSupported()) return attachStream(new Player(config()), element, stream, wanted, failed);
+  // Safari on phones plays HLS by itself and has no other way.
+  if (element.canPlayType(HLS) !== '') return plain(element, stream);
+  if (whole !== null) return plain(element, whole);
+  throw new Error('this browser plays no streams');
+}
+
+// A worker would be made of a blob, which the content policy does not allow; fragmented MP4 needs none.
+const config = (): Partial<Hls['config']> => ({ enableWorker: false, backBufferLength: 60, maxBufferLength: 40 });
+
+async function attachStream(
+  hls: Hls,
+  element: HTMLMediaElement,
+  url: string,
+  wanted: number,
+  failed: Failed,
+): Promise<Attached> {
+  const { default: Player } = await import('hls.js');
+  const ready = new Promise<void>((resolve) => {
+    hls.once(Player.Events.MANIFEST_PARSED, () => resolve());
+    let mended = false;
+    hls.on(Player.Events.ERROR, (_, error) => {
+      if (!error.fatal) return;
+      if (error.type === Player.ErrorTypes.MEDIA_ERROR && !mended) {
+        mended = true;
+        hls.recoverMediaError();
+        return;
+      }
+      failed(error.type === Player.ErrorTypes.NETWORK_ERROR ? 'The stream cannot be reached.' : 'The stream is damaged.');
+      resolve();
+    });
+  });
+  hls.loadSource(absolute(url));
+  hls.attachMedia(element);
+  await ready;
+  const heights = [...new Set(hls.levels.map((l) => l.height).filter((h) => h > 0))].sort((a, b) => b - a);
+  const choose = (height: number): void => {
+    const fitting = hls.levels.map((l, i) => ({ i, height: l.height })).filter((l) => l.height <= height);
+    const best = fitting.sort((a, b) => b.height - a.height)[0];
+    hls.nextLevel = height === 0 ? -1 : (best?.i ?? 0);
+  };
+  if (wanted > 0) choose(wanted);
+  return {
+    stream: { heights, choose, showing: () => hls.levels[hls.currentLevel]?.height ?? 0 },
+    detach: () => hls.destroy(),
+  };
+}

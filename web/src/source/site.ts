@@ -1,0 +1,112 @@
+// A site's static documents, read from the server that the page came from. Their signatures are a node's to check:
+// a page that its server wrote cannot check that server.
+
+import type { Playable, Title, Words } from '../model/title';
+import { kindOf } from './gateway';
+import { child, escapePath, type Json, line, number, objects, text } from './parse';
+import { get, getJson, type Library, type Source, SourceError } from './source';
+
+const ENDINGS: Record<string, string> = {
+  'image/jpeg': 'jpg',
+  'image/png': 'png',
+  'image/webp': 'webp',
+  'text/vtt': 'vtt',
+  'application/vnd.apple.mpegurl': 'm3u8',
+};
+
+/** The claims of a compact JWS. */
+async function claims(path: string): Promise<Json> {
+  const jws = await (await get(path)).text();
+  try {
+    const payload = jws.split('.')[1] ?? '';
+    const raw = atob(payload.replace(/-/g, '+').replace(/_/g, '/'));
+    const utf8 = Uint8Array.from(raw, (c) => c.charCodeAt(0));
+    return child(JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(utf8)));
+  } catch {
+    throw new SourceError(`${path} of this site is damaged.`);
+  }
+}
+
+/** Where an object of a title lies; nothing for what is on another server, which this page does not ask. */
+function place(title: string, object: Json): string | null {
+  const source = text(object['source']);
+  if (source !== null) {
+    return /^https?:/u.test(source) ? null : `media/${encodeURIComponent(title)}/${escapePath(source)}`;
+  }
+  const id = text(object['object']);
+  const ending = ENDINGS[text(object['type']) ?? ''];
+  return id === null || ending === undefined ? null : `nearcast/objects/${id.slice(0, 2)}/${id}.${ending}`;
+}
+
+function readTitle(json: Json): Title | null {
+  const id = text(json['title']);
+  if (id === null) return null;
+  return {
+    id,
+    name: line(json['name']) ?? id,
+    artist: line(json['artist']),
+    album: line(json['album']),
+    track: number(json['track']),
+    disc: number(json['disc']),
+    durationMs: number(json['duration_ms']) ?? 0,
+    kind: kindOf(json['kind_of_media']),
+    art: place(id, child(json['art'])),
+    cachedPermille: null,
+  };
+}
+
+function readPlayable(title: string, manifest: Json): Playable {
+  const documents = objects(manifest['documents']);
+  const of = (role: string): Words[] =>
+    documents
+      .filter((d) => d['role'] === role)
+      .flatMap((d) => {
+        const url = place(title, d);
+        const language = text(d['language']) ?? 'und';
+        return url === null ? [] : [{ url, language, label: line(d['label']) ?? language }];
+      });
+  const layouts = objects(manifest['renditions']).map((r) => child(r['layout']));
+  const singles = layouts.map((l) => child(l['single']));
+  const playlists = layouts.map((l) => child(child(l['single'] ?? l['segments'])['playlist']));
+  const whole = singles.map((s) => place(title, child(s['file']))).find((p) => p !== null);
+  const playlist = playlists.map((p) => place(title, p)).find((p) => p !== null);
+  return {
+    whole: whole ?? null,
+    stream: of('master')[0]?.url ?? playlist ?? null,
+    subtitles: of('subtitles'),
+    chapters: of('chapters')[0]?.url ?? null,
+    year: number(manifest['year']),
+  };
+}
+
+export class SiteSource implements Source {
+  readonly kind = 'site';
+
+  async library(): Promise<Library> {
+    const head = await claims('nearcast/catalogue.jws');
+    const pages = objects(head['pages']).flatMap((p) => text(p['object']) ?? []);
+    const read = await Promise.all(pages.map((id) => getJson(`nearcast/pages/${encodeURIComponent(id)}.json`)));
+    const withdrawn = new Set(Array.isArray(head['withdrawn']) ? head['withdrawn'] : []);
+    const titles = read.flatMap((page) => objects(child(page)['titles'])).flatMap((t) => readTitle(t) ?? []);
+    return {
+      provider: line(head['provider']) ?? 'Nearcast',
+      titles: titles.filter((t) => !withdrawn.has(t.id)),
+    };
+  }
+
+  async open(title: string): Promise<Playable> {
+    return readPlayable(title, await claims(`nearcast/titles/${encodeURIComponent(title)}.jws`));
+  }
+
+  upcoming(): void {
+    // A plain server fetches nothing ahead; the page's own second player does.
+  }
+
+  async sharing(): Promise<null> {
+    return null;
+  }
+
+  async share(): Promise<void> {
+    throw new SourceError('This page takes no part in sharing.');
+  }
+}

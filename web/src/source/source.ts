@@ -1,0 +1,58 @@
+// Where the page gets its titles from: a node's gateway, or the static documents of a site.
+
+import type { Playable, Title } from '../model/title';
+
+export interface Library {
+  readonly provider: string;
+  readonly titles: readonly Title[];
+}
+
+/** Bytes that were played, by where they came from, and what was handed on. Counted since the node started. */
+export interface Sharing {
+  readonly cache: number;
+  readonly lan: number;
+  readonly peers: number;
+  readonly origin: number;
+  readonly sent: number;
+  readonly connected: number;
+  readonly supernode: boolean;
+  /** Whether it hands on what was played; null where that cannot be told or switched from here. */
+  readonly enabled: boolean | null;
+}
+
+export interface Source {
+  /** What plays here: words and controls differ. */
+  readonly kind: 'gateway' | 'site';
+  library(): Promise<Library>;
+  open(title: string): Promise<Playable>;
+  /** What is likely to play next, likeliest first. */
+  upcoming(titles: readonly string[]): void;
+  /** Nothing where the page has no part in sharing. */
+  sharing(): Promise<Sharing | null>;
+  share(enabled: boolean): Promise<void>;
+}
+
+/** What went wrong, in words for the listener. */
+export class SourceError extends Error {}
+
+/** Fetches, and turns every failure into a line that says what happened. */
+export async function get(url: string): Promise<Response> {
+  let response: Response;
+  try {
+    response = await fetch(url, { credentials: 'same-origin' });
+  } catch {
+    throw new SourceError('It cannot be reached. Check that you are online and that Nearcast runs.');
+  }
+  if (response.ok) return response;
+  const said = (await response.text().catch(() => '')).split('\n')[0] ?? '';
+  throw new SourceError(said !== '' && said.length < 200 ? said : `It answered with an error (${response.status}).`);
+}
+
+export async function getJson(url: string): Promise<unknown> {
+  const response = await get(url);
+  try {
+    return await response.json();
+  } catch {
+    throw new SourceError('Its answer was damaged. Try again.');
+  }
+}

@@ -1,0 +1,165 @@
+// The sharing control: in one sentence what is shared, bytes by source as they flow, and a switch.
+
+import { computed, signal } from '@preact/signals';
+import { useEffect, useRef } from 'preact/hooks';
+import { bytes, count, rate } from '../model/words';
+import { provider, source, words } from '../state/library';
+import type { Sharing } from '../source/source';
+import { Icon } from './icons';
+
+const EVERY_MS = 2000;
+const SLOWLY_MS = 10_000;
+
+interface Sample {
+  readonly at: number;
+  readonly sharing: Sharing;
+}
+
+const last = signal<Sample | null>(null);
+const before = signal<Sample | null>(null);
+const failed = signal<string | null>(null);
+const open = signal(false);
+
+/** Bytes a second since the sample before. */
+const flow = computed(() => {
+  const [a, b] = [before.value, last.value];
+  if (a === null || b === null || b.at <= a.at) return { up: 0, down: 0 };
+  const got = (s: Sharing): number => s.lan + s.peers + s.origin;
+  const per = (from: number, to: number): number => Math.max(0, (to - from) * 1000) / (b.at - a.at);
+  return { up: per(a.sharing.sent, b.sharing.sent), down: per(got(a.sharing), got(b.sharing)) };
+});
+
+async function sample(): Promise<void> {
+  try {
+    const sharing = await source.sharing();
+    if (sharing === null) return;
+    before.value = last.peek();
+    last.value = { at: performance.now(), sharing };
+    failed.value = null;
+  } catch (error) {
+    failed.value = words(error);
+  }
+}
+
+function useSampling(): void {
+  const isOpen = open.value;
+  useEffect(() => {
+    if (source.kind !== 'gateway') return;
+    void sample();
+    const timer = setInterval(() => document.visibilityState === 'visible' && void sample(), isOpen ? EVERY_MS : SLOWLY_MS);
+    return () => clearInterval(timer);
+  }, [isOpen]);
+}
+
+const PARTS = [
+  ['cache', 'This machine', 'kept from earlier'],
+  ['lan', 'Your network', 'from devices beside you'],
+  ['peers', 'Other listeners', 'from people nearby'],
+  ['origin', 'The provider', 'from its server'],
+] as const;
+
+function BySource({ sharing }: { sharing: Sharing }) {
+  const all = PARTS.reduce((sum, [key]) => sum + sharing[key], 0);
+  return (
+    <>
+      <div class="stack" aria-hidden="true">
+        {PARTS.map(([key]) => (
+          <i class={`from-${key}`} style={{ flexGrow: all > 0 ? sharing[key] / all : 0 }} key={key} />
+        ))}
+      </div>
+      <dl class="by-source">
+        {PARTS.map(([key, name, why]) => (
+          <div key={key}>
+            <dt>
+              <i class={`dot from-${key}`} /> {name} <small>{why}</small>
+            </dt>
+            <dd>{bytes(sharing[key])}</dd>
+          </div>
+        ))}
+      </dl>
+    </>
+  );
+}
+
+async function change(enabled: boolean): Promise<void> {
+  try {
+    await source.share(enabled);
+    await sample();
+  } catch (error) {
+    failed.value = words(error);
+  }
+}
+
+function NodePanel({ sharing }: { sharing: Sharing }) {
+  const { up, down } = flow.value;
+  const said =
+    sharing.enabled === false
+      ? 'Sharing is off: what you play is not handed on to anybody.'
+      : 'What you play is kept on this machine for a while and handed on, checked, to listeners near you.';
+  const near = sharing.supernode ? `${count(sharing.connected, 'listener')} connected` : 'Nobody can be found right now; what plays comes from the provider';
+  return (
+    <>
+      <p class="panel-said">{said}</p>
+      {sharing.enabled !== null && (
+        <label class="switch">
+          <span>Hand on what I play</span>
+          <input type="checkbox" role="switch" checked={sharing.enabled} onChange={(e) => void change((e.target as HTMLInputElement).checked)} />
+        </label>
+      )}
+      <h3>What you played came from</h3>
+      <BySource sharing={sharing} />
+      <dl class="flows">
+        <div>
+          <dt>Coming in</dt>
+          <dd>{rate(down)}</dd>
+        </div>
+        <div>
+          <dt>Handed on</dt>
+          <dd>
+            {bytes(sharing.sent)} <small>{rate(up)}</small>
+          </dd>
+        </div>
+      </dl>
+      <p class="panel-near">{`${near}. Counted since the node started.`}</p>
+    </>
+  );
+}
+
+const SitePanel = () => (
+  <>
+    <p class="panel-said">{`This page plays straight from ${provider.value || 'the provider'}: nothing is handed on from this tab.`}</p>
+    <p class="panel-near">
+      Tabs do not deliver to each other in this version. With the Nearcast program on your machine the same library plays
+      from your cache and from listeners near you, also offline.
+    </p>
+  </>
+);
+
+export function SharingControl() {
+  useSampling();
+  const panel = useRef<HTMLDivElement>(null);
+  const now = last.value;
+  const off = now?.sharing.enabled === false;
+  const label = source.kind === 'site' ? 'Sharing: not in this tab' : off ? 'Sharing is off' : 'Sharing';
+  return (
+    <div class="sharing">
+      <button type="button" class={`chip${off || source.kind === 'site' ? '' : ' is-live'}`} popovertarget="sharing-panel" aria-label={label} title={label}>
+        <Icon name="near" size={18} />
+        <span class="chip-text">{source.kind === 'site' ? 'Direct' : off ? 'Sharing off' : now === null ? 'Sharing' : `${bytes(now.sharing.sent)} shared`}</span>
+      </button>
+      <div
+        id="sharing-panel"
+        ref={panel}
+        class="panel"
+        popover="auto"
+        role="dialog"
+        aria-label="Sharing"
+        onToggle={(e) => (open.value = e.newState === 'open')}
+      >
+        <h2>Sharing</h2>
+        {failed.value !== null && <p class="failure">{failed.value}</p>}
+        {source.kind === 'site' ? <SitePanel /> : now !== null && <NodePanel sharing={now.sharing} />}
+      </div>
+    </div>
+  );
+}

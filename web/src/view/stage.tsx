@@ -1,0 +1,212 @@
+// The film: it fills the page, or plays small above the bar while the library is looked at.
+
+import { effect, signal } from '@preact/signals';
+import { useEffect, useRef } from 'preact/hooks';
+import { isFilm, type Words } from '../model/title';
+import { lent } from '../player/keys';
+import * as player from '../player/player';
+import { preferences, prefer } from '../state/kept';
+import { PlayButton } from './bar';
+import { IconButton } from './icons';
+import { openMenu } from './menu';
+import { SeekBar, Volume } from './seek';
+
+/** Controls hide this long after the last movement while the film plays. */
+const HIDE_AFTER_MS = 2800;
+const SPEEDS = [0.5, 0.75, 1, 1.25, 1.5, 2];
+
+const awake = signal(true);
+const fullscreen = signal(false);
+const inPip = signal(false);
+/** Language of the subtitles that are shown; empty for none. */
+const captionsOn = signal('');
+let hiding: ReturnType<typeof setTimeout> | undefined;
+
+function wake(): void {
+  awake.value = true;
+  clearTimeout(hiding);
+  hiding = setTimeout(() => {
+    if (player.playing.peek() && document.querySelector('.menu') === null) awake.value = false;
+  }, HIDE_AFTER_MS);
+}
+
+addEventListener('fullscreenchange', () => {
+  fullscreen.value = document.fullscreenElement !== null;
+});
+player.video.addEventListener('enterpictureinpicture', () => (inPip.value = true));
+player.video.addEventListener('leavepictureinpicture', () => (inPip.value = false));
+
+/** Puts the subtitles of what plays beside it, and shows those of the language that was chosen last. */
+effect(() => {
+  const found = player.playable.value;
+  player.video.replaceChildren(...(found?.subtitles ?? []).map(track));
+  showSubtitles(preferences.peek().subtitles);
+});
+
+function track({ url, language, label }: Words): HTMLTrackElement {
+  const element = document.createElement('track');
+  element.kind = 'subtitles';
+  element.src = url;
+  element.srclang = language;
+  element.label = label;
+  return element;
+}
+
+function showSubtitles(language: string): void {
+  let shown = '';
+  for (const track of player.video.textTracks) {
+    const wanted = shown === '' && language !== '' && track.language === language;
+    track.mode = wanted ? 'showing' : 'disabled';
+    if (wanted) shown = language;
+  }
+  captionsOn.value = shown;
+}
+
+function chooseSubtitles(language: string): void {
+  prefer({ subtitles: language });
+  showSubtitles(language);
+}
+
+function toggleCaptions(): void {
+  const first = player.playable.peek()?.subtitles[0]?.language ?? '';
+  chooseSubtitles(captionsOn.peek() === '' ? preferences.peek().subtitles || first : '');
+}
+
+async function toggleFullscreen(stage: HTMLElement): Promise<void> {
+  if (document.fullscreenElement !== null) await document.exitFullscreen();
+  else await stage.requestFullscreen();
+}
+
+async function togglePip(): Promise<void> {
+  if (document.pictureInPictureElement !== null) await document.exitPictureInPicture();
+  else await player.video.requestPictureInPicture();
+}
+
+const refused = (): void => {
+  // The browser says no to full screen or picture in picture, in a frame for one: the film plays on as it is.
+};
+
+function qualityMenu(event: MouseEvent): void {
+  const stream = player.stream.peek();
+  const { quality } = preferences.peek();
+  const showing = stream?.showing() ?? 0;
+  const auto = { label: showing > 0 && quality === 0 ? `Auto (${showing}p)` : 'Auto', chosen: quality === 0, act: () => player.setQuality(0) };
+  const fixed = (stream?.heights ?? []).map((h) => ({ label: `${h}p`, chosen: quality === h, act: () => player.setQuality(h) }));
+  openMenu(event, 'Quality', [auto, ...fixed]);
+}
+
+function captionsMenu(event: MouseEvent): void {
+  const found = player.playable.peek()?.subtitles ?? [];
+  const shown = captionsOn.peek();
+  openMenu(event, 'Subtitles', [
+    { label: 'Off', chosen: shown === '', act: () => chooseSubtitles('') },
+    ...found.map((w) => ({ label: w.label, chosen: shown === w.language, act: () => chooseSubtitles(w.language) })),
+  ]);
+}
+
+const speedMenu = (event: MouseEvent): void =>
+  openMenu(
+    event,
+    'Speed',
+    SPEEDS.map((s) => ({ label: s === 1 ? 'Normal' : `${s}×`, chosen: player.speed.peek() === s, act: () => player.setSpeed(s) })),
+  );
+
+function Controls({ stage }: { stage: () => HTMLElement | null }) {
+  const found = player.playable.value;
+  const heights = player.stream.value?.heights.length ?? 0;
+  const isFull = fullscreen.value;
+  return (
+    <div class="stage-controls">
+      <SeekBar />
+      <div class="stage-row">
+        <PlayButton />
+        <IconButton name="rewind" label="Back 10 seconds" onPress={() => player.seekBy(-10)} size={22} />
+        <IconButton name="forward" label="Forward 10 seconds" onPress={() => player.seekBy(10)} size={22} />
+        <Volume />
+        <span class="stage-space" />
+        {(found?.subtitles.length ?? 0) > 0 && (
+          <IconButton name="captions" label="Subtitles" pressed={captionsOn.value !== ''} onPress={captionsMenu} size={22} />
+        )}
+        <button type="button" class="speed-button" aria-label="Speed" title="Speed" onClick={speedMenu}>
+          {`${player.speed.value}×`}
+        </button>
+        {heights > 0 && <IconButton name="tune" label="Quality" onPress={qualityMenu} size={22} />}
+        {document.pictureInPictureEnabled && (
+          <IconButton name="pip" label="Picture in picture" pressed={inPip.value} onPress={() => void togglePip().catch(refused)} size={22} />
+        )}
+        <IconButton
+          name={isFull ? 'unfull' : 'full'}
+          label={isFull ? 'Leave full screen' : 'Full screen'}
+          onPress={() => {
+            const element = stage();
+            if (element) void toggleFullscreen(element).catch(refused);
+          }}
+          size={22}
+        />
+      </div>
+    </div>
+  );
+}
+
+export function Stage() {
+  const title = player.current.value;
+  const box = useRef<HTMLElement>(null);
+  const screen = useRef<HTMLDivElement>(null);
+  const film = title !== null && isFilm(title);
+  const open = player.stageOpen.value;
+  useEffect(() => {
+    if (!film) return;
+    screen.current?.append(player.video);
+    wake();
+    lent.captions = toggleCaptions;
+    lent.fullscreen = () => {
+      if (box.current) void toggleFullscreen(box.current).catch(refused);
+    };
+    return () => {
+      delete lent.captions;
+      delete lent.fullscreen;
+    };
+  }, [film]);
+  useEffect(() => {
+    if (film && title !== null && title.art !== null) player.video.poster = title.art;
+  }, [film, title]);
+  if (!film || title === null) return null;
+  const hidden = open && !awake.value && player.playing.value;
+  const onScreen = (): void => {
+    if (open) player.toggle();
+    else player.stageOpen.value = true;
+  };
+  return (
+    <section
+      ref={box}
+      class={`stage${open ? ' is-open' : ' is-small'}${hidden ? ' is-asleep' : ''}`}
+      aria-label={title.name}
+      onPointerMove={wake}
+      onKeyDown={wake}
+      onFocusIn={wake}
+    >
+      <div ref={screen} class="screen" onClick={onScreen} />
+      {player.waiting.value && <div class="spinner" role="status" aria-label="Loading" />}
+      {player.failure.value !== null && open && (
+        <div class="stage-failure" role="alert">
+          <p>{player.failure.value}</p>
+          <button type="button" class="main-button" onClick={player.toggle}>
+            Try again
+          </button>
+        </div>
+      )}
+      {open ? (
+        <>
+          <div class="stage-top">
+            <IconButton name="down" label="Back to the library" onPress={() => (player.stageOpen.value = false)} size={26} />
+            <h2>{title.name}</h2>
+            <IconButton name="close" label="End the film" onPress={player.closeFilm} size={24} />
+          </div>
+          <Controls stage={() => box.current} />
+        </>
+      ) : (
+        <IconButton name="close" label="End the film" onPress={player.closeFilm} size={18} class="small-close" />
+      )}
+    </section>
+  );
+}

@@ -1,0 +1,17 @@
+// Builds the pages into web/dist, which is committed and embedded in the program: users need no Node.
+import { defineConfig } from 'vite';
+
+export default defineConfig({
+  // Relative addresses: the page is served at the root of a gateway and in any folder of a web server.
+  base: './',
+  build: {
+    outDir: 'dist',
+    assetsDir: 'page',
+    emptyOutDir: true,
+    // Everything comes from the same origin; an inlined asset would need `data:` in the content policy.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    target: 'es2022',
+    rolldownOptions: { input: ['index.html', 'dashboard.html'] },
+  },
+});
