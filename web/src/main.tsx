@@ -4,7 +4,7 @@ import { render } from 'preact';
 import { startKeys } from './player/keys';
 import { playList } from './player/player';
 import { startMediaSession } from './player/session';
-import { byId, loadLibrary } from './state/library';
+import { byId, followLibrary, loadLibrary } from './state/library';
 import { linkedTitle } from './state/route';
 import { Shell } from './view/shell';
 
@@ -17,4 +17,5 @@ startMediaSession();
 render(<Shell />, root);
 
 await loadLibrary();
+followLibrary();
 if (linked !== null && byId.peek().has(linked)) playList([linked], 0);

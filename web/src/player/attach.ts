@@ -2,6 +2,7 @@
 
 import type Hls from 'hls.js';
 import type { Playable } from '../model/title';
+import { SourceError } from '../source/source';
 
 /** What a stream offers beside playing. */
 export interface Stream {
@@ -42,8 +43,10 @@ export async function attach(
   failed: Failed,
 ): Promise<Attached> {
   const { whole, stream } = playable;
-  if (stream === null || (whole !== null && element instanceof HTMLAudioElement)) {
-    if (whole === null) throw new Error('nothing in it can be played here');
+  // A bare segment file has a type that media elements refuse.
+  const playsWhole = whole !== null && !whole.endsWith('.m4s');
+  if (stream === null || (playsWhole && element instanceof HTMLAudioElement)) {
+    if (whole === null) throw new SourceError('This title has nothing that can be played here.');
     return plain(element, whole);
   }
   const { default: Player } = await import('hls.js');
@@ -51,7 +54,7 @@ export async function attach(
   // Safari on phones plays HLS by itself and has no other way.
   if (element.canPlayType(HLS) !== '') return plain(element, stream);
   if (whole !== null) return plain(element, whole);
-  throw new Error('this browser plays no streams');
+  throw new SourceError('This browser plays no streams.');
 }
 
 // A worker would be made of a blob, which the content policy does not allow; fragmented MP4 needs none.

@@ -15,6 +15,8 @@ const AHEAD_S = 20;
 const TOLD = 5;
 /** Going back later than this starts the title again. */
 const RESTART_S = 3;
+/** A tab that is lost loses no more of a film's position than this. */
+const REMEMBER_MS = 10_000;
 /** Films shorter than this start from the beginning each time. */
 const RESUME_FROM_S = 120;
 
@@ -62,6 +64,7 @@ function listen(element: HTMLMediaElement): void {
     for (const name of names.split(' ')) element.addEventListener(name, (e) => isActive(e) && react());
   };
   on('play pause', () => (playing.value = !element.paused));
+  on('pause', remember);
   on('waiting seeking', () => (waiting.value = !element.paused));
   on('playing seeked canplay', () => (waiting.value = false));
   on('timeupdate seeking', moved);
@@ -84,6 +87,7 @@ function bufferEnd(element: HTMLMediaElement): number {
 
 function moved(): void {
   position.value = active.currentTime;
+  if (performance.now() - remembered > REMEMBER_MS) remember();
   const left = active.duration - active.currentTime;
   if (left < AHEAD_S && active instanceof HTMLAudioElement) prepareNext();
 }
@@ -113,8 +117,11 @@ function fail(why: string): void {
   });
 }
 
+let remembered = 0;
+
 /** Remembers where a film is left. */
 function remember(): void {
+  remembered = performance.now();
   const title = current.peek();
   if (title === null || !isFilm(title) || active !== video || video.duration < RESUME_FROM_S) return;
   const over = video.currentTime > video.duration * 0.97;
@@ -149,8 +156,12 @@ function forgetPrepared(): void {
   opening.then((a) => a.detach()).catch(() => clear(element));
 }
 
-async function attachTitle(title: Title, element: HTMLMediaElement): Promise<Attached> {
+/** Nothing is attached for a turn that is over: its element may play something else by then. */
+class Superseded extends Error {}
+
+async function attachTitle(title: Title, element: HTMLMediaElement, mine: number): Promise<Attached> {
   const found = await open(title.id);
+  if (mine !== turn) throw new Superseded();
   playable.value = found;
   return attach(element, found, isFilm(title) ? preferences.peek().quality : 0, fail);
 }
@@ -182,7 +193,7 @@ async function startCurrent(play: boolean): Promise<void> {
   });
   tellNext();
   try {
-    const got = await (ready?.attached ?? attachTitle(title, element));
+    const got = await (ready?.attached ?? attachTitle(title, element, mine));
     if (mine !== turn) {
       got.detach();
       return;

@@ -26,18 +26,36 @@ export const searchIndex = computed(() => new SearchIndex(titles.value));
 export const words = (error: unknown): string =>
   error instanceof SourceError ? error.message : 'Something went wrong. Reload the page to try again.';
 
+/** What was shown last, to see whether anything changed. */
+let shown = '';
+
+async function read(): Promise<void> {
+  const library = await source.library();
+  const read = JSON.stringify(library);
+  if (read === shown) return;
+  shown = read;
+  provider.value = library.provider;
+  titles.value = library.titles;
+}
+
 export async function loadLibrary(): Promise<void> {
   loading.value = true;
   try {
-    const library = await source.library();
-    provider.value = library.provider;
-    titles.value = library.titles;
+    await read();
     trouble.value = null;
   } catch (error) {
     trouble.value = words(error);
   } finally {
     loading.value = false;
   }
+}
+
+/** How soon what was published, withdrawn or cached meanwhile is shown. */
+const AGAIN_MS = 30_000;
+
+/** Keeps the library up to date. What is shown stays while it cannot be asked. */
+export function followLibrary(): void {
+  setInterval(() => document.visibilityState === 'visible' && void read().catch(() => {}), AGAIN_MS);
 }
 
 const opened = new Map<string, Promise<Playable>>();

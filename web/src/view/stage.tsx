@@ -30,6 +30,11 @@ function wake(): void {
   }, HIDE_AFTER_MS);
 }
 
+function tapped(): void {
+  if (awake.peek()) awake.value = false;
+  else wake();
+}
+
 addEventListener('fullscreenchange', () => {
   fullscreen.value = document.fullscreenElement !== null;
 });
@@ -172,20 +177,22 @@ export function Stage() {
   }, [film, title]);
   if (!film || title === null) return null;
   const hidden = open && !awake.value && player.playing.value;
-  const onScreen = (): void => {
-    if (open) player.toggle();
-    else player.stageOpen.value = true;
+  const onScreen = (event: MouseEvent): void => {
+    if (!open) player.stageOpen.value = true;
+    // A finger has no way to hover: it brings the controls, and sends them away.
+    else if (event instanceof PointerEvent && event.pointerType === 'touch') tapped();
+    else player.toggle();
   };
   return (
     <section
       ref={box}
       class={`stage${open ? ' is-open' : ' is-small'}${hidden ? ' is-asleep' : ''}`}
       aria-label={title.name}
-      onPointerMove={wake}
+      onPointerMove={(e) => e.pointerType !== 'touch' && wake()}
       onKeyDown={wake}
       onFocusIn={wake}
     >
-      <div ref={screen} class="screen" onClick={onScreen} />
+      <div ref={screen} class="screen" onClick={onScreen} onDblClick={() => lent.fullscreen?.()} />
       {player.waiting.value && <div class="spinner" role="status" aria-label="Loading" />}
       {player.failure.value !== null && open && (
         <div class="stage-failure" role="alert">

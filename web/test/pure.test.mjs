@@ -1,0 +1,132 @@
+// The parts of the pages that know no browser: the queue, search, grouping, what is read from the network.
+
+import assert from 'node:assert/strict';
+import { after, test } from 'node:test';
+import { close, load } from './load.mjs';
+
+const Q = await load('/src/player/queue.ts');
+const { SearchIndex, fitsName } = await load('/src/model/search.ts');
+const { albumsOf, artistsOf } = await load('/src/model/title.ts');
+const words = await load('/src/model/words.ts');
+const parse = await load('/src/source/parse.ts');
+const { rates } = await load('/src/dashboard/figures.ts');
+
+after(close);
+
+const LIST = ['a', 'b', 'c', 'd', 'e'];
+/** Always the first of what can be chosen. */
+const first = () => 0;
+
+const title = (id, more = {}) => ({
+  id,
+  name: id,
+  artist: null,
+  album: null,
+  track: null,
+  disc: null,
+  durationMs: 1000,
+  kind: 'music',
+  art: null,
+  cachedPermille: null,
+  ...more,
+});
+
+/** Plays through to the end, at most `most` steps. */
+function played(queue, repeat, most = 20) {
+  const heard = [Q.playing(queue)];
+  for (let at = Q.next(queue, repeat); at !== null && heard.length < most; at = Q.next(at, repeat)) heard.push(Q.playing(at));
+  return heard;
+}
+
+test('a queue plays in order from where it is begun', () => {
+  assert.deepEqual(played(Q.start(LIST, 2, false), 'off'), ['c', 'd', 'e']);
+  assert.deepEqual(played(Q.start(LIST, 3, false), 'all', 5), ['d', 'e', 'a', 'b', 'c']);
+  assert.equal(Q.playing(Q.start([], 0, false)), null);
+  assert.equal(Q.next(Q.EMPTY, 'all'), null);
+});
+
+test('shuffled, every title plays once, the chosen one first', () => {
+  for (let n = 0; n < 50; n++) {
+    const heard = played(Q.start(LIST, 3, true), 'off');
+    assert.equal(heard[0], 'd');
+    assert.deepEqual(heard.toSorted(), LIST);
+  }
+});
+
+test('shuffle switched on and off again loses nothing and does not stop what plays', () => {
+  const begun = Q.start(LIST, 1, false);
+  const mixed = Q.shuffle(begun, true, first);
+  assert.equal(Q.playing(mixed), 'b');
+  assert.deepEqual(played(mixed, 'off').toSorted(), LIST);
+  const back = Q.shuffle(mixed, false);
+  assert.deepEqual(played(back, 'off'), ['b', 'c', 'd', 'e']);
+});
+
+test('titles are added behind what plays or at the end, and taken out', () => {
+  const queue = Q.add(Q.add(Q.start(LIST, 1, false), ['x'], 'next'), ['y'], 'end');
+  assert.deepEqual(Q.ahead(queue), ['x', 'c', 'd', 'e', 'y']);
+  const less = Q.remove(Q.remove(queue, 1), 2);
+  assert.deepEqual(Q.ahead(less), ['c', 'e', 'y']);
+  assert.deepEqual(Q.remove(less, 0), less, 'what plays stays');
+  assert.deepEqual(Q.remove(less, 99), less);
+  assert.equal(Q.playing(Q.jump(less, 2)), 'e');
+  assert.deepEqual(played(Q.add(Q.EMPTY, ['z'], 'next'), 'off'), ['z']);
+});
+
+test('back goes back, and around when all repeats', () => {
+  const queue = Q.start(LIST, 1, false);
+  assert.equal(Q.playing(Q.previous(queue, 'off')), 'a');
+  const begun = Q.start(LIST, 0, false);
+  assert.equal(Q.previous(begun, 'off'), null);
+  assert.equal(Q.playing(Q.previous(begun, 'all')), 'e');
+});
+
+test('search takes beginnings of words, without accents, names first', () => {
+  const index = new SearchIndex([
+    title('1', { name: 'Lamps', artist: 'Für Elise' }),
+    title('2', { name: 'Elise am Fluß' }),
+    title('3', { name: 'Дорога домой' }),
+  ]);
+  const find = (query) => index.find(query, 10).map((t) => t.id);
+  assert.deepEqual(find('eli'), ['2', '1']);
+  assert.deepEqual(find('fur ELISE'), ['1']);
+  assert.deepEqual(find('дом'), ['3']);
+  assert.deepEqual(find('lise'), []);
+  assert.deepEqual(find('  '), []);
+  assert.deepEqual(index.find('e', 1).map((t) => t.id), ['2']);
+  assert.ok(fitsName('Heroes’ Rite', 'rit her'));
+});
+
+test('albums are put together from their tracks, films are none', () => {
+  const titles = [
+    title('c', { album: 'One', track: 1, disc: 2, artist: 'A' }),
+    title('b', { album: 'One', track: 2, disc: 1, artist: 'A' }),
+    title('a', { album: 'One', track: 10, artist: 'B' }),
+    title('f', { album: 'One', kind: 'video' }),
+    title('s', { artist: 'A' }),
+  ];
+  const albums = albumsOf(titles);
+  assert.deepEqual(albums.map((a) => [a.name, a.artist]), [['One', 'Various artists']]);
+  assert.deepEqual(albums[0].titles.map((t) => t.id), ['b', 'a', 'c']);
+  const artists = artistsOf(titles, albums);
+  assert.deepEqual(artists.map((a) => [a.name, a.titles.length, a.albums.length]), [['A', 3, 1], ['B', 1, 1]]);
+});
+
+test('numbers read as people write them', () => {
+  assert.deepEqual([61, 3600, 0.9, NaN].map(words.clock), ['1:01', '1:00:00', '0:00', '–:––']);
+  assert.deepEqual([0, 999, 1500, 99_999_999].map(words.bytes), ['0 B', '999 B', '1.5 kB', '100 MB']);
+  assert.equal(words.span(125 * 60_000), '2 h 5 min');
+});
+
+test('what the network says is taken only where it fits', () => {
+  assert.equal(parse.text(''), null);
+  assert.equal(parse.number(Infinity), null);
+  assert.equal(parse.line('a\u202ecba'), 'acba');
+  assert.deepEqual(parse.objects([1, null, [], { a: 1 }]), [{ a: 1 }]);
+  assert.equal(parse.escapePath('a b/c?#'), 'a%20b/c%3F%23');
+});
+
+test('a rate is told only between two samples of one run of the server', () => {
+  const at = (s, sent) => ({ at: s, sent });
+  assert.deepEqual(rates([at(0, 0), at(5, 50), at(5, 60), at(10, 10), at(20, 30)], (s) => s.sent), [null, 10, null, null, 2]);
+});
