@@ -4,8 +4,21 @@ import type Hls from 'hls.js';
 import type { Playable } from '../model/title';
 import { SourceError } from '../source/source';
 
+/** A sound or subtitles that a stream offers. */
+export interface Choice {
+  readonly label: string;
+  readonly language: string;
+}
+
 /** What a stream offers beside playing. */
 export interface Stream {
+  readonly sounds: readonly Choice[];
+  readonly subtitles: readonly Choice[];
+  /** Place of the sound that plays. */
+  sound(): number;
+  chooseSound(place: number): void;
+  /** Shows subtitles; none for -1. */
+  chooseSubtitles(place: number): void;
   /** Heights of the picture, highest first. */
   readonly heights: readonly number[];
   /** Stays at a height; 0 chooses by itself. */
@@ -92,8 +105,21 @@ async function attachStream(
     hls.nextLevel = height === 0 ? -1 : (best?.i ?? 0);
   };
   if (wanted > 0) choose(wanted);
-  return {
-    stream: { heights, choose, showing: () => hls.levels[hls.currentLevel]?.height ?? 0 },
-    detach: () => hls.destroy(),
+  hls.subtitleTrack = -1;
+  const stream: Stream = {
+    heights,
+    choose,
+    showing: () => hls.levels[hls.currentLevel]?.height ?? 0,
+    sounds: hls.audioTracks.map(choiceOf),
+    subtitles: hls.subtitleTracks.map(choiceOf),
+    sound: () => hls.audioTrack,
+    chooseSound: (place) => (hls.audioTrack = place),
+    chooseSubtitles: (place) => (hls.subtitleTrack = place),
   };
+  return { stream, detach: () => hls.destroy() };
 }
+
+const choiceOf = ({ name, lang }: { name: string; lang?: string | undefined }): Choice => ({
+  label: name || lang || 'Unnamed',
+  language: lang ?? 'und',
+});

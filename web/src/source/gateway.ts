@@ -84,7 +84,8 @@ export class GatewaySource implements Source {
     const status = child(await getJson('status'));
     const delivered = child(status['delivered_bytes']);
     const of = (value: unknown): number => number(value) ?? 0;
-    const enabled = child(status['sharing'])['enabled'];
+    const sharing = child(status['sharing']);
+    const state = sharing['state'];
     return {
       cache: of(delivered['cache']),
       lan: of(status['delivered_lan_bytes']),
@@ -93,11 +94,12 @@ export class GatewaySource implements Source {
       sent: of(status['sent_bytes']),
       connected: of(status['peers']),
       supernode: status['supernode'] === 'connected',
-      enabled: typeof enabled === 'boolean' ? enabled : null,
+      state: state === 'on' || state === 'near' || state === 'off' ? state : null,
+      why: text(sharing['why']),
     };
   }
 
   async share(enabled: boolean): Promise<void> {
-    await post('sharing', { enabled });
+    await post(enabled ? 'control/resume' : 'control/pause', {});
   }
 }

@@ -16,8 +16,10 @@ export interface Sharing {
   readonly sent: number;
   readonly connected: number;
   readonly supernode: boolean;
-  /** Whether it hands on what was played; null where that cannot be told or switched from here. */
-  readonly enabled: boolean | null;
+  /** Whether it hands on what was played: to anybody, in its own network, or not; null where it does not say. */
+  readonly state: 'on' | 'near' | 'off' | null;
+  /** Why it does not, as the node says. */
+  readonly why: string | null;
 }
 
 export interface Source {

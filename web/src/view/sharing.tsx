@@ -90,20 +90,34 @@ async function change(enabled: boolean): Promise<void> {
   }
 }
 
+const RESTS: Readonly<Record<string, string>> = {
+  'switched off': 'its settings say so',
+  provider: 'the provider switched sharing off',
+  mobile: 'this device is set to be mobile',
+  battery: 'this device runs on its battery',
+  metered: 'this line is metered',
+  paused: 'you paused it',
+  hours: 'it is outside of the hours that were set',
+  'month used': 'this month’s limit is used up',
+};
+
+function sentence({ state, why }: Sharing): string {
+  const because = RESTS[why ?? ''];
+  if (state === 'off') return `What you play is not handed on${because === undefined ? '' : `: ${because}`}.`;
+  if (state === 'near') return `What you play is handed on within your own network only${because === undefined ? '' : `: ${because}`}.`;
+  return 'What you play is kept on this machine for a while and handed on, checked, to listeners near you.';
+}
+
 function NodePanel({ sharing }: { sharing: Sharing }) {
   const { up, down } = flow.value;
-  const said =
-    sharing.enabled === false
-      ? 'Sharing is off: what you play is not handed on to anybody.'
-      : 'What you play is kept on this machine for a while and handed on, checked, to listeners near you.';
   const near = sharing.supernode ? `${count(sharing.connected, 'listener')} connected` : 'Nobody can be found right now; what plays comes from the provider';
   return (
     <>
-      <p class="panel-said">{said}</p>
-      {sharing.enabled !== null && (
+      <p class="panel-said">{sentence(sharing)}</p>
+      {(sharing.state === 'on' || sharing.why === 'paused') && (
         <label class="switch">
           <span>Hand on what I play</span>
-          <input type="checkbox" role="switch" checked={sharing.enabled} onChange={(e) => void change((e.target as HTMLInputElement).checked)} />
+          <input type="checkbox" role="switch" checked={sharing.state === 'on'} onChange={(e) => void change((e.target as HTMLInputElement).checked)} />
         </label>
       )}
       <h3>What you played came from</h3>
@@ -139,7 +153,7 @@ export function SharingControl() {
   useSampling();
   const panel = useRef<HTMLDivElement>(null);
   const now = last.value;
-  const off = now?.sharing.enabled === false;
+  const off = now?.sharing.state === 'off';
   const label = source.kind === 'site' ? 'Sharing: not in this tab' : off ? 'Sharing is off' : 'Sharing';
   return (
     <div class="sharing">

@@ -1,8 +1,9 @@
 // The film: it fills the page, or plays small above the bar while the library is looked at.
 
-import { effect, signal } from '@preact/signals';
+import { computed, effect, signal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import { isFilm, type Words } from '../model/title';
+import type { Choice } from '../player/attach';
 import { lent } from '../player/keys';
 import * as player from '../player/player';
 import { preferences, prefer } from '../state/kept';
@@ -41,10 +42,16 @@ addEventListener('fullscreenchange', () => {
 player.video.addEventListener('enterpictureinpicture', () => (inPip.value = true));
 player.video.addEventListener('leavepictureinpicture', () => (inPip.value = false));
 
+/** Files beside the film go first; otherwise the stream's own. */
+const words = computed<readonly Choice[]>(() => {
+  const files = player.playable.value?.subtitles ?? [];
+  return files.length > 0 ? files : (player.stream.value?.subtitles ?? []);
+});
+
 /** Puts the subtitles of what plays beside it, and shows those of the language that was chosen last. */
 effect(() => {
-  const found = player.playable.value;
-  player.video.replaceChildren(...(found?.subtitles ?? []).map(track));
+  player.video.replaceChildren(...(player.playable.value?.subtitles ?? []).map(track));
+  void words.value;
   showSubtitles(preferences.peek().subtitles);
 });
 
@@ -58,13 +65,11 @@ function track({ url, language, label }: Words): HTMLTrackElement {
 }
 
 function showSubtitles(language: string): void {
-  let shown = '';
-  for (const track of player.video.textTracks) {
-    const wanted = shown === '' && language !== '' && track.language === language;
-    track.mode = wanted ? 'showing' : 'disabled';
-    if (wanted) shown = language;
-  }
-  captionsOn.value = shown;
+  const place = language === '' ? -1 : words.peek().findIndex((w) => w.language === language);
+  const files = player.video.querySelectorAll('track');
+  files.forEach((file, i) => (file.track.mode = i === place ? 'showing' : 'disabled'));
+  if (files.length === 0) player.stream.peek()?.chooseSubtitles(place);
+  captionsOn.value = place < 0 ? '' : language;
 }
 
 function chooseSubtitles(language: string): void {
@@ -73,7 +78,7 @@ function chooseSubtitles(language: string): void {
 }
 
 function toggleCaptions(): void {
-  const first = player.playable.peek()?.subtitles[0]?.language ?? '';
+  const first = words.peek()[0]?.language ?? '';
   chooseSubtitles(captionsOn.peek() === '' ? preferences.peek().subtitles || first : '');
 }
 
@@ -101,12 +106,17 @@ function qualityMenu(event: MouseEvent): void {
 }
 
 function captionsMenu(event: MouseEvent): void {
-  const found = player.playable.peek()?.subtitles ?? [];
   const shown = captionsOn.peek();
   openMenu(event, 'Subtitles', [
     { label: 'Off', chosen: shown === '', act: () => chooseSubtitles('') },
-    ...found.map((w) => ({ label: w.label, chosen: shown === w.language, act: () => chooseSubtitles(w.language) })),
+    ...words.peek().map((w) => ({ label: w.label, chosen: shown === w.language, act: () => chooseSubtitles(w.language) })),
   ]);
+}
+
+function soundMenu(event: MouseEvent): void {
+  const stream = player.stream.peek();
+  const items = (stream?.sounds ?? []).map((s, i) => ({ label: s.label, chosen: stream?.sound() === i, act: () => stream?.chooseSound(i) }));
+  openMenu(event, 'Sound', items);
 }
 
 const speedMenu = (event: MouseEvent): void =>
@@ -117,7 +127,6 @@ const speedMenu = (event: MouseEvent): void =>
   );
 
 function Controls({ stage }: { stage: () => HTMLElement | null }) {
-  const found = player.playable.value;
   const heights = player.stream.value?.heights.length ?? 0;
   const isFull = fullscreen.value;
   return (
@@ -129,7 +138,8 @@ function Controls({ stage }: { stage: () => HTMLElement | null }) {
         <IconButton name="forward" label="Forward 10 seconds" onPress={() => player.seekBy(10)} size={22} />
         <Volume />
         <span class="stage-space" />
-        {(found?.subtitles.length ?? 0) > 0 && (
+        {(player.stream.value?.sounds.length ?? 0) > 1 && <IconButton name="song" label="Sound" onPress={soundMenu} size={22} />}
+        {words.value.length > 0 && (
           <IconButton name="captions" label="Subtitles" pressed={captionsOn.value !== ''} onPress={captionsMenu} size={22} />
         )}
         <button type="button" class="speed-button" aria-label="Speed" title="Speed" onClick={speedMenu}>
