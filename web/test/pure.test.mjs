@@ -112,6 +112,18 @@ test('albums are put together from their tracks, films are none', () => {
   assert.deepEqual(artists.map((a) => [a.name, a.titles.length, a.albums.length]), [['A', 3, 1], ['B', 1, 1]]);
 });
 
+test('two albums of one name are told apart, one with two covers is not', () => {
+  const titles = [
+    title('a1', { album: 'Best of', artist: 'A', art: 't/a1/x.jpg' }),
+    title('b1', { album: 'Best of', artist: 'B', art: 't/b1/y.jpg' }),
+    title('a2', { album: 'Best of', artist: 'A', art: 't/a2/z.jpg' }),
+    title('c', { album: 'Best of', artist: 'C feat. A', art: 't/c/z.jpg' }),
+  ];
+  const albums = albumsOf(titles);
+  assert.deepEqual(albums.map((a) => a.titles.map((t) => t.id).join()).toSorted(), ['a1,a2,c', 'b1']);
+  assert.equal(new Set(albums.map((a) => a.key)).size, 2);
+});
+
 test('numbers read as people write them', () => {
   assert.deepEqual([61, 3600, 0.9, NaN].map(words.clock), ['1:01', '1:00:00', '0:00', '–:––']);
   assert.deepEqual([0, 999, 1500, 99_999_999].map(words.bytes), ['0 B', '999 B', '1.5 kB', '100 MB']);

@@ -72,23 +72,42 @@ function group<T>(items: Iterable<T>, keyOf: (item: T) => string | null): Map<st
   return groups;
 }
 
-/** Names an album: two of the same name are told apart by their cover. */
-export const albumKey = (title: Title): string | null =>
-  title.album === null || isFilm(title) ? null : `${title.album}\u0000${title.art?.split('/').pop() ?? ''}`;
+/** What two tracks of one album share, when albums of the same name have to be told apart. */
+const traits = ({ artist, art }: Title): string[] => [
+  `artist ${artist ?? ''}`,
+  // The file's name: covers that are one object have one name, whichever title they are asked of.
+  `art ${art?.split('/').pop() ?? ''}`,
+];
+
+/** Parts tracks whose album has the same name: those that share an artist or a cover belong together. */
+function apart(tracks: readonly Title[]): Title[][] {
+  let parts: { titles: Title[]; traits: Set<string> }[] = [];
+  for (const track of tracks) {
+    const own = traits(track);
+    const joined = parts.filter((p) => own.some((t) => p.traits.has(t)));
+    const titles = [...joined.flatMap((p) => p.titles), track];
+    const all = new Set([...joined.flatMap((p) => [...p.traits]), ...own]);
+    parts = [...parts.filter((p) => !joined.includes(p)), { titles, traits: all }];
+  }
+  return parts.map((p) => p.titles);
+}
+
+function albumOf(name: string, nth: number, members: Title[]): Album {
+  const tracks = members.sort(byPlace);
+  const artists = new Set(tracks.map((t) => t.artist).filter((a) => a !== null));
+  const [only] = artists;
+  return {
+    key: nth === 0 ? name : `${name}\u0000${only ?? nth}`,
+    name,
+    artist: artists.size > 1 ? 'Various artists' : (only ?? ''),
+    art: tracks.find((t) => t.art !== null)?.art ?? null,
+    titles: tracks,
+  };
+}
 
 export function albumsOf(titles: readonly Title[]): Album[] {
-  const albums = [...group(titles, albumKey)].map(([key, members]): Album => {
-    const tracks = members.sort(byPlace);
-    const artists = new Set(tracks.map((t) => t.artist).filter((a) => a !== null));
-    const [only] = artists;
-    return {
-      key,
-      name: tracks[0]?.album ?? '',
-      artist: artists.size > 1 ? 'Various artists' : (only ?? ''),
-      art: tracks.find((t) => t.art !== null)?.art ?? null,
-      titles: tracks,
-    };
-  });
+  const named = group(titles, (t) => (isFilm(t) ? null : t.album));
+  const albums = [...named].flatMap(([name, tracks]) => apart(tracks).map((part, nth) => albumOf(name, nth, part)));
   return albums.sort(byName);
 }
 

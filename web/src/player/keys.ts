@@ -9,7 +9,7 @@ export const KEYS: readonly (readonly [string, string])[] = [
   ['← →', 'Back or forward 5 seconds'],
   ['J L', 'Back or forward 10 seconds'],
   ['N P', 'Next or previous title'],
-  ['↑ ↓', 'Louder or quieter'],
+  ['⇧ ↑ ↓', 'Louder or quieter; without ⇧ in a film'],
   ['M', 'Mute'],
   ['S', 'Shuffle'],
   ['R', 'Repeat'],
@@ -52,10 +52,13 @@ const ACTIONS: Record<string, () => void> = {
   c: () => lent.captions?.(),
   '/': () => lent.search?.(),
   '?': () => (keysShown.value = !keysShown.peek()),
-  Escape: () => {
-    if (player.stageOpen.peek() && document.fullscreenElement === null) player.stageOpen.value = false;
-  },
 };
+
+/** Leaves the film, unless the key is for a menu above it or for full screen: the browser closes those. */
+function escape(): void {
+  const above = document.fullscreenElement !== null || document.querySelector(':popover-open, dialog[open]') !== null;
+  if (!above && player.stageOpen.peek()) player.stageOpen.value = false;
+}
 
 /** Controls that use a key themselves keep it. */
 function belongsTo(target: EventTarget | null, key: string): boolean {
@@ -71,6 +74,7 @@ export function startKeys(): void {
   addEventListener('keydown', (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+    if (key === 'Escape') escape();
     const act = ACTIONS[key];
     const scrolls = key.startsWith('Arrow') && player.current.peek() === null;
     if (act === undefined || scrolls || belongsTo(event.target, key)) return;

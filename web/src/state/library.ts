@@ -20,6 +20,8 @@ export const byId = computed(() => new Map(titles.value.map((t) => [t.id, t])));
 export const films = computed(() => titles.value.filter(isFilm));
 export const songs = computed(() => titles.value.filter((t) => !isFilm(t)));
 export const albums = computed(() => albumsOf(titles.value));
+/** Key of each title's album. */
+export const albumKeys = computed(() => new Map(albums.value.flatMap((a) => a.titles.map((t) => [t.id, a.key] as const))));
 export const artists = computed(() => artistsOf(titles.value, albums.value));
 export const searchIndex = computed(() => new SearchIndex(titles.value));
 

@@ -1,8 +1,9 @@
 // What can be done with a title, from wherever it is shown.
 
-import { albumKey, isFilm, type Title } from '../model/title';
+import { isFilm, type Title } from '../model/title';
 import * as player from '../player/player';
 import { addToPlaylist, favourites, newPlaylist, playlists, toggleFavourite } from '../state/kept';
+import { albumKeys } from '../state/library';
 import { go } from '../state/route';
 import { ask } from './dialogs';
 import { type MenuItem, openMenu } from './menu';
@@ -22,8 +23,8 @@ function playlistItems(titles: readonly Title[]): MenuItem[] {
 }
 
 function goItems(title: Title): MenuItem[] {
-  const key = albumKey(title);
-  const album = key === null ? [] : [{ label: 'Go to album', icon: 'album', apart: true, act: () => go('album', key) }];
+  const key = albumKeys.peek().get(title.id);
+  const album = key === undefined ? [] : [{ label: 'Go to album', icon: 'album', apart: true, act: () => go('album', key) }];
   const { artist } = title;
   const maker =
     artist === null || isFilm(title) ? [] : [{ label: 'Go to artist', icon: 'artist', act: () => go('artist', artist) }];

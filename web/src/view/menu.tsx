@@ -63,7 +63,7 @@ export function Menu() {
     if ((event as ToggleEvent).newState === 'closed' && open.peek() === shown) open.value = null;
   };
   return (
-    <div ref={box} class="menu" popover="auto" role="menu" aria-label={shown.label} onKeyDown={onKey} onToggle={onToggle}>
+    <div ref={box} class={`menu${shown.from.closest('.stage') ? ' is-dark' : ''}`} popover="auto" role="menu" aria-label={shown.label} onKeyDown={onKey} onToggle={onToggle}>
       {shown.items.map((item) => (
         <button
           type="button"

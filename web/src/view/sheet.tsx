@@ -1,9 +1,9 @@
 // What plays, large, and what comes next. On a phone it is the player.
 
 import { useEffect, useRef } from 'preact/hooks';
-import { albumKey } from '../model/title';
 import * as player from '../player/player';
 import { preferences } from '../state/kept';
+import { albumKeys } from '../state/library';
 import { href } from '../state/route';
 import { titleMenu } from './actions';
 import { Cover, tinted, useTint } from './art';
@@ -45,7 +45,7 @@ export function Sheet() {
     if (open) close.current?.querySelector('button')?.focus();
   }, [open]);
   if (!open || title === null) return null;
-  const key = albumKey(title);
+  const key = albumKeys.value.get(title.id);
   const { evenLoudness } = preferences.value;
   const shut = (): void => {
     sheetOpen.value = false;
@@ -61,7 +61,7 @@ export function Sheet() {
         <Cover art={title.art} name={title.album ?? title.name} eager />
         <div class="sheet-title">
           <div class="track-text">
-            <h2>{key === null ? title.name : <a href={href('album', key)} onClick={shut}>{title.name}</a>}</h2>
+            <h2>{key === undefined ? title.name : <a href={href('album', key)} onClick={shut}>{title.name}</a>}</h2>
             <p>{title.artist === null ? '' : <a href={href('artist', title.artist)} onClick={shut}>{title.artist}</a>}</p>
           </div>
           <LikeButton title={title} size={24} />

@@ -131,7 +131,7 @@ export function Shell() {
         To the content
       </a>
       <SideBar />
-      <main class="main" id="main" ref={main} tabIndex={-1}>
+      <main class="main" id="main" ref={main} tabIndex={-1} onScroll={(e) => e.currentTarget.classList.toggle('is-scrolled', e.currentTarget.scrollTop > 12)}>
         <div class="top">
           <a class="top-brand" href={href('home')} aria-label="Home">
             <Mark />
