@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { cp, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { browser, filmMoves, folder, playsPast, root, run, start, tab } from './world.mjs';
+import { barriers, browser, filmMoves, folder, playsPast, root, run, start, tab } from './world.mjs';
 
 const HOSTILE = '<img src=x onerror=document.title=1>';
 
@@ -142,6 +142,29 @@ test('the dashboard needs its token, and shows what was counted', async () => {
   await locked.page.getByRole('heading', { name: 'The dashboard is locked' }).waitFor();
   await locked.close();
 });
+
+for (const colorScheme of ['light', 'dark']) {
+  test(`nobody is kept out, ${colorScheme}`, async () => {
+    const { page, close } = await tab(chrome, node.ready.gateway, { colorScheme, reducedMotion: 'reduce' });
+    await page.locator('.card').first().waitFor();
+    const found = { home: await barriers(page) };
+    await playAlbum(page);
+    await playsPast(page, 0.2);
+    found.album = await barriers(page);
+    await page.getByRole('button', { name: 'Queue' }).click();
+    await page.locator('.sheet').waitFor();
+    found.sheet = await barriers(page);
+    await page.goto(`${node.ready.gateway}#/films`);
+    await page.locator('.card-film .card-link').first().click();
+    await filmMoves(page);
+    found.film = await barriers(page);
+    await page.goto(serve.ready.dashboard);
+    await page.locator('.tile dd').first().waitFor();
+    found.dashboard = await barriers(page);
+    assert.deepEqual(found, { home: [], album: [], sheet: [], film: [], dashboard: [] });
+    await close();
+  });
+}
 
 // Last: the provider goes away.
 test('what was played plays again without the provider', async () => {

@@ -1,7 +1,8 @@
 // A provider, a node and a browser on this machine, for one test file. Everything started here is ended here.
 
 import { spawn } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -73,6 +74,16 @@ export async function tab(browser, url, options = {}) {
   });
   await page.goto(url);
   return { page, wrong, close: () => context.close() };
+}
+
+const axe = await readFile(createRequire(import.meta.url).resolve('axe-core'), 'utf8');
+
+/** What a screen reader, or eyes that need contrast, would trip over: each as `rule: where`. */
+export async function barriers(page) {
+  // Evaluated, not added as a script: the page's own policy lets in no script of others.
+  await page.evaluate(axe);
+  const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }));
+  return violations.flatMap((v) => v.nodes.map((n) => `${v.id}: ${n.target.join(' ')} ${n.any[0]?.message ?? v.help}`));
 }
 
 /** Waits until the position that a listener is shown has moved past `seconds`. */
