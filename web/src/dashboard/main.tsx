@@ -48,7 +48,7 @@ function Tile({ name, value, under }: { name: string; value: string; under: stri
     <div class="tile">
       <dt>{name}</dt>
       <dd>{value}</dd>
-      <p>{under}</p>
+      <dd class="under">{under}</dd>
     </div>
   );
 }
@@ -138,18 +138,20 @@ function setPrice(event: Event): void {
 }
 
 const Locked = () => (
-  <form
-    class="locked"
-    onSubmit={(e) => {
-      e.preventDefault();
-      giveToken(String(new FormData(e.currentTarget).get('token') ?? ''));
-    }}
-  >
-    <h1>The dashboard is locked</h1>
-    <p>Open the address that nearcast serve printed when it started, or paste the token from it.</p>
-    <input name="token" type="password" aria-label="Token" autocomplete="off" required />
-    <button type="submit">Open</button>
-  </form>
+  <main>
+    <form
+      class="locked"
+      onSubmit={(e) => {
+        e.preventDefault();
+        giveToken(String(new FormData(e.currentTarget).get('token') ?? ''));
+      }}
+    >
+      <h1>The dashboard is locked</h1>
+      <p>Open the address that nearcast serve printed when it started, or paste the token from it.</p>
+      <input name="token" type="password" aria-label="Token" autocomplete="off" required />
+      <button type="submit">Open</button>
+    </form>
+  </main>
 );
 
 function Board({ all }: { all: Figures }) {
@@ -195,7 +197,7 @@ function Dashboard() {
   const all = figures.value;
   if (locked.value) return <Locked />;
   return (
-    <div class="board">
+    <main class="board">
       <header>
         <h1>{provider.value}</h1>
         <span class={`live${trouble.value === null ? '' : ' is-lost'}`} role="status">
@@ -209,7 +211,7 @@ function Dashboard() {
         </button>
       </header>
       {all === null ? <p class="quiet">Loading the figures …</p> : <Board all={all} />}
-    </div>
+    </main>
   );
 }
 

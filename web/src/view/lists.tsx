@@ -194,11 +194,11 @@ function FilmCard({ film, list, at }: { film: Title; list: readonly string[]; at
       <button
         type="button"
         class="card-link"
-        aria-label={left === undefined ? `Play ${film.name}` : `Resume ${film.name}`}
         onClick={() => player.playList(list, at)}
         onPointerEnter={() => warm(film)}
       >
-        <span class="poster">
+        <span class="sr-only">{left === undefined ? 'Play ' : 'Resume '}</span>
+        <span class="poster" aria-hidden="true">
           <Cover art={film.art} name={film.name} icon="film" class="cover-film" />
           <span class="poster-play">
             <Icon name="play" size={30} />

@@ -154,12 +154,14 @@ export function SharingControl() {
   const panel = useRef<HTMLDivElement>(null);
   const now = last.value;
   const off = now?.sharing.state === 'off';
-  const label = source.kind === 'site' ? 'Sharing: not in this tab' : off ? 'Sharing is off' : 'Sharing';
   return (
     <div class="sharing">
-      <button type="button" class={`chip${off || source.kind === 'site' ? '' : ' is-live'}`} popovertarget="sharing-panel" aria-label={label} title={label}>
+      <button type="button" class={`chip${off || source.kind === 'site' ? '' : ' is-live'}`} popovertarget="sharing-panel" title="Sharing">
         <Icon name="near" size={18} />
-        <span class="chip-text">{source.kind === 'site' ? 'Direct' : off ? 'Sharing off' : now === null ? 'Sharing' : `${bytes(now.sharing.sent)} shared`}</span>
+        <span class="chip-text">
+          <span class="sr-only">Sharing: </span>
+          {source.kind === 'site' ? 'Direct' : off ? 'Sharing off' : now === null ? 'Sharing' : `${bytes(now.sharing.sent)} shared`}
+        </span>
       </button>
       <div
         id="sharing-panel"

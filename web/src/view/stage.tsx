@@ -142,7 +142,7 @@ function Controls({ stage }: { stage: () => HTMLElement | null }) {
         {words.value.length > 0 && (
           <IconButton name="captions" label="Subtitles" pressed={captionsOn.value !== ''} onPress={captionsMenu} size={22} />
         )}
-        <button type="button" class="speed-button" aria-label="Speed" title="Speed" onClick={speedMenu}>
+        <button type="button" class="speed-button" aria-label={`Speed ${player.speed.value}×`} title="Speed" onClick={speedMenu}>
           {`${player.speed.value}×`}
         </button>
         {heights > 0 && <IconButton name="tune" label="Quality" onPress={qualityMenu} size={22} />}
