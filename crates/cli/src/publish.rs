@@ -7,7 +7,9 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use anyhow::Context as _;
 use nearcast_content::{Link, SigningKey, Text, TitleId, UnixTime, WebUrl};
 use nearcast_node::origin_server::Published;
-use nearcast_node::publish::{self, Copying, KeyOrigin, Options, ProviderKeyFile, Summary};
+use nearcast_node::publish::{
+    self, Copying, Ffmpeg, KeyOrigin, Ladder, Options, ProviderKeyFile, Skipped, Summary,
+};
 use serde_json::json;
 
 use crate::progress::Bar;
@@ -18,14 +20,17 @@ const LEFT_OUT: u8 = 3;
 
 /// Turn media into a site: a folder of static files that `nearcast serve` or any web server serves.
 ///
-/// Takes sound files that browsers play as they are (MP3, M4A, FLAC, Opus, Ogg Vorbis, WAV) and ready HLS
-/// folders. Titles of earlier runs stay; what has not changed is not read again. A file that cannot be
-/// published is named and left out, and the command then ends with code 3.
+/// Takes sound, films, folders of them, ready HLS folders, and addresses of media on a web server, which stay
+/// there. MP3, M4A, FLAC and Opus are published as they are. Everything else is packaged with ffmpeg, without
+/// loss where browsers play what is in it; subtitles beside a film (film.en.srt) go with it.
+///
+/// Titles of earlier runs stay, and what has not changed is not read again. A run that was stopped goes on where
+/// it was. A file that cannot be published is named and left out, and the command then ends with code 3.
 #[derive(Debug, clap::Args)]
 pub(crate) struct PublishArgs {
-    /// Files and folders to publish.
+    /// Files, folders, and http(s) addresses to publish.
     #[arg(value_name = "MEDIA", required_unless_present = "withdraw")]
-    inputs: Vec<PathBuf>,
+    inputs: Vec<Media>,
     /// The folder to publish into; made if it is not there.
     #[arg(long, value_name = "DIR", default_value = "./site")]
     site: PathBuf,
@@ -38,6 +43,16 @@ pub(crate) struct PublishArgs {
     /// Web address at which the site will be found, for the link that is printed.
     #[arg(long, value_name = "URL")]
     url: Option<WebUrl>,
+    /// Sizes of films: "source" as they are, "auto" with smaller ones for slower lines, or sizes like
+    /// 1080p,720p,360p. None is ever made larger than the film.
+    #[arg(long, value_name = "SIZES", default_value = "source")]
+    renditions: Ladder,
+    /// Publish files that are packaged as they are, too.
+    #[arg(long)]
+    keep_original: bool,
+    /// The title that the one file given becomes, in place of what it was.
+    #[arg(long = "as", value_name = "TITLE")]
+    title: Option<TitleId>,
     /// Hard-link media instead of copying them. They must then never be edited in place.
     #[arg(long)]
     link: bool,
@@ -53,6 +68,23 @@ pub(crate) struct PublishArgs {
     /// Print one JSON object instead of text.
     #[arg(long)]
     json: bool,
+}
+
+/// What is to be published.
+#[derive(Clone, Debug)]
+enum Media {
+    Path(PathBuf),
+    Elsewhere(WebUrl),
+}
+
+impl std::str::FromStr for Media {
+    type Err = nearcast_content::UrlError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let start = text.get(..8).unwrap_or(text).to_ascii_lowercase();
+        let web = start.starts_with("http://") || start.starts_with("https://");
+        if web { text.parse().map(Self::Elsewhere) } else { Ok(Self::Path(text.into())) }
+    }
 }
 
 /// Runs the command.
@@ -73,7 +105,11 @@ pub(crate) fn run(args: PublishArgs) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let bar = Bar::new(args.json);
-    let summary = publish::publish(&args.inputs, &args.site, &options, &bar)?;
+    let paths = args.inputs.iter().filter_map(|input| match input {
+        Media::Path(path) => Some(path.clone()),
+        Media::Elsewhere(_) => None,
+    });
+    let summary = publish::publish(&paths.collect::<Vec<_>>(), &args.site, &options, &bar)?;
     bar.clear();
     let link = args.url.clone().map(|site| Link {
         site: site.folder(),
@@ -113,11 +149,20 @@ fn options(args: &PublishArgs, key: SigningKey) -> anyhow::Result<Options> {
         Some(name) => Some(Text::clean(name).context("--name has no letters that can be shown")?),
         None => None,
     };
+    let elsewhere = args.inputs.iter().filter_map(|input| match input {
+        Media::Elsewhere(url) => Some(url),
+        Media::Path(_) => None,
+    });
     Ok(Options {
         provider,
         copying: if args.link { Copying::Link } else { Copying::Copy },
         life_secs: args.valid_days * 24 * 3600,
         restore: args.restore.clone(),
+        elsewhere: elsewhere.cloned().collect(),
+        ffmpeg: Ffmpeg::on_path(),
+        ladder: args.renditions.clone(),
+        keep_originals: args.keep_original,
+        title: args.title.clone(),
         ..Options::new(key, UnixTime(now.as_secs()))
     })
 }
@@ -148,6 +193,15 @@ fn print(
             eprintln!("  {}: {}", skipped.path.display(), skipped.why);
         }
     }
+    for note in &s.notes {
+        eprintln!("note: {}: {}", note.path.display(), note.why);
+    }
+    if s.unpackaged > 0 {
+        eprintln!(
+            "ffmpeg is not on PATH: {} could not be packaged and are left out or published as they are",
+            count(s.unpackaged, "file")
+        );
+    }
     shell::say(&format!("Signed with {}", key.path.display()))?;
     if let Ok(published) = Published::read(&args.site) {
         shell::say(&format!("Listeners see you as \"{}\"; --name changes that", published.name))?;
@@ -169,8 +223,9 @@ fn as_json(
     link: Option<&Link>,
     started: Instant,
 ) -> serde_json::Value {
-    let skipped: Vec<_> =
-        s.skipped.iter().map(|s| json!({ "path": s.path.to_string_lossy(), "why": s.why })).collect();
+    let list = |list: &[Skipped]| -> Vec<serde_json::Value> {
+        list.iter().map(|s| json!({ "path": s.path.to_string_lossy(), "why": s.why })).collect()
+    };
     json!({
         "site": args.site.to_string_lossy(),
         "provider": s.provider,
@@ -183,7 +238,9 @@ fn as_json(
         "unchanged": s.unchanged,
         "stays_withdrawn": s.withdrawn,
         "withdrawn": args.withdraw,
-        "skipped": skipped,
+        "skipped": list(&s.skipped),
+        "notes": list(&s.notes),
+        "lacking_ffmpeg": s.unpackaged,
         "media_bytes": s.bytes,
         "sequence": s.sequence,
         "seconds": started.elapsed().as_secs_f64(),

@@ -173,7 +173,8 @@ fn ready_site(folder: &Path) -> anyhow::Result<PathBuf> {
     tracing::info!(site = %site.display(), "this is a folder of media: publishing it");
     let key = publish::ProviderKeyFile::open(&publish::default_key_path()?)?;
     let now = UnixTime(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs());
-    let options = publish::Options::new(key.key, now);
+    let options =
+        publish::Options { ffmpeg: publish::Ffmpeg::on_path(), ..publish::Options::new(key.key, now) };
     let summary = publish::publish(&[folder.to_owned()], &site, &options, &())?;
     for skipped in &summary.skipped {
         tracing::warn!(path = %skipped.path.display(), why = %skipped.why, "left out");

@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 use nearcast_content::catalogue::Entry;
-use nearcast_content::{Catalogue, DocumentError, ObjectRef, ObjectSize, Policy, TitleId};
+use nearcast_content::{Catalogue, ContentType, DocumentError, ObjectRef, ObjectSize, Policy, TitleId};
 use nearcast_engine::swarm::{Input, PlayId, ReadId, RenditionId, Stored};
 use tokio::sync::{mpsc, oneshot};
 
 use super::board::Board;
 use super::counts::Counts;
 use super::drive::{Glimpse, NodeInput, SupernodeState, Told};
+use super::playlist::localize;
 use super::reads::Reading;
 use super::shelf::{Memory, Shelf, SiteError};
 use super::titles::{File, Title, name_of, swarm_of};
@@ -164,6 +165,8 @@ impl NodeLibrary {
                 let bytes = whole.map_err(lookup_error)?;
                 self.document_kept(object).await;
                 let (content_type, etag) = (object.content_type, object.id.to_string());
+                let of_playlist = content_type == ContentType::Hls;
+                let bytes = if of_playlist { localize(&bytes, &opened.elsewhere) } else { bytes };
                 Ok(Resolved::Document(Document { content_type, bytes, etag }))
             }
         }

@@ -4,6 +4,7 @@ mod board;
 pub(crate) mod counts;
 mod drive;
 mod library;
+mod playlist;
 mod reads;
 mod runs;
 mod shelf;

@@ -36,6 +36,8 @@ pub(super) struct Title {
     pub(super) renditions: Vec<Rendition>,
     /// By path, as playlists name them.
     pub(super) files: BTreeMap<String, File>,
+    /// Names of files that lie on other servers, by their address.
+    pub(super) elsewhere: BTreeMap<String, String>,
 }
 
 /// The swarm of a title: who listens to one title of one provider.
@@ -65,7 +67,8 @@ impl Title {
         mut number: impl FnMut() -> RenditionId,
     ) -> Self {
         let swarm = swarm_of(provider, &manifest.title);
-        let mut title = Self { renditions: Vec::new(), files: BTreeMap::new(), manifest };
+        let (files, elsewhere) = (BTreeMap::new(), BTreeMap::new());
+        let mut title = Self { renditions: Vec::new(), files, elsewhere, manifest };
         for document in title.manifest.documents.clone() {
             title.file(&document.object, File::Document(document.object.clone()));
         }
@@ -104,7 +107,11 @@ impl Title {
 
     /// Enters a file under the name by which playlists know it. Two names of one object are two files.
     fn file(&mut self, object: &ObjectRef, file: File) {
-        self.files.entry(name_of(object)).or_insert(file);
+        let name = name_of(object);
+        if let Some(Source::Elsewhere(url)) = &object.source {
+            self.elsewhere.insert(url.as_str().to_owned(), name.clone());
+        }
+        self.files.entry(name).or_insert(file);
     }
 
     /// What a page offers beside the media.

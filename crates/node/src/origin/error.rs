@@ -107,6 +107,9 @@ pub enum Trouble {
     /// Bytes that do not hash.
     #[error("origin served other bytes than were published ({0}); publish again or copy the site anew")]
     Corrupt(#[from] Corrupt),
+    /// Another file than was looked at before.
+    #[error("the file changed while it was read; publish again when it is finished")]
+    Changed,
     /// A document longer than its kind may be.
     #[error("the document is longer than {limit} bytes")]
     TooLong {
@@ -173,6 +176,7 @@ impl OriginError {
             | Trouble::Encoded { .. }
             | Trouble::WrongRange { .. }
             | Trouble::OtherSize { .. }
+            | Trouble::Changed
             | Trouble::TooLong { .. }
             | Trouble::Request(_) => Fault::Gone,
             Trouble::Corrupt(_) => Fault::Corrupt,

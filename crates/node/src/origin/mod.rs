@@ -13,6 +13,7 @@ mod metrics;
 mod redirect;
 mod reply;
 mod run;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -29,6 +30,7 @@ pub use client::{OriginClient, OriginSettings};
 pub use error::{Connecting, OriginError, Trouble, Waiting};
 pub use metrics::OriginMetrics;
 pub use redirect::RedirectError;
+pub use stream::Glance;
 
 /// An object, and where its origin has it.
 #[derive(Clone)]

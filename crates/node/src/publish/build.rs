@@ -4,7 +4,6 @@ use nearcast_content::index::{IndexPage, IndexPageRef, IndexRoot, SegmentRef};
 use nearcast_content::manifest::{
     DocumentRef, DocumentRole, Kind, Layout, Manifest, Rendition, Role, Timeline,
 };
-use nearcast_content::source::Source;
 use nearcast_content::{
     ByteRange, ContentType, FormatError, ObjectId, ObjectRef, ObjectSize, TitleId, Validity, limits, site,
     tree,
@@ -49,9 +48,11 @@ impl Builder<'_> {
     /// The manifest, after the objects that only it names (art, indices) are in the site.
     pub(super) fn manifest(&self, validity: Validity) -> Result<Manifest, BuildError> {
         let mut documents = Vec::new();
-        let (renditions, timeline) = match &self.plan.shape {
-            Shape::Whole { codecs, duration_ms } => {
-                let whole = self.whole(codecs.clone(), *duration_ms)?;
+        let (mut renditions, timeline) = match &self.plan.shape {
+            Shape::Whole { role, codecs, duration_ms } => {
+                let name = if *role == Role::Audio { "audio" } else { "v0" };
+                let whole = self.whole(0, name, *role, *duration_ms)?;
+                let whole = Rendition { codecs: codecs.clone(), ..whole };
                 (vec![whole], Timeline { duration_ms: *duration_ms, segment_ms: None })
             }
             Shape::Hls(shape) => {
@@ -60,6 +61,13 @@ impl Builder<'_> {
                 (made.collect::<Result<_, _>>()?, timeline(shape))
             }
         };
+        for (role, file) in &self.plan.documents {
+            documents.push(document(role.clone(), self.object(*file)));
+        }
+        // No player chooses it; whoever wants the original finds it.
+        let original =
+            self.plan.original.map(|f| self.whole(f, "original", Role::Other, timeline.duration_ms));
+        renditions.extend(original.transpose()?);
         if let Some(art) = &self.plan.art {
             documents.push(document(DocumentRole::Art, self.art(art)?));
         }
@@ -81,21 +89,24 @@ impl Builder<'_> {
             id: staged.id,
             size: staged.size,
             content_type: self.plan.files[file].content_type,
-            source: Some(Source::Media(self.placed.paths[file].clone())),
+            source: Some(self.placed.sources[file].clone()),
         }
     }
 
+    /// A rendition that is one file without a playlist.
     fn whole(
         &self,
-        codecs: Option<nearcast_content::Token>,
+        file: usize,
+        name: &'static str,
+        role: Role,
         duration_ms: u64,
     ) -> Result<Rendition, FormatError> {
-        let object = self.object(0);
+        let object = self.object(file);
         let bandwidth = object.size.bytes().saturating_mul(8_000).div_ceil(duration_ms.max(1));
         Ok(Rendition {
-            id: "audio".parse().map_err(|_| FormatError::Empty("rendition"))?,
-            role: Role::Audio,
-            codecs,
+            id: name.parse().map_err(|_| FormatError::Empty("rendition"))?,
+            role,
+            codecs: None,
             bandwidth: bandwidth.clamp(1, limits::BANDWIDTH),
             average_bandwidth: None,
             resolution: None,
@@ -180,7 +191,9 @@ impl Builder<'_> {
             documents.push(document(DocumentRole::Init, self.object(*file)));
         }
         // Files that only a playlist of still pictures or a session tag names.
-        for file in (0..self.staged.len()).filter(|f| !named.contains(f)) {
+        let of_title =
+            |f: &usize| self.plan.original == Some(*f) || self.plan.documents.iter().any(|(_, d)| d == f);
+        for file in (0..self.staged.len()).filter(|f| !named.contains(f) && !of_title(f)) {
             let object = self.object(file);
             if documents.iter().all(|d| d.object.source != object.source) {
                 let role = DocumentRole::Other("file".parse().unwrap_or_else(|_| unreachable!("a word")));

@@ -93,8 +93,14 @@ pub(super) fn files_of(
 ) -> Result<BTreeMap<String, ObjectId>, PublishError> {
     let mut files = BTreeMap::new();
     let mut add = |object: &ObjectRef| {
-        let file = site::file_of(&manifest.title, object);
-        files.extend(file.map(|path| (path, object.id)));
+        match site::file_of(&manifest.title, object) {
+            Some(path) => drop(files.insert(path, object.id)),
+            // Of what lies elsewhere the site has the outboard.
+            None if site::has_outboard(object.size) => {
+                files.insert(site::outboard_file_of(&manifest.title, object), object.id);
+            }
+            None => {}
+        }
     };
     manifest.objects().for_each(&mut add);
     for rendition in &manifest.renditions {

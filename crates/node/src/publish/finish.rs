@@ -98,22 +98,30 @@ impl Finish<'_> {
             list_files(&self.dir.at(folder), folder, &mut present);
         }
         ledger.unused.retain(|path, _| !needed.contains(path));
-        for path in present {
-            // An outboard goes with its object, whose name it shares but for the ending.
-            if path.ends_with(".obo") || needed.contains(&path) {
+        // An outboard goes with its object, whose name it shares but for the ending; one without an object here
+        // is that of a file elsewhere.
+        let stems: BTreeSet<&str> = present
+            .iter()
+            .filter_map(|p| p.rsplit_once('.'))
+            .filter(|(_, e)| *e != "obo")
+            .map(|(s, _)| s)
+            .collect();
+        let of_object = |path: &str| path.strip_suffix(".obo").is_some_and(|stem| stems.contains(stem));
+        for path in present.iter().filter(|path| !of_object(path)) {
+            if needed.contains(path) {
                 continue;
             }
             let since = *ledger.unused.entry(path.clone()).or_insert(sequence);
             if since < sequence {
-                self.dir.remove(&path)?;
-                self.dir.remove(&outboard_beside(&path))?;
+                self.dir.remove(path)?;
+                self.dir.remove(&outboard_beside(path))?;
                 if let Some((stem, _)) =
                     path.rsplit_once('.').filter(|_| path.starts_with("nearcast/objects"))
                 {
                     self.dir.remove(&outboard_beside(stem))?;
                 }
-                ledger.unused.remove(&path);
-                ledger.written.remove(&path);
+                ledger.unused.remove(path);
+                ledger.written.remove(path);
             }
         }
         Ok(())

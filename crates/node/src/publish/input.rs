@@ -4,13 +4,22 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use nearcast_content::WebUrl;
+
 use super::hls;
 
 /// Something to publish as one title.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Input {
+    /// A file of sound.
     Audio(PathBuf),
-    Hls { main: PathBuf },
+    /// A file of pictures, or of sound in a format that browsers do not play.
+    Film(PathBuf),
+    Hls {
+        main: PathBuf,
+    },
+    /// A file or an HLS tree on another server, which stays there.
+    Elsewhere(WebUrl),
 }
 
 /// Something that was not published, and why.
@@ -27,10 +36,10 @@ const MAX_DEPTH: usize = 32;
 
 const AUDIO: [&str; 9] = ["mp3", "m4a", "aac", "flac", "opus", "ogg", "oga", "wav", "m4b"];
 
-/// Media that Nearcast does not package, so that a user learns that they are left out.
-const OTHER_MEDIA: [&str; 18] = [
-    "mp4", "m4v", "mov", "mkv", "webm", "avi", "mpg", "mpeg", "wmv", "flv", "3gp", "wma", "ape", "aif",
-    "aiff", "wv", "mpc", "ogv",
+/// Media that are packaged with ffmpeg.
+const FILMS: [&str; 25] = [
+    "mp4", "m4v", "mov", "mkv", "mka", "webm", "avi", "mpg", "mpeg", "ts", "m2ts", "mts", "vob", "wmv",
+    "flv", "3gp", "ogv", "wma", "ape", "aif", "aiff", "aifc", "wv", "mpc", "tta",
 ];
 
 /// What was found.
@@ -41,8 +50,9 @@ pub(super) struct Found {
 }
 
 /// Looks into everything the user named. `site` itself is left out, so that it may lie among the inputs.
-pub(super) fn find(named: &[PathBuf], site: &Path) -> Found {
+pub(super) fn find(named: &[PathBuf], elsewhere: &[WebUrl], site: &Path) -> Found {
     let mut found = Found::default();
+    found.inputs.extend(elsewhere.iter().cloned().map(Input::Elsewhere));
     let site = site.canonicalize().unwrap_or_else(|_| site.to_owned());
     for path in named {
         match path.canonicalize() {
@@ -69,10 +79,10 @@ impl Found {
             self.inputs.insert(Input::Hls { main: path.to_owned() });
         } else if AUDIO.contains(&ending.as_str()) {
             self.inputs.insert(Input::Audio(path.to_owned()));
-        } else if OTHER_MEDIA.contains(&ending.as_str()) {
-            self.skip(path, NEEDS_PACKAGING.to_owned());
+        } else if FILMS.contains(&ending.as_str()) {
+            self.inputs.insert(Input::Film(path.to_owned()));
         } else {
-            self.skip(path, "is neither a sound file that browsers play nor an HLS playlist".to_owned());
+            self.skip(path, "is neither sound nor film nor an HLS playlist, by its name".to_owned());
         }
     }
 
@@ -116,13 +126,11 @@ impl Found {
         let ending = ending_of(path);
         if AUDIO.contains(&ending.as_str()) {
             self.inputs.insert(Input::Audio(path.to_owned()));
-        } else if OTHER_MEDIA.contains(&ending.as_str()) {
-            self.skip(path, NEEDS_PACKAGING.to_owned());
+        } else if FILMS.contains(&ending.as_str()) {
+            self.inputs.insert(Input::Film(path.to_owned()));
         }
     }
 }
-
-const NEEDS_PACKAGING: &str = "must be packaged first, as HLS or as a sound file that browsers play";
 
 fn ending_of(path: &Path) -> String {
     path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase()).unwrap_or_default()

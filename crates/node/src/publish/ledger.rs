@@ -11,11 +11,12 @@ use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
 
-use nearcast_content::{ObjectId, TitleId};
+use nearcast_content::{ObjectId, TitleId, WebUrl};
 use serde::{Deserialize, Serialize};
 
 use super::PublishError;
 use super::site_dir::{SiteDir, Stamp};
+use super::web::Found;
 
 const FILE: &str = "ledger.json";
 const JOURNAL: &str = "journal.jsonl";
@@ -28,6 +29,9 @@ pub(super) struct Ledger {
     /// Inputs by their path, with the hash they had.
     #[serde(default)]
     sources: BTreeMap<String, Source>,
+    /// Files on other servers, with what their servers said of them when they were hashed.
+    #[serde(default)]
+    elsewhere: BTreeMap<String, Elsewhere>,
     /// Titles with the input each came from.
     #[serde(default)]
     pub(super) titles: BTreeMap<TitleId, TitleRecord>,
@@ -46,10 +50,19 @@ struct Source {
     id: ObjectId,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Elsewhere {
+    found: Found,
+    id: ObjectId,
+}
+
 /// Where a title came from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct TitleRecord {
     pub(super) input: String,
+    /// The package that its files are links to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) package: Option<String>,
 }
 
 /// A file in the site.
@@ -95,6 +108,8 @@ impl Ledger {
                 self.written.insert(path, written);
                 self.sources.extend(input);
             }
+            Line::Read { input } => self.sources.extend([input]),
+            Line::Elsewhere { url, elsewhere } => drop(self.elsewhere.insert(url, elsewhere)),
         }
     }
 
@@ -118,6 +133,12 @@ impl Ledger {
         (known.size == stamp.size && known.mtime_ns == stamp.mtime_ns).then_some(known.id)
     }
 
+    /// The hash of a file elsewhere of which its server says that it has not changed since it was read.
+    pub(super) fn elsewhere(&self, url: &WebUrl, found: &Found) -> Option<ObjectId> {
+        let known = self.elsewhere.get(url.as_str())?;
+        (known.found == *found && found.can_tell_changes()).then_some(known.id)
+    }
+
     /// A file of the site that holds `id` and is as it was when it was written.
     pub(super) fn copy_of(&self, site: &SiteDir, title: &TitleId, id: ObjectId) -> Option<String> {
         let folder = nearcast_content::site::media_folder(title);
@@ -135,6 +156,10 @@ enum Line {
     Begun { path: String },
     /// It is there, and may be known to come from an input.
     Done { path: String, written: Written, input: Option<(String, Source)> },
+    /// An input was hashed.
+    Read { input: (String, Source) },
+    /// A file elsewhere was hashed.
+    Elsewhere { url: String, elsewhere: Elsewhere },
 }
 
 /// The ledger while it is being added to.
@@ -172,6 +197,34 @@ impl OpenLedger {
         let known = self.ledger.written.get(path) == Some(&written)
             && input.as_ref().is_none_or(|(input, source)| self.ledger.sources.get(input) == Some(source));
         if known { Ok(()) } else { self.note(site, Line::Done { path: path.to_owned(), written, input }) }
+    }
+
+    /// Notes the hash of an input. One whose path is not Unicode is read again every time.
+    pub(super) fn read(
+        &mut self,
+        site: &SiteDir,
+        path: &Path,
+        stamp: Stamp,
+        id: ObjectId,
+    ) -> Result<(), PublishError> {
+        let Some(path) = path.to_str() else { return Ok(()) };
+        let source = Source { size: stamp.size, mtime_ns: stamp.mtime_ns, id };
+        self.note(site, Line::Read { input: (path.to_owned(), source) })
+    }
+
+    /// Notes the hash of a file elsewhere.
+    pub(super) fn elsewhere(
+        &mut self,
+        site: &SiteDir,
+        url: &WebUrl,
+        found: &Found,
+        id: ObjectId,
+    ) -> Result<(), PublishError> {
+        let elsewhere = Elsewhere { found: found.clone(), id };
+        if self.ledger.elsewhere.get(url.as_str()) == Some(&elsewhere) {
+            return Ok(());
+        }
+        self.note(site, Line::Elsewhere { url: url.as_str().to_owned(), elsewhere })
     }
 
     fn note(&mut self, site: &SiteDir, line: Line) -> Result<(), PublishError> {

@@ -1,8 +1,8 @@
-//! Publishing: from files of sound and HLS folders to a site, a folder of static files that any web server
-//! serves (`docs/decisions/0002-site-layout.md`).
+//! Publishing: from sound, films and HLS folders to a site, a folder of static files that any web server serves
+//! (`docs/decisions/0002-site-layout.md`).
 //!
-//! A run reads what the site holds, plans every input, copies and hashes what changed, signs the manifests of
-//! those titles, and at last the catalogue. Every file comes into the site whole, by a rename, and a file that
+//! A run reads what the site holds, packages what browsers do not play (`package`), plans every input, copies and
+//! hashes what changed, signs the manifests of those titles, and at last the catalogue. Every file comes into the site whole, by a rename, and a file that
 //! a published manifest names is never overwritten with other bytes; so a run that is killed leaves the old
 //! site, and the next one goes on where it stopped.
 
@@ -10,19 +10,24 @@ mod audio;
 mod build;
 mod documents;
 mod existing;
+mod ffmpeg;
+mod film;
 mod finish;
 mod hls;
 mod input;
 mod key;
 mod ledger;
+mod package;
 mod parallel;
 mod plan;
+mod prospects;
 mod site_dir;
 mod stage;
 #[cfg(test)]
 mod tests;
 mod titles;
 mod verify;
+mod web;
 
 use std::collections::BTreeSet;
 use std::io;
@@ -30,20 +35,25 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use nearcast_content::policy::Policy;
-use nearcast_content::{FormatError, ProviderKey, SigningKey, Text, TitleId, UnixTime, site};
+use nearcast_content::{FormatError, ProviderKey, SigningKey, Text, TitleId, UnixTime, WebUrl, site};
 
 use self::build::{BuildError, Builder};
 use self::documents::{Settled, Signer};
 use self::existing::{Existing, Published};
+pub use self::ffmpeg::Ffmpeg;
 use self::finish::Finish;
+use self::input::Found;
 pub use self::input::Skipped;
-use self::input::{Found, Input};
 pub use self::key::{KeyError, KeyOrigin, ProviderKeyFile, default_key_path};
 use self::ledger::{Ledger, OpenLedger, TitleRecord};
+use self::package::Packager;
+pub use self::package::{Ladder, LadderError};
 use self::plan::{Bytes, Plan, PlannedFile};
+use self::prospects::{PACKAGES, Packaging, Prospects};
 use self::site_dir::{SiteDir, id_of};
 use self::stage::{Placed, StageError, Staged, Stager};
-pub use self::verify::{Fault, SiteReport, verify_site};
+pub use self::verify::{Fault, SiteReport, describe as describe_blocks, verify_site};
+use self::web::Web;
 
 /// How long signed documents hold unless the provider says otherwise: a year, so that a static site does not
 /// die because nobody published for a while.
@@ -64,10 +74,20 @@ pub struct Options {
     pub life_secs: u64,
     /// Titles that were withdrawn and may come back.
     pub restore: Vec<TitleId>,
+    /// Files and HLS trees on other servers that are published too, and stay there.
+    pub elsewhere: Vec<WebUrl>,
+    /// What packages media that browsers do not play; without it they are left out.
+    pub ffmpeg: Option<Ffmpeg>,
+    /// In which sizes films are published.
+    pub ladder: Ladder,
+    /// Whether files that are packaged are published as they are, too.
+    pub keep_originals: bool,
+    /// The title that the only input becomes, in place of what it was.
+    pub title: Option<TitleId>,
 }
 
 impl Options {
-    /// Copies media; documents hold for [`DEFAULT_LIFE_SECS`].
+    /// Copies media and packages none; documents hold for [`DEFAULT_LIFE_SECS`].
     pub fn new(key: SigningKey, now: UnixTime) -> Self {
         Self {
             key,
@@ -76,6 +96,11 @@ impl Options {
             now,
             life_secs: DEFAULT_LIFE_SECS,
             restore: Vec::new(),
+            elsewhere: Vec::new(),
+            ffmpeg: None,
+            ladder: Ladder::Source,
+            keep_originals: false,
+            title: None,
         }
     }
 
@@ -95,8 +120,14 @@ pub enum Copying {
 
 /// Told how far publishing is. Called from several threads.
 pub trait Progress: Sync {
+    /// This many files are to be packaged, for which ffmpeg goes through so many milliseconds of media.
+    fn packaging(&self, _files: usize, _ms: u64) {}
+    /// So many more milliseconds are packaged.
+    fn packaged(&self, _ms: u64) {}
     /// This many titles with this many bytes are to be published.
     fn planned(&self, _titles: usize, _bytes: u64) {}
+    /// There are this many more bytes than were planned.
+    fn grown(&self, _bytes: u64) {}
     /// This many more bytes are done.
     fn bytes(&self, _count: u64) {}
     /// A title's media are in the site.
@@ -125,6 +156,10 @@ pub struct Summary {
     pub withdrawn: Vec<TitleId>,
     /// What was left out, and why.
     pub skipped: Vec<Skipped>,
+    /// What was published, with something left out of it.
+    pub notes: Vec<Skipped>,
+    /// Files that were left out, or published as they are, because there is no ffmpeg.
+    pub unpackaged: usize,
     /// Bytes of media of the titles that were given.
     pub bytes: u64,
     /// Sequence of the catalogue.
@@ -176,13 +211,16 @@ pub enum PublishError {
     },
     /// Nothing was found, and the site is empty.
     #[error(
-        "nothing was published: no sound file that browsers play and no HLS folder was found{}",
+        "nothing was published: no sound, no film and no HLS folder that can be was found{}",
         list(skipped)
     )]
     Nothing {
         /// What was left out.
         skipped: Vec<Skipped>,
     },
+    /// A title was named for several inputs.
+    #[error("{0} titles were found, and one of them can be called {1}. Name one file")]
+    OneTitle(usize, TitleId),
     /// There is no such title.
     #[error("the site has no title {0}. `nearcast titles` lists them")]
     NoTitle(TitleId),
@@ -199,36 +237,78 @@ pub fn publish(
     options: &Options,
     progress: &dyn Progress,
 ) -> Result<Summary, PublishError> {
-    let Found { inputs, mut skipped } = input::find(inputs, site);
+    let Found { inputs, mut skipped } = input::find(inputs, &options.elsewhere, site);
     if inputs.is_empty() && !site.exists() {
         return Err(PublishError::Nothing { skipped });
     }
     let dir = SiteDir::open(site)?;
     let existing = Existing::load(&dir, options.key.provider())?;
-    let ledger = Ledger::load(&dir);
-    skipped.iter().for_each(|s| progress.skipped(s));
-    let plans = plan_all(&inputs, &mut skipped, progress);
-    let published: BTreeSet<TitleId> = existing.titles.keys().cloned().chain(existing.withdrawn()).collect();
-    let ids = titles::assign(&plans, &ledger, &published);
+    let ledger = Mutex::new(OpenLedger::new(Ledger::load(&dir), &dir)?);
     let kept_back: BTreeSet<TitleId> =
         existing.withdrawn().into_iter().filter(|t| !options.restore.contains(t)).collect();
-    let (jobs, withdrawn): (Vec<Job>, Vec<Job>) = plans
+    let web = Web::default();
+    let mut found = prospects::look(&inputs, options, &web);
+    let mut withdrawn = leave_withdrawn(&mut found, &ledger, &kept_back);
+    Packaging { dir: &dir, options, progress, ledger: &ledger }.run(&mut found)?;
+    let Prospects { mut plans, skipped: left, mut notes, unpackaged, .. } = found;
+    plans.sort_by(|a, b| a.input.cmp(&b.input));
+    skipped.extend(left);
+    skipped.iter().for_each(|s| progress.skipped(s));
+    let ids = match &options.title {
+        Some(title) if plans.len() == 1 => vec![title.clone()],
+        Some(title) => return Err(PublishError::OneTitle(plans.len(), title.clone())),
+        None => {
+            let published = existing.titles.keys().cloned().chain(existing.withdrawn()).collect();
+            titles::assign(&plans, &ledger.lock().expect(LOCK).ledger, &published)
+        }
+    };
+    let (jobs, more): (Vec<Job>, Vec<Job>) = plans
         .into_iter()
         .zip(ids)
         .map(|(plan, title)| Job::new(title, plan))
         .partition(|job| !kept_back.contains(&job.title));
+    withdrawn.extend(more.into_iter().map(|job| job.title));
     if jobs.is_empty() && existing.catalogue.is_none() {
         return Err(PublishError::Nothing { skipped });
     }
-    let bytes = jobs.iter().map(Job::bytes).sum();
-    progress.planned(jobs.len(), bytes);
-    let run = Run { dir: &dir, existing: &existing, options, progress };
-    let mut ledger = run.bring_in(&jobs, ledger)?;
+    progress.planned(jobs.len(), jobs.iter().map(Job::bytes).sum());
+    let run = Run { dir: &dir, existing: &existing, options, progress, web: &web };
+    run.bring_in(&jobs, &ledger)?;
+    let mut ledger = ledger.into_inner().expect(LOCK).ledger;
     let outcome = run.finish(jobs, &mut ledger, &mut skipped)?;
     ledger.save(&dir)?;
+    tidy_packages(&dir, &ledger);
     skipped.sort_by(|a, b| a.path.cmp(&b.path));
-    let withdrawn = withdrawn.into_iter().map(|job| job.title).collect();
-    Ok(Summary { provider: options.key.provider(), withdrawn, skipped, bytes, ..outcome })
+    notes.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(Summary { withdrawn, skipped, notes, unpackaged, ..outcome })
+}
+
+/// Takes out the raw files of titles that stay withdrawn: packaging them would be for nothing.
+fn leave_withdrawn(
+    found: &mut Prospects,
+    ledger: &Mutex<OpenLedger>,
+    kept_back: &BTreeSet<TitleId>,
+) -> Vec<TitleId> {
+    let ledger = &ledger.lock().expect(LOCK).ledger;
+    let of_input = |input: &Path| {
+        let mut titles = ledger.titles.iter().filter(|(title, _)| kept_back.contains(title));
+        titles.find(|(_, record)| Path::new(&record.input) == input).map(|(title, _)| title.clone())
+    };
+    let mut withdrawn = Vec::new();
+    found.raw.retain(|raw| match of_input(&raw.input) {
+        Some(title) => {
+            withdrawn.push(title);
+            false
+        }
+        None => true,
+    });
+    withdrawn
+}
+
+/// Throws away packages that no title is made of any more.
+fn tidy_packages(dir: &SiteDir, ledger: &Ledger) {
+    let needed = ledger.titles.values().filter_map(|record| record.package.as_deref()).collect();
+    Packager::tidy(&dir.record(PACKAGES), &needed);
 }
 
 /// Takes a title out of the site: the catalogue names it as withdrawn, so that peers stop serving it, and its
@@ -250,7 +330,11 @@ pub fn withdraw(title: &TitleId, site: &Path, options: &Options) -> Result<u64, 
         dir.remove(&site_dir::outboard_beside(path))?;
         ledger.written.remove(path);
     }
+    if let Some(record) = ledger.titles.get_mut(title) {
+        record.package = None;
+    }
     ledger.save(&dir)?;
+    tidy_packages(&dir, &ledger);
     Ok(sequence)
 }
 
@@ -271,28 +355,6 @@ pub fn change_policy(
         ledger.save(&dir)?;
     }
     existing.policy.ok_or(PublishError::Nothing { skipped: Vec::new() })
-}
-
-fn plan_all(inputs: &BTreeSet<Input>, skipped: &mut Vec<Skipped>, progress: &dyn Progress) -> Vec<Plan> {
-    let inputs: Vec<&Input> = inputs.iter().collect();
-    let planned = parallel::for_each(parallel::cores(), &inputs, |input| {
-        Ok::<_, std::convert::Infallible>(match input {
-            Input::Audio(path) => audio::plan(path).map_err(|why| (path.clone(), why.to_string())),
-            Input::Hls { main } => hls::plan(main).map_err(|why| (main.clone(), why.to_string())),
-        })
-    });
-    let mut plans = Vec::new();
-    for planned in planned.into_iter().flatten() {
-        match planned {
-            Ok(plan) => plans.push(plan),
-            Err((path, why)) => {
-                let left_out = Skipped { path, why };
-                progress.skipped(&left_out);
-                skipped.push(left_out);
-            }
-        }
-    }
-    plans
 }
 
 /// One title on its way into the site.
@@ -318,8 +380,10 @@ impl Job {
 
     fn bytes(&self) -> u64 {
         let size = |file: &PlannedFile| match &file.from {
-            Bytes::File(path) => std::fs::metadata(path).map_or(0, |m| m.len()),
+            Bytes::File(path) | Bytes::Ours(path) => std::fs::metadata(path).map_or(0, |m| m.len()),
             Bytes::Made(bytes) => bytes.len() as u64,
+            // Not known before it is looked at.
+            Bytes::Elsewhere(_) => 0,
         };
         self.plan.files.iter().map(size).sum()
     }
@@ -332,20 +396,21 @@ struct Run<'a> {
     existing: &'a Existing,
     options: &'a Options,
     progress: &'a dyn Progress,
+    web: &'a Web,
 }
 
 impl Run<'_> {
     /// Copies and hashes the files of all jobs, and puts each title into its place when it is whole.
-    fn bring_in(&self, jobs: &[Job], ledger: Ledger) -> Result<Ledger, PublishError> {
-        let before = ledger.clone();
+    fn bring_in(&self, jobs: &[Job], shared: &Mutex<OpenLedger>) -> Result<(), PublishError> {
+        let before = shared.lock().expect(LOCK).ledger.clone();
         let stager = Stager {
             site: self.dir,
             ledger: &before,
             copying: self.options.copying,
             progress: self.progress,
+            web: self.web,
         };
         let referenced = self.existing.referenced();
-        let shared = Mutex::new(OpenLedger::new(ledger, self.dir)?);
         let files: Vec<(&Job, usize)> =
             jobs.iter().flat_map(|job| (0..job.plan.files.len()).map(move |at| (job, at))).collect();
         parallel::for_each(parallel::cores(), &files, |(job, at)| {
@@ -369,7 +434,7 @@ impl Run<'_> {
                 Err(why) => fail(job, why),
             }
         })?;
-        Ok(shared.into_inner().expect(LOCK).ledger)
+        Ok(())
     }
 
     /// Signs what changed. The catalogue comes last.
@@ -380,11 +445,14 @@ impl Run<'_> {
         skipped: &mut Vec<Skipped>,
     ) -> Result<Summary, PublishError> {
         let mut titles = self.existing.titles.clone();
-        let (mut added, mut changed, mut unchanged) = (Vec::new(), Vec::new(), 0);
+        let (mut added, mut changed, mut unchanged, mut bytes) = (Vec::new(), Vec::new(), 0, 0);
         for job in jobs {
             let Job { title, plan, outcome, .. } = job;
             let made = match outcome.into_inner().expect(LOCK) {
-                Outcome::Placed(staged, placed) => self.sign(&title, &plan, &staged, &placed, ledger),
+                Outcome::Placed(staged, placed) => {
+                    bytes += staged.iter().map(|s| s.size.bytes()).sum::<u64>();
+                    self.sign(&title, &plan, &staged, &placed, ledger)
+                }
                 Outcome::Failed(why) => Ok(Err(why)),
                 Outcome::Waiting => Ok(Err("was not reached".to_owned())),
             };
@@ -418,7 +486,9 @@ impl Run<'_> {
             unchanged,
             withdrawn: Vec::new(),
             skipped: Vec::new(),
-            bytes: 0,
+            notes: Vec::new(),
+            unpackaged: 0,
+            bytes,
             sequence,
         })
     }
@@ -441,7 +511,7 @@ impl Run<'_> {
             Err(BuildError::Site(why)) => return Err(why),
         };
         if let Some(input) = plan.input.to_str() {
-            let record = TitleRecord { input: input.to_owned() };
+            let record = TitleRecord { input: input.to_owned(), package: plan.package.clone() };
             ledger.titles.insert(title.clone(), record);
         }
         let Settled::Signed { document, text } = settled else { return Ok(Ok(Signed::Kept)) };

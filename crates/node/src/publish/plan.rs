@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use nearcast_content::manifest::{About, Protection, RenditionId, Resolution, Role};
+use nearcast_content::manifest::{About, DocumentRole, Protection, RenditionId, Resolution, Role};
 use nearcast_content::source::SitePath;
-use nearcast_content::{ContentType, Text, TitleId, Token};
+use nearcast_content::{ContentType, Text, TitleId, Token, WebUrl};
 
 /// One title in the making.
 #[derive(Debug)]
@@ -18,6 +18,12 @@ pub(super) struct Plan {
     pub(super) protection: Protection,
     pub(super) files: Vec<PlannedFile>,
     pub(super) shape: Shape,
+    /// Files that are documents of the title and belong to no playlist.
+    pub(super) documents: Vec<(DocumentRole, usize)>,
+    /// The file that the title was packaged from, where it is published too.
+    pub(super) original: Option<usize>,
+    /// The package that its files lie in.
+    pub(super) package: Option<String>,
 }
 
 /// A file of a title.
@@ -32,7 +38,11 @@ pub(super) struct PlannedFile {
 #[derive(Clone, Debug)]
 pub(super) enum Bytes {
     File(PathBuf),
+    /// A file that nobody else touches, which may be linked.
+    Ours(PathBuf),
     Made(Vec<u8>),
+    /// A file on another server, which stays there.
+    Elsewhere(WebUrl),
 }
 
 /// What a file is called below the title's media folder.
@@ -55,7 +65,7 @@ pub(super) struct Picture {
 #[derive(Debug)]
 pub(super) enum Shape {
     /// The one file is played as it is.
-    Whole { codecs: Option<Token>, duration_ms: u64 },
+    Whole { role: Role, codecs: Option<Token>, duration_ms: u64 },
     /// An HLS tree.
     Hls(HlsShape),
 }

@@ -157,6 +157,12 @@ impl SiteDir {
             && (!site::has_outboard(size) || outboard == Some(want))
     }
 
+    /// Whether the outboard of an object that lies elsewhere is there at full length.
+    pub(super) fn has_outboard_of(&self, id: ObjectId, size: ObjectSize) -> bool {
+        let there = Stamp::of(&self.at(&site::object_outboard_path(id))).map(|s| s.size).ok();
+        !site::has_outboard(size) || there == Some((u64::from(size.blocks()) - 1) * 64)
+    }
+
     pub(super) fn fail(&self, path: &str, why: io::Error) -> PublishError {
         PublishError::Site { path: self.at(path), why }
     }

@@ -5,12 +5,13 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use nearcast_content::source::SitePath;
-use nearcast_content::{ObjectId, ObjectSize, TitleId, site, tree};
+use nearcast_content::source::{SitePath, Source};
+use nearcast_content::{ObjectId, ObjectSize, TitleId, WebUrl, site, tree};
 
 use super::ledger::{Ledger, OpenLedger, Written};
 use super::plan::{Bytes, FileName, PlannedFile};
 use super::site_dir::{SiteDir, Stamp, outboard_beside};
+use super::web::{Found, Web, WebError};
 use super::{Copying, Progress, PublishError};
 
 /// A file that was hashed and waits to be put into its place.
@@ -29,6 +30,8 @@ enum Waiting {
     InSite(String),
     /// Beside the site's files, with its outboard if it has one.
     Incoming { file: PathBuf, outboard: Option<PathBuf> },
+    /// On another server; its outboard waits unless the site has it.
+    Elsewhere { url: WebUrl, outboard: Option<PathBuf>, found: Found },
 }
 
 /// Why a file was not staged.
@@ -46,6 +49,7 @@ pub(super) struct Stager<'a, P: ?Sized> {
     pub(super) ledger: &'a Ledger,
     pub(super) copying: Copying,
     pub(super) progress: &'a P,
+    pub(super) web: &'a Web,
 }
 
 impl<P: Progress + ?Sized> Stager<'_, P> {
@@ -53,11 +57,13 @@ impl<P: Progress + ?Sized> Stager<'_, P> {
     pub(super) fn stage(&self, title: &TitleId, file: &PlannedFile) -> Result<Staged, StageError> {
         match &file.from {
             Bytes::Made(bytes) => self.stage_bytes(bytes),
-            Bytes::File(path) => self.stage_file(title, path),
+            Bytes::File(path) => self.stage_file(title, path, self.copying),
+            Bytes::Ours(path) => self.stage_file(title, path, Copying::Link),
+            Bytes::Elsewhere(url) => self.stage_elsewhere(url),
         }
     }
 
-    fn stage_file(&self, title: &TitleId, path: &Path) -> Result<Staged, StageError> {
+    fn stage_file(&self, title: &TitleId, path: &Path, copying: Copying) -> Result<Staged, StageError> {
         let unreadable =
             |why: io::Error| StageError::Input(format!("{} cannot be read: {why}", path.display()));
         let stamp = Stamp::of(path).map_err(unreadable)?;
@@ -77,7 +83,7 @@ impl<P: Progress + ?Sized> Stager<'_, P> {
         // Opened first, so that an input that cannot be read is not taken for a site that cannot be written.
         fs::File::open(path).map_err(unreadable)?;
         let staged = self.site.incoming();
-        self.copy(path, &staged)?;
+        self.copy(path, &staged, copying)?;
         // What is hashed is the copy: the bytes that are served.
         let reader = fs::File::open(&staged).map_err(|why| self.fault(why))?;
         let reader = Counted { reader, progress: self.progress };
@@ -94,6 +100,31 @@ impl<P: Progress + ?Sized> Stager<'_, P> {
         Ok(Staged { id, size, from: self.waiting(staged, &outboard)?, source })
     }
 
+    /// Hashes a file that stays on its server, unless the server says that it is the one known.
+    fn stage_elsewhere(&self, url: &WebUrl) -> Result<Staged, StageError> {
+        let fault = |why: WebError| StageError::Input(why.to_string());
+        let found = self.web.look(url).map_err(fault)?;
+        let size = found.size().ok_or_else(|| StageError::Input(format!("{url} is empty")))?;
+        let known = self.ledger.elsewhere(url, &found).filter(|id| self.site.has_outboard_of(*id, size));
+        self.progress.grown(size.bytes());
+        if let Some(id) = known {
+            self.progress.bytes(size.bytes());
+            let from = Waiting::Elsewhere { url: url.clone(), outboard: None, found };
+            return Ok(Staged { id, size, from, source: None });
+        }
+        let (id, outboard) =
+            self.web.hash(url, &found, &|bytes| self.progress.bytes(bytes)).map_err(fault)?;
+        let outboard = if outboard.is_empty() { None } else { Some(self.incoming_with(&outboard)?) };
+        let from = Waiting::Elsewhere { url: url.clone(), outboard, found };
+        Ok(Staged { id, size, from, source: None })
+    }
+
+    fn incoming_with(&self, bytes: &[u8]) -> Result<PathBuf, StageError> {
+        let path = self.site.incoming();
+        fs::write(&path, bytes).map_err(|why| self.fault(why))?;
+        Ok(path)
+    }
+
     fn stage_bytes(&self, bytes: &[u8]) -> Result<Staged, StageError> {
         let size = ObjectSize::new(bytes.len() as u64)
             .ok_or_else(|| StageError::Input("a file of it would be empty".to_owned()))?;
@@ -108,13 +139,11 @@ impl<P: Progress + ?Sized> Stager<'_, P> {
         if outboard.is_empty() {
             return Ok(Waiting::Incoming { file, outboard: None });
         }
-        let path = self.site.incoming();
-        fs::write(&path, outboard).map_err(|why| self.fault(why))?;
-        Ok(Waiting::Incoming { file, outboard: Some(path) })
+        Ok(Waiting::Incoming { file, outboard: Some(self.incoming_with(outboard)?) })
     }
 
-    fn copy(&self, from: &Path, to: &Path) -> Result<(), StageError> {
-        if self.copying == Copying::Link && fs::hard_link(from, to).is_ok() {
+    fn copy(&self, from: &Path, to: &Path, copying: Copying) -> Result<(), StageError> {
+        if copying == Copying::Link && fs::hard_link(from, to).is_ok() {
             return Ok(());
         }
         fs::copy(from, to).map_err(|why| self.fault(why))?;
@@ -146,8 +175,8 @@ impl<P: Progress + ?Sized> io::Read for Counted<'_, P> {
 /// Where a title's files were put.
 #[derive(Debug)]
 pub(super) struct Placed {
-    /// Below the title's media folder, in the order of the plan.
-    pub(super) paths: Vec<SitePath>,
+    /// In the order of the plan.
+    pub(super) sources: Vec<Source>,
 }
 
 /// Puts the staged files of `title` into their places.
@@ -177,10 +206,12 @@ pub(super) fn place(
         if paths.iter().zip(files).any(taken) {
             continue;
         }
-        for (path, (_, staged)) in paths.iter().zip(files) {
-            put(dir, ledger, &format!("{media}{path}"), staged).map_err(StageError::Site)?;
+        let mut sources = Vec::new();
+        for (path, (_, staged)) in paths.into_iter().zip(files) {
+            let place = format!("{media}{path}");
+            sources.push(put_or_leave(dir, ledger, &place, path, staged).map_err(StageError::Site)?);
         }
-        return Ok(Placed { paths });
+        return Ok(Placed { sources });
     }
     Err(StageError::Input("its files were changed in the site; run `nearcast verify` on it".to_owned()))
 }
@@ -215,6 +246,25 @@ fn path_of(title: &TitleId, file: &PlannedFile, folder: Option<&str>) -> Result<
     path.parse().map_err(|why| format!("cannot be called {path}: {why}"))
 }
 
+/// Puts a file into the site, or notes where it stays.
+fn put_or_leave(
+    dir: &SiteDir,
+    ledger: &mut OpenLedger,
+    place: &str,
+    path: SitePath,
+    staged: &Staged,
+) -> Result<Source, PublishError> {
+    let Waiting::Elsewhere { url, outboard, found } = &staged.from else {
+        put(dir, ledger, place, staged)?;
+        return Ok(Source::Media(path));
+    };
+    if let Some(outboard) = outboard {
+        dir.move_in(outboard, &site::object_outboard_path(staged.id))?;
+    }
+    ledger.elsewhere(dir, url, found, staged.id)?;
+    Ok(Source::Elsewhere(url.clone()))
+}
+
 fn put(dir: &SiteDir, ledger: &mut OpenLedger, path: &str, staged: &Staged) -> Result<(), PublishError> {
     let there = ledger.ledger.written.get(path).filter(|w| w.id == staged.id);
     let intact = there.copied().filter(|w| dir.is_intact(path, w.stamp()));
@@ -245,5 +295,7 @@ fn put_anew(dir: &SiteDir, path: &str, staged: &Staged) -> Result<(), PublishErr
             }
             dir.move_in(file, path)
         }
+        // It stays where it is.
+        Waiting::Elsewhere { .. } => Ok(()),
     }
 }

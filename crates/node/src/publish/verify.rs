@@ -37,6 +37,8 @@ pub struct SiteReport {
     pub objects: usize,
     /// Bytes checked.
     pub bytes: u64,
+    /// Objects on other servers, of which the outboards were checked.
+    pub elsewhere: usize,
     /// Everything that is wrong, in the order of paths.
     pub faults: Vec<Fault>,
 }
@@ -51,9 +53,12 @@ pub fn verify_site(
     now: UnixTime,
     progress: &dyn Progress,
 ) -> SiteReport {
-    let mut check = Check { root: site, now, report: SiteReport::default(), objects: BTreeMap::new() };
+    let (objects, elsewhere) = (BTreeMap::new(), BTreeMap::new());
+    let mut check = Check { root: site, now, report: SiteReport::default(), objects, elsewhere };
     check.documents(key);
-    let Check { mut report, objects, .. } = check;
+    let Check { mut report, objects, elsewhere, .. } = check;
+    report.elsewhere = elsewhere.len();
+    report.faults.extend(elsewhere.iter().filter_map(|(path, object)| check_outboard(site, path, object)));
     let objects: Vec<(String, (ObjectRef, String))> = objects.into_iter().collect();
     report.objects = objects.len();
     report.bytes = objects.iter().map(|(_, (object, _))| object.size.bytes()).sum();
@@ -74,6 +79,8 @@ struct Check<'a> {
     report: SiteReport,
     /// Objects by their file, with the file of their outboard.
     objects: BTreeMap<String, (ObjectRef, String)>,
+    /// Objects on other servers by the file of their outboard.
+    elsewhere: BTreeMap<String, ObjectRef>,
 }
 
 impl Check<'_> {
@@ -156,9 +163,10 @@ impl Check<'_> {
     }
 
     fn object(&mut self, title: &TitleId, object: &ObjectRef) {
-        if let Some(path) = site::file_of(title, object) {
-            let outboard = site::outboard_file_of(title, object);
-            self.objects.insert(path, (object.clone(), outboard));
+        let outboard = site::outboard_file_of(title, object);
+        match site::file_of(title, object) {
+            Some(path) => drop(self.objects.insert(path, (object.clone(), outboard))),
+            None => drop(self.elsewhere.insert(outboard, object.clone())),
         }
     }
 
@@ -224,7 +232,33 @@ fn check_object(root: &Path, path: &str, outboard: &str, id: ObjectId, size: Obj
     }
 }
 
-fn describe(bad: &BlockSet) -> String {
+/// Checks the outboard of an object that lies on another server: that its hashes lead to the object's id.
+fn check_outboard(root: &Path, path: &str, object: &ObjectRef) -> Option<Fault> {
+    if !site::has_outboard(object.size) {
+        return None;
+    }
+    let fault = |what: String| Some(Fault { path: path.to_owned(), what });
+    let outboard = match fs::read(root.join(path)) {
+        Ok(bytes) => bytes,
+        Err(why) => return fault(format!("cannot be read: {why}")),
+    };
+    // The way to one block after the other; what lies below the last parent is on the other server.
+    for block in object.size.all().iter().step_by(2) {
+        let mut check =
+            OriginCheck::new(object.id, object.size, BlockRange::new(block, block + 1), outboard.as_slice());
+        loop {
+            match check.next() {
+                Ok(Some(OriginNeed::Write(_))) => {}
+                Ok(_) => break,
+                Err(why) => return fault(format!("does not lead to the object: {why}")),
+            }
+        }
+    }
+    None
+}
+
+/// Which blocks are bad, to be read after a path.
+pub fn describe(bad: &BlockSet) -> String {
     let shown = bad.ranges().iter().take(MAX_LISTED);
     let list: Vec<String> = shown
         .map(|r| match r.len() {

@@ -27,6 +27,7 @@ use std::time::{Instant, SystemTime};
 
 use nearcast_content::{BlockRange, BlockSet, ObjectId, ObjectSize};
 
+mod check;
 mod disk;
 mod error;
 mod files;
@@ -40,6 +41,7 @@ mod remove;
 mod tests;
 mod write;
 
+pub use check::{CacheFault, CacheReport, CheckProgress, cache_in, check_cache};
 pub use error::StoreError;
 pub use open::default_budget;
 pub use read::{Cached, RunReader};

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -151,6 +151,14 @@ impl Origin {
         let (site, provider) = (site.root(), site.provider());
         let mut origin = Self { site, provider, address: LOOPBACK, serving: None };
         origin.serve(uplink, beside).await;
+        origin
+    }
+
+    /// A web server of any folder, with nothing of Nearcast in it.
+    pub(crate) async fn of_folder(folder: &Path, site: &Site) -> Self {
+        let (folder, provider) = (folder.to_owned(), site.provider());
+        let mut origin = Self { site: folder, provider, address: LOOPBACK, serving: None };
+        origin.serve(None, Router::new()).await;
         origin
     }
 

@@ -4,6 +4,7 @@ mod bad_peers;
 mod bench;
 mod crowd;
 mod documents;
+mod elsewhere;
 mod liar;
 mod lives;
 mod origin_trouble;

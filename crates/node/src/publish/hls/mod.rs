@@ -1,6 +1,7 @@
 //! A ready HLS folder: which files belong to it, and which renditions they make.
 
-mod mp4;
+pub(super) mod elsewhere;
+pub(super) mod mp4;
 mod place;
 mod playlist;
 
@@ -27,7 +28,7 @@ const MAX_PLAYLIST: u64 = 16 * 1024 * 1024;
 const MAX_INIT: u64 = 64 * 1024;
 
 /// The name under which players find a title's playlist.
-const MASTER: &str = "master.m3u8";
+pub(super) const MASTER: &str = "master.m3u8";
 
 /// Why an HLS folder is not published.
 #[derive(Debug, thiserror::Error)]
@@ -134,9 +135,12 @@ pub(super) fn plan(main: &Path) -> Result<Plan, HlsError> {
         wish: plan::wish(None, &name, Path::new(&folder_name)),
         about,
         art: audio::folder_picture(folder),
-        protection: tree.protection()?,
+        protection: protection_of(&tree.keys)?,
         files: tree.files,
         shape: Shape::Hls(shape),
+        documents: Vec::new(),
+        original: None,
+        package: None,
     })
 }
 
@@ -184,8 +188,8 @@ impl Tree {
 
     fn real(&self, file: usize) -> &Path {
         match &self.files[file].from {
-            Bytes::File(path) => path,
-            Bytes::Made(_) => Path::new(""),
+            Bytes::File(path) | Bytes::Ours(path) => path,
+            Bytes::Made(_) | Bytes::Elsewhere(_) => Path::new(""),
         }
     }
 
@@ -345,28 +349,29 @@ impl Tree {
             self.files[main].to = FileName::Fixed(MASTER.parse().expect("a plain name"));
         }
     }
+}
 
-    fn protection(&self) -> Result<Protection, HlsError> {
-        let mut kids = Vec::new();
-        let mut addresses: Vec<KeyUri> = Vec::new();
-        for key in &self.keys {
-            match key {
-                Key::CencCtr(kid) if !kids.contains(kid) => kids.push(*kid),
-                Key::CencCtr(_) => {}
-                Key::Aes128(uri) => {
-                    let address = uri.parse().map_err(|_| HlsError::KeyBeside(uri.clone()))?;
-                    if !addresses.contains(&address) {
-                        addresses.push(address);
-                    }
+/// How a title is protected by these keys.
+fn protection_of(found: &[Key]) -> Result<Protection, HlsError> {
+    let mut kids = Vec::new();
+    let mut addresses: Vec<KeyUri> = Vec::new();
+    for key in found {
+        match key {
+            Key::CencCtr(kid) if !kids.contains(kid) => kids.push(*kid),
+            Key::CencCtr(_) => {}
+            Key::Aes128(uri) => {
+                let address = uri.parse().map_err(|_| HlsError::KeyBeside(uri.clone()))?;
+                if !addresses.contains(&address) {
+                    addresses.push(address);
                 }
             }
         }
-        match (kids.is_empty(), addresses.is_empty()) {
-            (true, true) => Ok(Protection::None),
-            (false, true) => Ok(Protection::CencCtr { kids }),
-            (true, false) => Ok(Protection::HlsAes128 { keys: addresses }),
-            (false, false) => Err(HlsError::MixedProtection),
-        }
+    }
+    match (kids.is_empty(), addresses.is_empty()) {
+        (true, true) => Ok(Protection::None),
+        (false, true) => Ok(Protection::CencCtr { kids }),
+        (true, false) => Ok(Protection::HlsAes128 { keys: addresses }),
+        (false, false) => Err(HlsError::MixedProtection),
     }
 }
 

@@ -100,7 +100,7 @@ fn bad_files_are_named_and_do_not_stop_the_others() {
     let missing = bench.folder.path().join("nowhere");
     let summary = publish(&[bench.input().join("notes.txt"), missing], &bench.site(), &options(), &());
     let skipped = summary.expect("the site has a title").skipped;
-    assert!(skipped[0].why.contains("neither a sound file"), "{skipped:?}");
+    assert!(skipped[0].why.contains("neither sound nor film"), "{skipped:?}");
     assert!(skipped[1].why.contains("cannot be read"), "{skipped:?}");
 }
 

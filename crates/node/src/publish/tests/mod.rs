@@ -2,6 +2,7 @@
 
 mod inputs;
 mod killed;
+mod packaged;
 mod runs;
 mod verified;
 

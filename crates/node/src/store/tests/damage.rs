@@ -5,7 +5,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use super::super::files::paths;
-use super::super::{Cached, Store, StoreError};
+use super::super::{Cached, CheckProgress, Store, StoreError, cache_in, check_cache};
 use super::{Random, Sample, range};
 
 fn flip(path: &Path, offset: u64) {
@@ -90,6 +90,36 @@ fn verifying_finds_exactly_what_is_damaged() {
     assert_eq!(found, blocks.iter().map(|b| (sample.id, range(*b, b + 1))).collect::<Vec<_>>());
     assert_eq!(store.verify_all().expect("readable"), []);
     assert_eq!(store.holdings()[0].blocks.count(), 550 - u32::try_from(blocks.len()).expect("few"));
+}
+
+#[test]
+fn checking_a_cache_names_every_bad_block_and_changes_nothing() {
+    struct Silent;
+    impl CheckProgress for Silent {
+        fn planned(&self, _: u64) {}
+        fn bytes(&self, _: u64) {}
+    }
+    let Fixture { dir, store, sample } = fixture();
+    let (data, outboard) = paths(dir.path(), sample.id);
+    let check = || check_cache(dir.path(), &Silent);
+    assert!(matches!(check(), Err(StoreError::Locked { .. })), "a node uses it");
+    drop(store);
+    assert_eq!(cache_in(dir.path()).as_deref(), Some(dir.path()));
+    let whole = check().expect("readable");
+    assert_eq!((whole.objects, whole.bytes, whole.faults.len()), (1, 9_000_000, 0));
+    for block in [7, 100, 549] {
+        flip(&data, block * 16_384 + 99);
+    }
+    let faults = check().expect("readable").faults;
+    assert_eq!(faults[0].bad.ranges(), [range(7, 8), range(100, 101), range(549, 550)]);
+    assert!(!faults[0].unproven && faults[0].path == data);
+    assert_eq!(check().expect("readable").faults, faults, "nothing was struck");
+    // The root's pair: every block can be read, none can be proven to a peer.
+    flip(&outboard, 3);
+    let faults = check().expect("readable").faults;
+    assert!(faults[0].unproven && faults[0].bad.count() == 3, "{faults:?}");
+    fs::remove_file(&data).expect("removes");
+    assert_eq!(check().expect("readable").faults[0].bad.count(), 550);
 }
 
 #[test]
