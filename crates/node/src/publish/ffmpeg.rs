@@ -33,7 +33,7 @@ pub struct Ffmpeg {
 pub(super) enum FfmpegError {
     #[error("{} cannot be run: {why}", program.display())]
     Start { program: PathBuf, why: std::io::Error },
-    #[error("ffmpeg cannot read it: {0}")]
+    #[error("ffmpeg fails on it: {0}")]
     Failed(String),
     #[error("ffprobe says what is not understood: {0}")]
     Answer(String),

@@ -37,6 +37,8 @@ use super::hls::MASTER;
 /// A copied film with longer segments is encoded after all: players hold whole segments, and a change of
 /// rendition waits for the next.
 const LONGEST_SEGMENT_US: u64 = 20_000_000;
+/// Marks a package whose pictures turned out to be no good as a copy.
+const ENCODE: &str = "encode";
 /// What a killed run left is thrown away when nobody has come back to it for so long.
 const ABANDONED: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Most bytes of a file of subtitles that lies beside a film.
@@ -161,11 +163,15 @@ impl Packager<'_> {
         let fail = |why| PackageError::Write { folder: part.clone(), why };
         fs::create_dir_all(&part).map_err(fail)?;
         let making = Making { packager: self, work, probe: &looked.probe, folder: &part };
-        match making.all(Copying::WherePossible) {
-            Err(Unfit::Copy) => making.all(Copying::Never),
-            made => made,
+        let encode = part.join(ENCODE);
+        // Known from a run that was stopped: what it made is not cut where a copy would be.
+        let known = if encode.exists() { Copying::Never } else { Copying::WherePossible };
+        let mut made = making.all(known);
+        if matches!(made, Err(Unfit::Copy)) {
+            fs::write(&encode, "").map_err(fail)?;
+            made = making.all(Copying::Never);
         }
-        .map_err(|unfit| match unfit {
+        made.map_err(|unfit| match unfit {
             Unfit::Copy => PackageError::Cmaf(CmafError::Without("key frames")),
             Unfit::Package(why) => why,
         })?;
