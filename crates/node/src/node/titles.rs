@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use nearcast_content::index::SegmentRef;
-use nearcast_content::manifest::{DocumentRef, DocumentRole, Layout};
+use nearcast_content::manifest::{DocumentRef, DocumentRole, Layout, Role};
 use nearcast_content::source::Source;
 use nearcast_content::{ContentType, Manifest, ObjectRef, ProviderKey, TitleId};
 use nearcast_engine::Span;
@@ -135,12 +135,18 @@ impl Title {
         self.manifest.documents.iter().filter_map(listed).collect()
     }
 
-    /// A rendition in one file that needs no playlist.
+    /// A rendition in one file that needs no playlist; none when sound and pictures are apart.
     pub(super) fn whole(&self) -> Option<&str> {
-        let single = self.manifest.renditions.iter().find_map(|r| match &r.layout {
-            Layout::Single { object, .. } => Some(object.id),
-            Layout::Segments { .. } | Layout::Log => None,
-        })?;
+        let has = |role| self.manifest.renditions.iter().any(|r| r.role == role);
+        if has(Role::Video) && has(Role::Audio) {
+            return None;
+        }
+        let plays = |role| matches!(role, Role::Muxed | Role::Audio | Role::Video);
+        let single =
+            self.manifest.renditions.iter().filter(|r| plays(r.role)).find_map(|r| match &r.layout {
+                Layout::Single { object, .. } => Some(object.id),
+                Layout::Segments { .. } | Layout::Log => None,
+            })?;
         self.files.iter().find(|(_, file)| file.object().id == single).map(|(name, _)| name.as_str())
     }
 
