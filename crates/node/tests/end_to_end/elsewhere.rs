@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use nearcast_content::WebUrl;
-use nearcast_node::publish::{self, Options, PublishError, Summary};
+use nearcast_node::publish::{self, Ffmpeg, Options, PublishError, Summary};
 use tempfile::TempDir;
 
 use super::bench::{Listener, Origin, Setup, Site};
@@ -154,4 +154,51 @@ async fn what_cannot_be_published_from_elsewhere_is_named() {
     assert!(of("words.m3u8").contains("#EXTM3U"), "{why:?}");
     assert!(of("absent.m3u8").contains("404"), "{why:?}");
     assert!(of("clip/stream.m4s").contains("ffmpeg"), "{why:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_damaged_hash_tree_of_what_lies_elsewhere_is_found() {
+    let site = Site::with_a_song(94);
+    let vod = Vod::start(&site).await;
+    let playlist = "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\nbig.ts\n#EXT-X-ENDLIST\n";
+    fs::write(vod.file("big.m3u8"), playlist).expect("written");
+    fs::write(vod.file("big.ts"), super::bench::song(94, 200_000)).expect("written");
+    publish(&site, vec![vod.url("big.m3u8")]).await.expect("published");
+    let verify = || publish::verify_site(&site.root(), None, super::bench::now(), &());
+    let report = verify();
+    assert_eq!((report.elsewhere, &report.faults[..]), (1, &[][..]));
+    let objects = site.root().join("nearcast/objects");
+    let files =
+        fs::read_dir(objects).expect("there").flatten().flat_map(|d| fs::read_dir(d.path()).expect("there"));
+    let mut outboards =
+        files.flatten().map(|f| f.path()).filter(|p| p.extension().is_some_and(|e| e == "obo"));
+    let outboard = outboards.next().expect("one");
+    let mut bytes = fs::read(&outboard).expect("there");
+    bytes[100] ^= 1;
+    fs::write(&outboard, bytes).expect("written");
+    let faults = verify().faults;
+    assert!(faults.len() == 1 && faults[0].what.contains("does not lead to the object"), "{faults:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_on_another_server_is_played_through_the_node() {
+    let Some(ffmpeg) = Ffmpeg::on_path() else {
+        assert!(std::env::var_os("CI").is_none(), "ffmpeg is not on PATH");
+        eprintln!("not tested: ffmpeg is not on PATH");
+        return;
+    };
+    let site = Site::with_a_song(95);
+    let vod = Vod::start(&site).await;
+    let song = super::bench::song(95, 400_000);
+    fs::write(vod.file("far away.mp3"), &song).expect("written");
+    let elsewhere = vec![vod.url("far%20away.mp3")];
+    let (root, options) = (site.root(), Options { elsewhere, ffmpeg: Some(ffmpeg), ..site.options() });
+    let run = move || publish::publish(&[], &root, &options, &());
+    let summary = tokio::task::spawn_blocking(run).await.expect("no panic").expect("published");
+    assert_eq!((summary.added.len(), &summary.skipped[..]), (1, &[][..]));
+    let origin = Origin::start(&site).await;
+    let listener = Listener::start(&Setup::beside(origin.link())).await;
+    let got = listener.range(summary.added[0].as_str(), 0, song.len()).await;
+    assert!(got.whole && got.bytes == song, "{} bytes", got.bytes.len());
+    assert_eq!(summary.added[0].as_str(), "far-away");
 }
