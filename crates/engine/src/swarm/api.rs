@@ -425,6 +425,8 @@ pub enum Output {
 pub enum Reason {
     /// Nothing is due.
     Idle,
+    /// Bytes came, and more may be asked for.
+    Plan,
     /// A run looks late.
     LateRun,
     /// A block comes near its deadline.

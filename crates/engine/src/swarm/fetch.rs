@@ -7,8 +7,8 @@ use nearcast_content::{BLOCK_SIZE, BlockRange, BlockSet, ByteRange};
 use super::Swarm;
 use super::api::*;
 use super::connect::SETTLE;
-use super::objects::Track;
-use super::objects::{ObjectIx, TrackPart};
+use super::objects::{ObjectIx, Track, TrackPart};
+use super::peers::Peer;
 use super::pick::{Choice, Crowd, Offer, OriginOffer, Question};
 use super::plays::{Demand, Read, demands};
 use super::runs::{Asked, Run};
@@ -27,6 +27,9 @@ const EARLY_SHARE: Span = Span::from_secs(4);
 const MAX_HEADS: usize = 3;
 /// An object that the origin does not have, or not as published, is asked for again after this: sites are mended.
 const GONE_WAIT: Span = Span::from_secs(30);
+/// How long a run of a fast peer takes: with fewer of them in flight than [`MAX_RUNS_PER_PEER`] its queue never
+/// empties, and what is asked for can still change twenty times a second.
+const SWIFT_RUN: Span = Span::from_millis(50);
 /// A store without room is tried again after this.
 const NO_ROOM_WAIT: Span = Span::from_secs(10);
 
@@ -35,6 +38,8 @@ const NO_ROOM_WAIT: Span = Span::from_secs(10);
 struct Pick {
     object: ObjectIx,
     blocks: BlockRange,
+    /// Where the gap ends that the run begins: a fast peer is asked for more of it at once.
+    gap_end: u32,
     due: Time,
     starting: bool,
     reading: bool,
@@ -59,14 +64,7 @@ impl Swarm {
         // Before the runs are placed: who is being connected to may bring what nobody else would.
         self.decide_connects();
         self.tell_interests(&wanted);
-        let mut picks = self.cut(&wanted);
-        self.order(&mut picks);
-        for pick in picks.into_iter().take(MAX_PICKS) {
-            if self.runs.len() >= MAX_RUNS {
-                break;
-            }
-            self.place(pick);
-        }
+        self.place_all(&wanted);
         self.tell_stuck(&wanted);
         if let Some(until) = self.origin.rests_until(self.now) {
             self.wake_at(until, Reason::OriginRetry);
@@ -79,6 +77,47 @@ impl Swarm {
         if let Some(until) = chokes.min() {
             self.wake_at(until, Reason::Choke);
         }
+    }
+
+    /// Cuts what is wanted into runs and puts them to the pick rule, as long as anybody may be asked.
+    fn place_all(&mut self, wanted: &[Demand]) {
+        let mut free = self.free_peers();
+        if free.is_empty() && !self.origin.ready(self.now) {
+            // What waits comes up when one of the runs under way ends.
+            return;
+        }
+        let mut picks = self.cut(wanted);
+        self.order(&mut picks);
+        for pick in picks.into_iter().take(MAX_PICKS) {
+            if self.runs.len() >= MAX_RUNS {
+                break;
+            }
+            let Some(pick) = self.still_open(pick) else { continue };
+            if let Some(peer) = self.place(pick, &free)
+                && !self.takes_more(peer)
+            {
+                free.retain(|id| *id != peer);
+            }
+        }
+    }
+
+    /// Peers of whom runs may be asked.
+    fn free_peers(&self) -> Vec<PeerId> {
+        if self.settings.peers == PeerUse::HoldOut {
+            return Vec::new();
+        }
+        self.peers.iter().map(|(id, _)| id).filter(|id| self.takes_more(*id)).collect()
+    }
+
+    fn takes_more(&self, id: PeerId) -> bool {
+        let free = |p: &Peer| p.serves_now(self.now) && p.takes_more(self.runs.in_time(Asked::Peer(id)));
+        self.peers.get(id).is_some_and(free)
+    }
+
+    /// What is left to ask for of a run, after those placed before it in the same plan took more than their own.
+    fn still_open(&self, pick: Pick) -> Option<Pick> {
+        let blocks = self.objects.get(pick.object).missing(pick.blocks).first().copied()?;
+        Some(Pick { blocks, ..pick })
     }
 
     /// Runs that look late keep running, and their blocks may be asked for elsewhere.
@@ -199,6 +238,7 @@ impl Swarm {
                         picks.push(Pick {
                             object: demand.object,
                             blocks: run,
+                            gap_end: fresh.end,
                             due,
                             starting: demand.starting && run.start < covering.start + START_RACE_BLOCKS,
                             reading: demand.reader.is_some()
@@ -207,7 +247,7 @@ impl Swarm {
                                 Some(since) if run.start == covering.start => since + self.tuning.patience,
                                 Some(_) | None => Time::NEVER,
                             },
-                            hedge: self.runs.owing(demand.object, run) > 0,
+                            hedge: self.runs.late_owe(demand.object, run),
                             swarm,
                             holders: self.peers.holders(demand.object, run.start),
                         });
@@ -249,9 +289,9 @@ impl Swarm {
         });
     }
 
-    /// Puts one run to the pick rule and does what it says.
-    fn place(&mut self, pick: Pick) {
-        let offers = self.offers(&pick);
+    /// Puts one run to the pick rule and does what it says. Answers the peer that was asked.
+    fn place(&mut self, pick: Pick, free: &[PeerId]) -> Option<PeerId> {
+        let offers = self.offers(&pick, free);
         let bytes = self.objects.get(pick.object).size.bytes_of(pick.blocks).len();
         let origin = self.origin_offer(&pick, bytes);
         let question = Question {
@@ -267,10 +307,12 @@ impl Swarm {
         };
         match self.rule.choose(&self.tuning, &question) {
             Choice::Peer(peer, why) => {
-                let held = self.peers.get(peer).map(|p| p.run_of(pick.object, pick.blocks));
-                let Some(blocks) = held.filter(|b| !b.is_empty()) else { return };
-                self.ask(Asked::Peer(peer), pick, blocks, why);
-                self.race(&pick, peer, why);
+                let blocks = self.run_of_peer(peer, &pick);
+                if !blocks.is_empty() {
+                    self.ask(Asked::Peer(peer), pick, blocks, why);
+                    self.race(&pick, peer, why);
+                }
+                return Some(peer);
             }
             Choice::Origin(why) => {
                 let longest = if pick.starting { START_RACE_BLOCKS } else { MAX_ORIGIN_RUN_BLOCKS };
@@ -279,6 +321,21 @@ impl Swarm {
             }
             Choice::Wait(until) => self.wake_at(until, Reason::Deadline),
         }
+        None
+    }
+
+    /// What a peer is asked for of a run: what it holds, and more of the gap when it is so fast that the usual
+    /// length would mean thousands of runs a second.
+    fn run_of_peer(&self, id: PeerId, pick: &Pick) -> BlockRange {
+        let start = pick.blocks.start;
+        let Some(peer) = self.peers.get(id) else { return BlockRange::new(start, start) };
+        let swift = u32::try_from(peer.pipe.bytes_in(SWIFT_RUN) / BLOCK_SIZE).unwrap_or(u32::MAX);
+        if pick.hedge || pick.starting || swift < 2 * self.tuning.run_blocks {
+            return peer.run_of(pick.object, pick.blocks);
+        }
+        let end = start.saturating_add(swift.min(MAX_RUN_BLOCKS)).min(pick.gap_end).max(pick.blocks.end);
+        let gap = self.objects.get(pick.object).missing(BlockRange::new(start, end)).first().copied();
+        peer.run_of(pick.object, gap.unwrap_or(pick.blocks))
     }
 
     /// A start asked of a peer that has proved nothing yet is raced by the origin for its first 64 KiB.
@@ -291,18 +348,13 @@ impl Swarm {
         }
     }
 
-    fn offers(&self, pick: &Pick) -> Vec<Offer> {
-        if self.settings.peers == PeerUse::HoldOut {
-            return Vec::new();
-        }
+    fn offers(&self, pick: &Pick, free: &[PeerId]) -> Vec<Offer> {
         let object = self.objects.get(pick.object);
         let mut offers = Vec::new();
-        for (id, peer) in self.peers.iter() {
+        for (id, peer) in free.iter().filter_map(|id| Some((*id, self.peers.get(*id)?))) {
             let blocks = peer.run_of(pick.object, pick.blocks);
-            let free = peer.serves_now(self.now)
-                && peer.takes_more(self.runs.in_time(Asked::Peer(id)))
-                && !blocks.is_empty();
-            if free && !(pick.hedge && self.runs.owes(Asked::Peer(id), pick.object, pick.blocks)) {
+            let owes = || pick.hedge && self.runs.owes(Asked::Peer(id), pick.object, pick.blocks);
+            if !blocks.is_empty() && !owes() {
                 let takes = peer.expected(object.size.bytes_of(blocks).len());
                 offers.push(Offer { peer: id, nearness: peer.nearness, takes });
             }
@@ -443,8 +495,6 @@ impl Swarm {
         run.heard = self.now;
         run.came += bytes;
         run.left.remove(blocks);
-        // A source that has almost delivered can be asked for more before it runs dry.
-        self.replan |= run.left.count() <= 2;
         let source = match asked {
             Asked::Origin => {
                 if first {
@@ -485,10 +535,17 @@ impl Swarm {
     }
 
     pub(super) fn finished(&mut self, request: RequestId) {
-        let Some(Run { asked: Asked::Peer(peer), .. }) = self.end_run(request) else { return };
-        if let Some(peer) = self.peers.get_mut(peer) {
-            peer.delivered();
-        }
+        let Some(run) = self.end_run(request) else { return };
+        // A source that has nothing left to do is asked for more at once.
+        let idle = match run.asked {
+            Asked::Origin => self.origin.pipe.runs() == 0,
+            Asked::Peer(peer) => self.peers.get_mut(peer).is_none_or(|peer| {
+                peer.delivered();
+                peer.pipe.runs() == 0
+            }),
+        };
+        self.replan |= idle;
+        self.replan_soon = true;
     }
 
     /// Takes a run off the books. What had not come may be asked for again.

@@ -96,6 +96,11 @@ impl Pipe {
         delay + self.meter.rate().span_for(self.owed + bytes)
     }
 
+    /// How many bytes come within `span` at the rate that was learned; none before it was.
+    pub(super) fn bytes_in(&self, span: Span) -> u64 {
+        if self.measured() { self.meter.rate().bytes_in(span) } else { 0 }
+    }
+
     /// A run was asked for. Answers how long it should take.
     pub(super) fn asked(&mut self, now: Time, bytes: u64, delay: Span) -> Span {
         let takes = self.expected(bytes, delay);

@@ -33,7 +33,7 @@ use self::plays::{Moved, Plays, Read};
 use self::runs::Runs;
 use self::serve::Serving;
 use crate::random::Random;
-use crate::time::Time;
+use crate::time::{Span, Time};
 use crate::verdict::Verdict;
 use crate::wire::SwarmId;
 
@@ -44,6 +44,9 @@ pub use tuning::Tuning;
 const MAX_EARLY: usize = 256;
 /// Bytes handed to players that move the window of what to fetch far enough to plan anew: one run.
 const REPLAN_BYTES: u64 = 256 * 1024;
+/// Plans that only follow from bytes that came are this far apart. On a fast network runs end thousands of times
+/// a second, and each source has enough queued to wait for this long.
+const PLAN_SPACING: Span = Span::from_millis(1);
 
 /// One node's part in the swarms of one provider.
 ///
@@ -64,6 +67,9 @@ pub struct Swarm {
     /// Runs are to be planned anew. Most arrivals change nothing about what to ask of whom, and planning is
     /// the dearest thing the engine does.
     replan: bool,
+    /// Runs are to be planned anew once the last plan is [`PLAN_SPACING`] old: bytes came.
+    replan_soon: bool,
+    planned: Time,
     /// When the plan that stands wants to be looked at.
     plan_wake: (Time, Reason),
     /// Blocks handed to players before the engine heard of their arrival: readers see the store first.
@@ -117,6 +123,8 @@ impl Swarm {
             stirred: true,
             wake: (Time::NEVER, Reason::Idle),
             replan: true,
+            replan_soon: false,
+            planned: Time::ZERO,
             plan_wake: (Time::NEVER, Reason::Idle),
             early: Vec::new(),
             handed: 0,
@@ -152,6 +160,7 @@ impl Swarm {
             input,
             Input::Timeout
                 | Input::Arrived { .. }
+                | Input::Finished { .. }
                 | Input::Progress { .. }
                 | Input::Sent { .. }
                 | Input::SentAll { .. }
@@ -237,8 +246,9 @@ impl Swarm {
 
     /// Plans the runs anew when something about them changed or the plan's own moment has come.
     fn plan(&mut self) {
-        if self.replan || self.plan_wake.0 <= self.now {
-            self.replan = false;
+        let spaced = self.planned + PLAN_SPACING;
+        if self.replan || self.plan_wake.0 <= self.now || (self.replan_soon && spaced <= self.now) {
+            (self.replan, self.replan_soon, self.planned) = (false, false, self.now);
             self.handed = 0;
             let others = std::mem::replace(&mut self.wake, (Time::NEVER, Reason::Idle));
             self.decide_fetches();
@@ -246,6 +256,9 @@ impl Swarm {
             self.wake_at(others.0, others.1);
         } else {
             self.wake_at(self.plan_wake.0, self.plan_wake.1);
+            if self.replan_soon {
+                self.wake_at(spaced, Reason::Plan);
+            }
             self.decide_connects();
         }
     }
@@ -261,7 +274,7 @@ impl Swarm {
     fn wake_at(&mut self, at: Time, reason: Reason) {
         if at < self.wake.0 {
             // A moment that has passed would wake the shell for ever: what it stood for was just decided.
-            self.wake = (at.max(self.now + crate::time::Span::from_millis(1)), reason);
+            self.wake = (at.max(self.now + Span::from_millis(1)), reason);
         }
     }
 
@@ -312,7 +325,8 @@ impl Swarm {
         let Some((handed, moved)) = self.plays.progress(self.now, id, to, &on) else { return };
         self.count_delivered(play, object, handed);
         self.handed += handed.len();
-        self.replan |= moved.is_some() || self.handed >= REPLAN_BYTES;
+        self.replan |= moved.is_some();
+        self.replan_soon |= self.handed >= REPLAN_BYTES;
         match moved {
             Some(Moved::Started(after)) => self.note(Note::Started { play, after }),
             Some(Moved::Stalled(lasted)) => self.note(Note::Stalled { play, lasted }),
@@ -380,7 +394,7 @@ impl Swarm {
         let objects = &self.objects;
         let next = self.plays.watch(
             self.now,
-            |rendition| objects.track(rendition).map_or(crate::time::Span::ZERO, objects::Track::length),
+            |rendition| objects.track(rendition).map_or(Span::ZERO, objects::Track::length),
             |read| {
                 let object = objects.get(read.object);
                 let at = object.size.covering(nearcast_content::ByteRange::new(read.at, read.at + 1));

@@ -22,8 +22,8 @@ pub(super) struct Object {
     pub(super) held: BlockSet,
     /// Blocks in runs under way that are expected in time.
     pub(super) coming: BlockSet,
-    /// Blocks that came in this life and were neither played nor served, by source.
-    pub(super) fresh: Vec<(BlockRange, Source)>,
+    /// Blocks that came in this life and were neither played nor served, by source: a handful of sets.
+    fresh: Vec<(Source, BlockSet)>,
     /// Rank of last use.
     pub(super) last_used: u64,
     /// Renditions kept on purpose that contain it.
@@ -56,21 +56,16 @@ impl Object {
         self.held.contains_all(self.size.all())
     }
 
-    /// Takes the fresh marks off `blocks` and says what was marked, and what was not, in bytes.
+    /// Takes the fresh marks off `blocks` and says how many bytes of each source were marked.
     pub(super) fn take_fresh(&mut self, blocks: BlockRange) -> Vec<(Source, u64)> {
-        let mut taken: Vec<(Source, u64)> = Vec::new();
-        let mut left = Vec::with_capacity(self.fresh.len());
-        for (range, source) in std::mem::take(&mut self.fresh) {
-            let hit = range.intersect(blocks);
-            if hit.is_empty() {
-                left.push((range, source));
-                continue;
+        let mut taken = Vec::new();
+        for (source, marked) in &mut self.fresh {
+            let bytes: u64 = marked.present(blocks).map(|hit| self.size.bytes_of(hit).len()).sum();
+            if bytes > 0 {
+                marked.remove(blocks);
+                taken.push((*source, bytes));
             }
-            taken.push((source, self.size.bytes_of(hit).len()));
-            let parts = [BlockRange::new(range.start, hit.start), BlockRange::new(hit.end, range.end)];
-            left.extend(parts.into_iter().filter(|r| !r.is_empty()).map(|r| (r, source)));
         }
-        self.fresh = left;
         taken
     }
 
@@ -82,7 +77,8 @@ impl Object {
             let of = self.size.bytes_of(blocks);
             of.end.min(bytes.end).saturating_sub(of.start.max(bytes.start))
         };
-        let hits = self.fresh.iter().map(|(range, source)| (*source, within(range.intersect(covering))));
+        let marked = |set: &BlockSet| set.present(covering).map(within).sum::<u64>();
+        let hits = self.fresh.iter().map(|(source, set)| (*source, marked(set)));
         let shares = hits.filter(|(_, bytes)| *bytes > 0).collect();
         let unfinished = u32::from(self.size.bytes_of(covering).end > bytes.end);
         self.take_fresh(BlockRange::new(covering.start, covering.end.saturating_sub(unfinished)));
@@ -90,9 +86,11 @@ impl Object {
     }
 
     fn mark_fresh(&mut self, blocks: BlockRange, source: Source) {
-        match self.fresh.last_mut() {
-            Some((last, s)) if *s == source && last.end == blocks.start => last.end = blocks.end,
-            Some(_) | None => self.fresh.push((blocks, source)),
+        match self.fresh.iter_mut().find(|(of, _)| *of == source) {
+            Some((_, marked)) => {
+                marked.insert(blocks);
+            }
+            None => self.fresh.push((source, blocks.into())),
         }
     }
 }

@@ -100,9 +100,10 @@ impl Runs {
             .any(|r| r.asked == asked && r.object == object && r.left.present(blocks).next().is_some())
     }
 
-    /// How many runs owe some of `blocks`.
-    pub(super) fn owing(&self, object: ObjectIx, blocks: BlockRange) -> usize {
-        self.waiting_for(object, blocks).len()
+    /// Whether a run that looks late still waits for some of `blocks`.
+    pub(super) fn late_owe(&self, object: ObjectIx, blocks: BlockRange) -> bool {
+        let mut late = self.runs.values().filter(|run| run.late && run.object == object);
+        late.any(|run| run.left.present(blocks).next().is_some())
     }
 
     /// Marks the runs that look late at `now`, each once. Answers them, and when the next will look late.
