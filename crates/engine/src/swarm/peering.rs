@@ -339,21 +339,32 @@ impl Swarm {
     }
 
     pub(super) fn start_uploads(&mut self) {
-        while let Some((upload, wanted)) = self.serving.next(self.now) {
-            let object = self.objects.get(wanted.object);
-            if !object.held.contains_all(wanted.blocks) {
-                self.serving.finish(upload);
-                self.refuse(wanted.peer, wanted.request, RefuseReason::NotHeld);
-                continue;
-            }
-            let (id, size) = (object.id, object.size);
-            let Wanted { peer, request, blocks, .. } = wanted;
-            self.put(Output::Serve { upload, peer, request, object: id, size, blocks });
+        while let Some(upload) = self.serving.dawdler(self.now) {
+            self.put(Output::StopServing { upload });
+            self.next_upload();
         }
+        while self.next_upload() {}
         self.wake_at(self.serving.wake(self.now), Reason::UploadLimit);
+        self.wake_at(self.serving.patience_ends(self.now), Reason::UploadLimit);
     }
 
-    pub(super) fn sent(&mut self, upload: UploadId, _bytes: u64) {
+    /// Starts the next run that a peer waits for, if there is a place for it.
+    fn next_upload(&mut self) -> bool {
+        let Some((upload, wanted)) = self.serving.next(self.now) else { return false };
+        let object = self.objects.get(wanted.object);
+        if !object.held.contains_all(wanted.blocks) {
+            self.serving.finish(upload);
+            self.refuse(wanted.peer, wanted.request, RefuseReason::NotHeld);
+            return true;
+        }
+        let (id, size) = (object.id, object.size);
+        let Wanted { peer, request, blocks, .. } = wanted;
+        self.put(Output::Serve { upload, peer, request, object: id, size, blocks });
+        true
+    }
+
+    pub(super) fn sent(&mut self, upload: UploadId, bytes: u64) {
+        self.serving.sent(upload, bytes);
         let Some(wanted) = self.serving.get(upload).copied() else { return };
         self.objects.touch(wanted.object);
         if let Some(peer) = self.peers.get_mut(wanted.peer) {

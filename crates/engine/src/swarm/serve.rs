@@ -27,11 +27,26 @@ pub(super) struct Wanted {
     pub(super) nearness: Nearness,
 }
 
+/// How long a run may take its time while others wait for a place.
+const DAWDLE: Span = Span::from_secs(10);
+/// What a run must move at on average after that: a tenth of a music stream. Less is a line that is broken, or a peer
+/// that takes a byte now and then to hold the place.
+const DAWDLE_RATE: Rate = Rate::from_bytes_per_sec(2_000);
+
+/// A run under way.
+#[derive(Clone, Copy, Debug)]
+struct Active {
+    wanted: Wanted,
+    since: Time,
+    /// Bytes that the peer took.
+    sent: u64,
+}
+
 /// Runs wanted of us and on their way from us.
 #[derive(Debug, Default)]
 pub(super) struct Serving {
     queue: Vec<Wanted>,
-    active: BTreeMap<UploadId, Wanted>,
+    active: BTreeMap<UploadId, Active>,
     last: u64,
     limit: Option<Rate>,
     /// When the ceiling allows the next run: each run moves it on by the time its bytes take at the ceiling.
@@ -55,7 +70,11 @@ impl Serving {
 
     /// Whether a peer already has a run of this number queued or under way.
     pub(super) fn knows(&self, peer: PeerId, request: u32) -> bool {
-        self.queue.iter().chain(self.active.values()).any(|w| w.peer == peer && w.request == request)
+        self.all().any(|w| w.peer == peer && w.request == request)
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Wanted> {
+        self.queue.iter().chain(self.active.values().map(|a| &a.wanted))
     }
 
     /// The next run to send, if a place is free and the ceiling allows it.
@@ -65,7 +84,7 @@ impl Serving {
         }
         let open = self.allowed_from <= now;
         let ready = |w: &Wanted| open || w.nearness == Nearness::Lan;
-        let place = |w: &Wanted| (self.active.values().filter(|a| a.peer == w.peer).count(), w.due);
+        let place = |w: &Wanted| (self.active.values().filter(|a| a.wanted.peer == w.peer).count(), w.due);
         let candidates = self.queue.iter().enumerate().filter(|(_, w)| ready(w));
         let (at, _) = candidates.min_by_key(|(i, w)| (place(w), *i))?;
         let wanted = self.queue.remove(at);
@@ -75,8 +94,43 @@ impl Serving {
         }
         self.last += 1;
         let upload = UploadId(self.last);
-        self.active.insert(upload, wanted);
+        self.active.insert(upload, Active { wanted, since: now, sent: 0 });
         Some((upload, wanted))
+    }
+
+    /// A peer took bytes of a run.
+    pub(super) fn sent(&mut self, upload: UploadId, bytes: u64) {
+        if let Some(active) = self.active.get_mut(&upload) {
+            active.sent = active.sent.saturating_add(bytes);
+        }
+    }
+
+    /// Takes the place of a run that its peer takes too slowly, while others wait for one.
+    pub(super) fn dawdler(&mut self, now: Time) -> Option<UploadId> {
+        if !self.crowded() {
+            return None;
+        }
+        let dawdles = |a: &Active| {
+            let span = now.since(a.since);
+            span >= DAWDLE && a.sent < DAWDLE_RATE.bytes_in(span)
+        };
+        let slowest = self.active.iter().filter(|(_, a)| dawdles(a)).min_by_key(|(id, a)| (a.sent, **id));
+        let upload = *slowest?.0;
+        self.active.remove(&upload);
+        Some(upload)
+    }
+
+    fn crowded(&self) -> bool {
+        self.active.len() >= MAX_UPLOADS && !self.queue.is_empty()
+    }
+
+    /// When a run may turn out to be taken too slowly.
+    pub(super) fn patience_ends(&self, now: Time) -> Time {
+        if !self.crowded() {
+            return Time::NEVER;
+        }
+        let looks = self.active.values().map(|a| (a.since + DAWDLE).max(now + DAWDLE.over(10)));
+        looks.min().unwrap_or(Time::NEVER)
     }
 
     /// When the ceiling lets the next run go, if one waits for it.
@@ -86,17 +140,18 @@ impl Serving {
     }
 
     pub(super) fn get(&self, upload: UploadId) -> Option<&Wanted> {
-        self.active.get(&upload)
+        self.active.get(&upload).map(|a| &a.wanted)
     }
 
     pub(super) fn finish(&mut self, upload: UploadId) -> Option<Wanted> {
-        self.active.remove(&upload)
+        self.active.remove(&upload).map(|a| a.wanted)
     }
 
     /// A peer takes a want back. Answers the upload to stop, if it was under way.
     pub(super) fn cancel(&mut self, peer: PeerId, request: u32) -> Option<UploadId> {
         self.queue.retain(|w| (w.peer, w.request) != (peer, request));
-        let (upload, _) = self.active.iter().find(|(_, w)| (w.peer, w.request) == (peer, request))?;
+        let ours = |a: &Active| (a.wanted.peer, a.wanted.request) == (peer, request);
+        let (upload, _) = self.active.iter().find(|(_, a)| ours(a))?;
         let upload = *upload;
         self.active.remove(&upload);
         Some(upload)
@@ -107,8 +162,9 @@ impl Serving {
     pub(super) fn drop_where(&mut self, which: impl Fn(&Wanted) -> bool) -> Vec<(Option<UploadId>, Wanted)> {
         let mut dropped: Vec<_> = self.queue.iter().filter(|w| which(w)).map(|w| (None, *w)).collect();
         self.queue.retain(|w| !which(w));
-        dropped.extend(self.active.iter().filter(|(_, w)| which(w)).map(|(id, w)| (Some(*id), *w)));
-        self.active.retain(|_, w| !which(w));
+        let active = self.active.iter().filter(|(_, a)| which(&a.wanted));
+        dropped.extend(active.map(|(id, a)| (Some(*id), a.wanted)));
+        self.active.retain(|_, a| !which(&a.wanted));
         dropped
     }
 }
@@ -138,6 +194,31 @@ mod tests {
         let order: Vec<(u64, u32)> =
             std::iter::from_fn(|| serving.next(Time::ZERO)).map(|(_, w)| (w.peer.0, w.request)).collect();
         assert_eq!(order, [(1, 2), (2, 1), (1, 1)]);
+    }
+
+    #[test]
+    fn whoever_takes_a_byte_now_and_then_loses_its_place_to_those_who_wait() {
+        let mut serving = Serving::default();
+        let mut now = Time::from_micros(50_000_000);
+        for peer in 0..MAX_UPLOADS as u64 {
+            serving.want(wanted(peer, 1, 0)).expect("room");
+        }
+        let held: Vec<UploadId> = std::iter::from_fn(|| serving.next(now)).map(|(id, _)| id).collect();
+        assert_eq!(held.len(), MAX_UPLOADS);
+        for second in 0..40u64 {
+            now += Span::from_secs(1);
+            serving.sent(held[0], 1_000_000);
+            held.iter().skip(1).for_each(|slow| serving.sent(*slow, 1));
+            if second < 20 {
+                assert_eq!(serving.dawdler(now), None, "nobody waits for a place");
+            }
+        }
+        serving.want(wanted(99, 1, 0)).expect("room");
+        assert!(serving.patience_ends(now) <= now + DAWDLE);
+        let gone = serving.dawdler(now).expect("somebody gives way");
+        assert_ne!(gone, held[0], "the one that takes its bytes stays");
+        assert_eq!(serving.next(now).expect("a place").1.peer, PeerId(99));
+        assert_eq!(serving.dawdler(now), None, "nobody waits any more");
     }
 
     #[test]
