@@ -7,6 +7,7 @@
 pub mod entity;
 pub mod media_type;
 mod metrics;
+mod places;
 mod range;
 mod server;
 #[cfg(test)]

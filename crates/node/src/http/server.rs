@@ -4,7 +4,6 @@ use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -17,13 +16,13 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 use super::metrics::{BodyKind, HttpMetrics};
+use super::places::{Place, Places};
 use super::uplink::Uplink;
 use super::wire::{BodyLength, Expected, Tally, Wire};
 
@@ -39,7 +38,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// What one server lets its clients do.
 #[derive(Clone, Copy, Debug)]
 pub struct ConnectionLimits {
-    /// Connections at once; more wait in the kernel's queue until one ends.
+    /// Connections at once; more wait in the kernel's queue until one ends, or is quiet and gives way.
     pub connections: usize,
     /// Longest time for a request head, counted from the end of the previous request: it ends idle
     /// connections and those that send their head a byte at a time.
@@ -59,12 +58,8 @@ impl ConnectionLimits {
         grace: Duration::from_secs(5),
     };
     /// For players on this machine, which may pause for as long as they like.
-    pub const LOCAL: Self = Self {
-        connections: 256,
-        head: Duration::from_secs(3600),
-        stall: None,
-        grace: Duration::from_secs(1),
-    };
+    pub const LOCAL: Self =
+        Self { connections: 256, head: Duration::from_secs(600), stall: None, grace: Duration::from_secs(1) };
 }
 
 /// An HTTP/1.1 server on one port.
@@ -119,11 +114,13 @@ impl Server {
     /// Answers requests from `router` until `shutdown`, then lets responses under way end within the grace
     /// time.
     pub async fn run(self, router: Router, shutdown: CancellationToken) {
-        let places = Arc::new(Semaphore::new(self.terms.limits.connections));
+        let places = Places::new(self.terms.limits.connections);
         let tasks = TaskTracker::new();
-        while let Some(Ok(place)) = shutdown.run_until_cancelled(places.clone().acquire_owned()).await {
-            let Some((socket, client)) = shutdown.run_until_cancelled(self.accept()).await else { break };
-            tasks.spawn(self.terms.clone().serve(socket, client, place, router.clone(), shutdown.clone()));
+        while let Some((socket, client)) = shutdown.run_until_cancelled(self.accept()).await {
+            let tally = Tally::new(self.terms.metrics.clone());
+            let Some(place) = shutdown.run_until_cancelled(places.take(&tally)).await else { break };
+            let guest = Guest { socket, client, tally, place };
+            tasks.spawn(self.terms.clone().serve(guest, router.clone(), shutdown.clone()));
         }
         drop(self.listener);
         tasks.close();
@@ -147,17 +144,19 @@ impl Server {
     }
 }
 
+/// A connection that has found a place.
+struct Guest {
+    socket: TcpStream,
+    client: SocketAddr,
+    tally: Tally,
+    place: Place,
+}
+
 impl Terms {
-    async fn serve(
-        self,
-        socket: TcpStream,
-        client: SocketAddr,
-        place: OwnedSemaphorePermit,
-        router: Router,
-        shutdown: CancellationToken,
-    ) {
+    async fn serve(self, guest: Guest, router: Router, shutdown: CancellationToken) {
         let Self { limits, metrics, uplink } = self;
-        let tally = Tally::new(metrics.clone());
+        let Guest { socket, client, tally, place } = guest;
+        let leave = place.leave.clone();
         let wire = Wire::new(socket, tally.clone(), &metrics, uplink, limits.stall, place);
         let service =
             service_fn(|request| answer(request, client, router.clone(), tally.clone(), metrics.clone()));
@@ -169,6 +168,10 @@ impl Terms {
             () = shutdown.cancelled() => {
                 connection.as_mut().graceful_shutdown();
                 timeout(limits.grace, connection).await.ok()
+            }
+            () = leave.cancelled() => {
+                tracing::debug!(%client, "a quiet connection gives way to a new one");
+                None
             }
         };
         // Players hang up in the middle all the time: that is no event.
@@ -195,6 +198,7 @@ async fn answer(
     tally: Tally,
     metrics: HttpMetrics,
 ) -> Result<Response<Body>, Infallible> {
+    tally.asked();
     let in_flight = metrics.response_starts();
     let method = request.method().clone();
     let mut request = request.map(Body::new);

@@ -9,14 +9,14 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use prometheus_client::metrics::counter::Counter;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Sleep, sleep, sleep_until};
 
 use super::metrics::{Held, HttpMetrics};
+use super::places::Place;
 use super::uplink::Uplink;
 
 /// How long a body is, as far as it can be told before it is sent.
@@ -54,6 +54,16 @@ struct Outgoing {
     metrics: HttpMetrics,
     announced: VecDeque<Expected>,
     at: At,
+    quiet: Option<Quiet>,
+}
+
+/// Since when nothing happens on a connection, for which its client alone is to blame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Quiet {
+    /// Its next request has not come whole.
+    Idle(Instant),
+    /// It takes nothing of its response.
+    Blocked(Instant),
 }
 
 #[derive(Debug)]
@@ -80,7 +90,22 @@ impl At {
 
 impl Tally {
     pub(super) fn new(metrics: HttpMetrics) -> Self {
-        Self(Arc::new(Mutex::new(Outgoing { metrics, announced: VecDeque::new(), at: At::head() })))
+        let quiet = Some(Quiet::Idle(Instant::now()));
+        Self(Arc::new(Mutex::new(Outgoing { metrics, announced: VecDeque::new(), at: At::head(), quiet })))
+    }
+
+    /// A request came whole.
+    pub(super) fn asked(&self) {
+        self.lock().quiet = None;
+    }
+
+    /// Since when the connection is quiet, if it is.
+    pub(super) fn quiet(&self) -> Option<Quiet> {
+        self.lock().quiet
+    }
+
+    fn blocked(&self) {
+        self.lock().quiet.get_or_insert_with(|| Quiet::Blocked(Instant::now()));
     }
 
     /// Tells of a response before its first byte is written.
@@ -100,6 +125,8 @@ impl Outgoing {
         while !bytes.is_empty() {
             bytes = self.follow(bytes);
         }
+        let between = matches!(&self.at, At::Head { status_line, .. } if status_line.is_empty());
+        self.quiet = (between && self.announced.is_empty()).then(|| Quiet::Idle(Instant::now()));
     }
 
     /// Takes what belongs to the state it is in and returns the rest.
@@ -171,7 +198,7 @@ pub(super) struct Wire<S> {
     pace: Option<Pace>,
     stall: Stall,
     _open: Held,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 /// A connection's place at the uplink.
@@ -224,7 +251,7 @@ impl<S> Wire<S> {
         metrics: &HttpMetrics,
         uplink: Option<Uplink>,
         stall_limit: Option<Duration>,
-        place: OwnedSemaphorePermit,
+        place: Place,
     ) -> Self {
         Self {
             socket,
@@ -250,7 +277,10 @@ impl<S: AsyncWrite + Unpin> Wire<S> {
         let within = cut(slices, allowed);
         let sent = match Pin::new(&mut self.socket).poll_write_vectored(cx, &within) {
             Poll::Ready(sent) => sent?,
-            Poll::Pending => return self.stall.poll(cx).map(Err),
+            Poll::Pending => {
+                self.tally.blocked();
+                return self.stall.poll(cx).map(Err);
+            }
         };
         self.stall.clock = None;
         if let Some(pace) = &mut self.pace {

@@ -279,6 +279,35 @@ async fn beyond_the_limit_connections_wait_for_a_place() {
 }
 
 #[tokio::test]
+async fn whoever_takes_every_place_and_says_little_gives_way() {
+    let limits = ConnectionLimits { connections: 8, ..ConnectionLimits::PUBLIC };
+    let server = Running::start(limits, None).await;
+    server.put("a.mp4", &pattern(1_000));
+    // Half a head each, and then a byte now and then, which is no reason to stay.
+    let mut dawdlers = Vec::new();
+    for _ in 0..8 {
+        let mut socket = TcpStream::connect(server.address).await.expect("connects");
+        socket.write_all(b"GET /a.mp4 HTTP/1.1\r\nHos").await.expect("taken");
+        dawdlers.push(socket);
+    }
+    until("every place is taken", || server.metrics.connections() == 8).await;
+    let dribble = tokio::spawn(async move {
+        loop {
+            for socket in &mut dawdlers {
+                // Those that gave way cannot be written to.
+                let _ = socket.write_all(b"t").await;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    });
+    for _ in 0..20 {
+        let answer = client().get(server.url("a.mp4")).header("connection", "close").send().await;
+        assert_eq!(answer.expect("an answer").bytes().await.expect("a body"), pattern(1_000));
+    }
+    dribble.abort();
+}
+
+#[tokio::test]
 async fn shutdown_lets_responses_end() {
     let uplink = Uplink::new(Rate::from_bytes_per_sec(1_000_000));
     let server = Running::start(ConnectionLimits::PUBLIC, uplink).await;
