@@ -226,6 +226,9 @@ pub(crate) fn status(args: GatewayArgs) -> anyhow::Result<ExitCode> {
     if status["supernode"] == "away" {
         shell::say("The supernode does not answer: others are not found.")?;
     }
+    if status["disk"] == "full" {
+        shell::say("The disk is full: what plays goes on, and is not kept.")?;
+    }
     shell::say(&format!("{}, {}.", counted("plays", "play"), counted("stalls", "stall")))?;
     shell::say(&format!(
         "Played: {} from the cache, {} from peers, {} from the provider.",

@@ -571,3 +571,36 @@ fn a_holder_that_never_delivers_keeps_no_reader_from_the_origin() {
     }
     assert!((1..=6).contains(&of_mute), "it was asked {of_mute} times");
 }
+
+#[test]
+fn a_full_disk_shrinks_the_cache_and_only_what_plays_next_is_fetched() {
+    let mut bench = Bench::new(settings());
+    let other = ObjectId([8; 32]);
+    let blocks = BlockSet::from(all());
+    let old = Rendition {
+        id: RenditionId(2),
+        swarm: SwarmId([6; 16]),
+        bit: 0,
+        parts: vec![Part { object: other, size: size(), length: Span::from_secs(60) }],
+    };
+    bench.input(Input::Describe(old));
+    bench.input(Input::Stored(Stored { object: other, size: size(), blocks, last_used: 1 }));
+    let peer = bench.peer(2, Nearness::Lan);
+    bench.play(1, 0);
+    bench.take();
+    bench.input(Input::NoRoom);
+    let evicted = |o: &Output| matches!(o, Output::Evict { object, .. } if *object == other);
+    assert!(bench.take().iter().any(evicted), "what nobody plays gives way");
+    bench.has(peer, all());
+    // Runs end one after the other: nothing is asked for that plays more than ten seconds from here.
+    let ten_seconds = all().end / 6 + 16;
+    for _ in 0..200 {
+        bench.wait(Span::from_millis(10));
+        bench.input(Input::NoRoom);
+        for (request, _, blocks) in bench.asked() {
+            assert!(blocks.start <= ten_seconds, "{blocks:?} is far ahead");
+            bench.finish(request, blocks);
+        }
+    }
+    assert!(bench.swarm.held_bytes() > 0);
+}

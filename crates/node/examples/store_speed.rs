@@ -53,7 +53,9 @@ fn main() -> Outcome {
     show("read and verify", start);
     let start = Instant::now();
     for block in 0..size.blocks() {
-        waits += u32::from(store.read_block_cached(object, block, &mut buf)? == Cached::MustWait);
+        waits += u32::from(
+            store.read_cached(object, BlockRange::new(block, block + 1), &mut buf)? == Cached::MustWait,
+        );
     }
     show("the same without waiting", start);
     println!("{:28} {waits} of {} blocks", "  not in memory", size.blocks());

@@ -59,6 +59,7 @@ impl Explain {
             }
             Input::ConnectFailed { node } => format!("no way to node {node:?}"),
             Input::Disconnected { peer } => format!("peer {} is gone", peer.0),
+            Input::NoRoom => "the disk is full".to_owned(),
             Input::Timeout
             | Input::Settings(_)
             | Input::Stored(_)

@@ -216,6 +216,8 @@ pub enum Input<V> {
         /// The blocks that are gone.
         blocks: BlockRange,
     },
+    /// The disk has no room: what comes is kept in memory, for players alone and not for long.
+    NoRoom,
 
     /// Nodes that hold something of a title, from a supernode or another source. Nearest first.
     Found {

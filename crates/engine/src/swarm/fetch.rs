@@ -30,8 +30,6 @@ const GONE_WAIT: Span = Span::from_secs(30);
 /// How long a run of a fast peer takes: with fewer of them in flight than [`MAX_RUNS_PER_PEER`] its queue never
 /// empties, and what is asked for can still change twenty times a second.
 const SWIFT_RUN: Span = Span::from_millis(50);
-/// A store without room is tried again after this.
-const NO_ROOM_WAIT: Span = Span::from_secs(10);
 
 /// A run to put to the pick rule.
 #[derive(Clone, Copy, Debug)]
@@ -154,8 +152,11 @@ impl Swarm {
 
     /// Everything that should be fetched: for reads, for what follows them, for keeps, ahead of likely plays.
     fn wanted(&self) -> Vec<Demand> {
-        let mut wanted = demands(&self.plays, self.tuning.window, |r| self.objects.track(r));
-        if self.no_room_until > self.now {
+        let no_room = self.no_room_until > self.now;
+        // What has only memory to go to is not fetched long before it plays.
+        let window = if no_room { self.tuning.in_order } else { self.tuning.window };
+        let mut wanted = demands(&self.plays, window, |r| self.objects.track(r));
+        if no_room {
             return wanted;
         }
         let ahead = |part: &TrackPart, end: u64| Demand {
@@ -567,7 +568,7 @@ impl Swarm {
     pub(super) fn failed(&mut self, request: RequestId, fault: Fault) {
         let Some(run) = self.end_run(request) else { return };
         match (run.asked, fault) {
-            (_, Fault::NoRoom) => self.no_room_until = self.now + NO_ROOM_WAIT,
+            (_, Fault::NoRoom) => self.no_room(),
             (Asked::Origin, Fault::Lost | Fault::Unavailable) => {
                 let jitter = self.random.below(1_000);
                 self.origin.failed(self.now, jitter);

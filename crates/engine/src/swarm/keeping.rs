@@ -14,6 +14,10 @@ use crate::wire::{RefuseReason, Serves, SwarmId};
 
 /// Changes of holdings are told together at most this often.
 const ANNOUNCE_INTERVAL: Span = Span::from_secs(2);
+/// A store without room is filled ahead of need again after this.
+const NO_ROOM_WAIT: Span = Span::from_secs(10);
+/// What the cache gives back when the disk is full, beside what was held: others need the disk more than a cache.
+const GIVEN_BACK: u64 = 64 * 1024 * 1024;
 /// Media behind the playhead that stays when a single film fills the cache: a short seek back.
 const BEHIND: Span = Span::from_secs(30);
 
@@ -133,10 +137,24 @@ impl Swarm {
         self.put(Output::Announce { swarm, renditions: held.renditions, coverage: held.coverage });
     }
 
+    /// The disk is full: the cache gives way, and only what is about to play is fetched for a while.
+    pub(super) fn no_room(&mut self) {
+        if self.no_room_until <= self.now {
+            self.shrunk_budget = self.objects.held_bytes().saturating_sub(GIVEN_BACK);
+        }
+        self.no_room_until = self.now + NO_ROOM_WAIT;
+    }
+
+    /// Bytes that the cache may hold at this moment.
+    fn budget(&self) -> u64 {
+        let full = self.no_room_until > self.now;
+        if full { self.settings.cache_budget.min(self.shrunk_budget) } else { self.settings.cache_budget }
+    }
+
     /// Brings the cache under its budget: whole objects nobody uses, least recently used first, then what lies
     /// behind the playheads.
     pub(super) fn evict(&mut self) {
-        if self.objects.held_bytes() <= self.settings.cache_budget {
+        if self.objects.held_bytes() <= self.budget() {
             return;
         }
         let active = self.active();
@@ -150,7 +168,7 @@ impl Swarm {
             .collect();
         idle.sort_unstable();
         for (_, ix) in idle {
-            if self.objects.held_bytes() <= self.settings.cache_budget {
+            if self.objects.held_bytes() <= self.budget() {
                 return;
             }
             self.evict_blocks(ix, self.objects.get(ix).size.all());
@@ -175,10 +193,7 @@ impl Swarm {
             .collect();
         for (ix, blocks) in behind {
             let others = self.plays.reads().filter(|(_, r)| r.object == ix).count();
-            if self.objects.held_bytes() > self.settings.cache_budget
-                && others == 1
-                && self.objects.get(ix).pins == 0
-            {
+            if self.objects.held_bytes() > self.budget() && others == 1 && self.objects.get(ix).pins == 0 {
                 self.evict_blocks(ix, blocks);
             }
         }

@@ -94,6 +94,8 @@ pub struct Swarm {
     interests: BTreeSet<ObjectIx>,
     /// The store took no bytes: nothing ahead of need is fetched before this.
     no_room_until: Time,
+    /// Bytes that the cache may hold until then.
+    shrunk_budget: u64,
 }
 
 impl Swarm {
@@ -144,6 +146,7 @@ impl Swarm {
             directory_up: false,
             interests: BTreeSet::new(),
             no_room_until: Time::ZERO,
+            shrunk_budget: u64::MAX,
         }
     }
 
@@ -184,6 +187,7 @@ impl Swarm {
             Input::Finished { request } => self.finished(request),
             Input::Failed { request, fault } => self.failed(request, fault),
             Input::Damaged { object, blocks } => self.damaged(&object, blocks),
+            Input::NoRoom => self.no_room(),
             Input::Found { swarm, holders, again } => {
                 self.connects.found(now, swarm, &holders, again);
                 self.peers.found(&holders);

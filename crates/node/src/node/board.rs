@@ -2,17 +2,25 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use nearcast_content::ObjectId;
 use nearcast_engine::swarm::ReadId;
 use tokio::sync::Notify;
 
+use super::cushion::Cushion;
 use crate::origin::ObjectSource;
+
+/// A disk counts as full for this long after it took nothing: the next write finds out.
+const FULL_FOR: Duration = Duration::from_secs(60);
 
 /// Shared by the engine's loop, the runs under way and the reads of players.
 #[derive(Default)]
 pub(super) struct Board {
     inner: Mutex<Inner>,
+    /// What the disk had no room for.
+    pub(super) cushion: Cushion,
+    full_at: Mutex<Option<Instant>>,
 }
 
 #[derive(Default)]
@@ -70,6 +78,22 @@ impl Board {
     /// What the origin did wrong last about an object.
     pub(super) fn trouble_with(&self, object: ObjectId) -> Option<String> {
         self.inner().troubles.get(&object).cloned()
+    }
+
+    /// The disk has no room. Answers whether that is news.
+    pub(super) fn disk_is_full(&self) -> bool {
+        let news = !self.is_disk_full();
+        *self.full_at() = Some(Instant::now());
+        news
+    }
+
+    /// Whether the disk had no room lately.
+    pub(super) fn is_disk_full(&self) -> bool {
+        self.full_at().is_some_and(|at| at.elapsed() < FULL_FOR)
+    }
+
+    fn full_at(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.full_at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A read waits for what nobody can bring: it wakes up to find that out.

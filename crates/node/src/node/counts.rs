@@ -98,14 +98,14 @@ impl Counts {
         counts
     }
 
-    /// Verified bytes of one block came in.
-    pub(super) fn received(&self, from: From, bytes: u64) {
+    /// Verified bytes of some blocks came in.
+    pub(super) fn received(&self, from: From, bytes: u64, blocks: u32) {
         let source = match from {
             From::Peer => "peer",
             From::Origin => "origin",
         };
         self.received.get_or_create(&SourceLabel { source }).inc_by(bytes);
-        self.verified_blocks.inc();
+        self.verified_blocks.inc_by(blocks.into());
     }
 
     /// Counts what the engine notes.

@@ -368,6 +368,7 @@ impl Library for NodeLibrary {
             "sent_bytes": state.sent,
             "plays": state.plays,
             "stalls": state.stalls,
+            "disk": if self.0.board.is_disk_full() { "full" } else { "has room" },
         })
     }
 }

@@ -2,6 +2,7 @@
 
 mod board;
 pub(crate) mod counts;
+mod cushion;
 mod drive;
 mod library;
 mod playlist;

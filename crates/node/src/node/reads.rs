@@ -41,13 +41,15 @@ pub(super) struct Reading {
 }
 
 impl Reading {
-    /// The next bytes: to the end of a block or of the read. Nothing at the end.
+    /// The next bytes: to the end of what is held in a row, a batch of blocks or the read. Nothing at the end.
     pub(super) async fn next(&mut self) -> Result<Option<Bytes>, ReadError> {
         if self.bytes.is_empty() {
             return Ok(None);
         }
-        let block = u32::try_from(self.bytes.start / BLOCK_SIZE).map_err(|_| unavailable())?;
-        let held = self.block(block).await?;
+        let block = |at: u64| u32::try_from(at).map_err(|_| unavailable());
+        let first = block(self.bytes.start / BLOCK_SIZE)?;
+        let end = block(self.bytes.end.div_ceil(BLOCK_SIZE))?;
+        let held = self.blocks(BlockRange::new(first, end)).await?;
         let from = usize::try_from(self.bytes.start % BLOCK_SIZE).unwrap_or(0);
         let to = held.len().min(from.saturating_add(usize::try_from(self.bytes.len()).unwrap_or(usize::MAX)));
         let piece = held.slice(from.min(to)..to);
@@ -60,17 +62,20 @@ impl Reading {
         Ok(Some(piece))
     }
 
-    /// Waits until a block is held, and reads it.
-    async fn block(&self, block: u32) -> Result<Bytes, ReadError> {
+    /// Waits until the first of `blocks` is held, and reads it with what is held behind it.
+    async fn blocks(&self, blocks: BlockRange) -> Result<Bytes, ReadError> {
         let bell = self.board.bell(self.object);
         loop {
             // Listening starts before looking, so that no ring is missed in between.
             let ring = bell.notified();
             tokio::pin!(ring);
             ring.as_mut().enable();
-            match self.store.fetch(self.object, block).await {
+            match self.store.fetch(self.object, blocks).await {
                 Ok(bytes) => return Ok(bytes),
                 Err(StoreError::NotHeld { .. }) => {
+                    if let Some(bytes) = self.board.cushion.get(self.object, blocks.start) {
+                        return Ok(bytes);
+                    }
                     if self.board.is_stuck(self.read) {
                         return Err(self.gave_up());
                     }

@@ -3,17 +3,17 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use nearcast_content::tree::{Corrupt, Decoded, RunDecoder};
-use nearcast_content::{BlockRange, ObjectId, ObjectSize};
+use nearcast_content::tree::{Corrupt, Decoded, PAIR_LEN, RunDecoder};
+use nearcast_content::{BlockRange, ObjectId, ObjectSize, Verified};
 use nearcast_engine::swarm::{Fault, Input, RequestId};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
 use super::board::Board;
 use super::counts::{Counts, From};
-use super::drive::{Parts, Told};
+use super::drive::{NodeInput, Parts, Told};
 use crate::origin::{NoRoom, ObjectSource, Sink};
-use crate::store::{RunWriter, StoreError};
+use crate::store::{Backlog, Store, StoreError};
 use crate::transport::{RunReadError, RunStream};
 
 /// Which blocks of what.
@@ -48,11 +48,24 @@ impl RunError {
     }
 }
 
+/// Blocks that are written and told of together, when they come faster than one by one: what each write and each
+/// message costs is paid once for them.
+const BATCH: usize = 4 * 16 * 1024;
+
+/// Verified pieces of one run that were not written yet: blocks in a row, and the parents before them.
+#[derive(Default)]
+struct Batch {
+    parents: Vec<(u64, [u8; PAIR_LEN])>,
+    blocks: Option<Verified<BlockRange>>,
+    bytes: Vec<u8>,
+}
+
 /// Writes verified pieces of one run and reports them.
 struct Intake {
     request: RequestId,
-    object: ObjectId,
-    writer: RunWriter,
+    target: Target,
+    store: Store,
+    batch: Batch,
     from: From,
     board: Arc<Board>,
     counts: Arc<Counts>,
@@ -63,8 +76,9 @@ impl Intake {
     fn new(request: RequestId, target: &Target, from: From, parts: &Parts) -> Self {
         Self {
             request,
-            object: target.object,
-            writer: parts.store.writer(target.object, target.size),
+            target: *target,
+            store: parts.store.clone(),
+            batch: Batch::default(),
             from,
             board: Arc::clone(&parts.board),
             counts: Arc::clone(&parts.counts),
@@ -72,16 +86,62 @@ impl Intake {
         }
     }
 
-    /// Takes one verified piece. A block is held, told and offered to readers before the next one is read.
+    /// Takes one verified piece. It may wait for others until [`flush`](Self::flush), which must come before anybody
+    /// is waited for.
     async fn keep(&mut self, piece: Decoded, bytes: &[u8]) -> Result<(), RunError> {
-        self.writer.put(piece, bytes)?;
-        if let Decoded::Block(verdict) = piece {
-            self.counts.received(self.from, bytes.len() as u64);
-            self.board.ring(self.object);
-            let arrived = Told::Input(Input::Arrived { request: self.request, verdict });
-            self.tell.send(arrived).await.map_err(|_| RunError::Stopping)?;
+        match piece {
+            // A tree has at most 26 levels, so these stay few whatever the sender does.
+            Decoded::Parent { offset, pair } => self.batch.parents.push((offset, pair)),
+            Decoded::Block(verdict) => {
+                let row = self.batch.blocks.map_or(Some(verdict), |before| before.followed_by(verdict));
+                if row.is_none() {
+                    self.flush().await?;
+                }
+                self.batch.blocks = row.or(Some(verdict));
+                self.batch.bytes.extend_from_slice(bytes);
+            }
+        }
+        if self.batch.bytes.len() >= BATCH { self.flush().await } else { Ok(()) }
+    }
+
+    /// Writes what came: it is held, told of and offered to readers afterwards.
+    async fn flush(&mut self) -> Result<(), RunError> {
+        let Some(verdict) = self.batch.blocks.take() else { return Ok(()) };
+        let Target { object, size, .. } = self.target;
+        let Batch { parents, bytes, .. } = &mut self.batch;
+        let written = self.store.write_batch(object, size, parents, verdict, bytes);
+        let received = bytes.len() as u64;
+        let gone = match &written {
+            Err(StoreError::Full { .. }) => self.board.cushion.keep(object, verdict, bytes),
+            Ok(_) | Err(_) => Vec::new(),
+        };
+        parents.clear();
+        bytes.clear();
+        match written {
+            Ok(Backlog::Small) => {}
+            Ok(Backlog::Large) => self.store.caught_up().await?,
+            Err(error @ StoreError::Full { .. }) => self.no_room(&error, gone).await?,
+            Err(error) => return Err(error.into()),
+        }
+        self.counts.received(self.from, received, verdict.get().len());
+        self.board.ring(object);
+        self.say(Input::Arrived { request: self.request, verdict }).await
+    }
+
+    /// Goes on in memory while the disk is full.
+    async fn no_room(&self, error: &StoreError, gone: Vec<(ObjectId, BlockRange)>) -> Result<(), RunError> {
+        if self.board.disk_is_full() {
+            tracing::warn!(%error, "the disk is full: what plays goes on, and is not kept");
+        }
+        self.say(Input::NoRoom).await?;
+        for (object, blocks) in gone {
+            self.say(Input::Damaged { object, blocks }).await?;
         }
         Ok(())
+    }
+
+    async fn say(&self, input: NodeInput) -> Result<(), RunError> {
+        self.tell.send(Told::Input(input)).await.map_err(|_| RunError::Stopping)
     }
 
     async fn end(self, result: Result<(), Fault>) {
@@ -96,7 +156,12 @@ impl Intake {
 
 impl Sink for Intake {
     async fn take(&mut self, piece: Decoded, bytes: Bytes) -> Result<(), NoRoom> {
-        self.keep(piece, &bytes).await.map_err(|error| NoRoom(error.to_string()))
+        let kept = match self.keep(piece, &bytes).await {
+            // The origin's bytes are waited for right after.
+            Ok(()) => self.flush().await,
+            failed => failed,
+        };
+        kept.map_err(|error| NoRoom(error.to_string()))
     }
 }
 
@@ -128,7 +193,9 @@ pub(super) fn from_origin(
 pub(super) fn from_peer(request: RequestId, target: Target, stream: RunStream, parts: &Parts) -> AbortHandle {
     let mut intake = Intake::new(request, &target, From::Peer, parts);
     tokio::spawn(async move {
-        let result = decode(&mut intake, target, stream).await;
+        let decoded = decode(&mut intake, target, stream).await;
+        // What was good before something bad came stays good.
+        let result = intake.flush().await.and(decoded);
         if let Err(error) = &result {
             tracing::debug!(request = request.0, object = %target.object, %error, "a run from a peer ended early");
         }
@@ -139,12 +206,15 @@ pub(super) fn from_peer(request: RequestId, target: Target, stream: RunStream, p
 
 async fn decode(intake: &mut Intake, target: Target, mut stream: RunStream) -> Result<(), RunError> {
     let mut decoder = RunDecoder::new(target.object, target.size, target.blocks);
-    let mut bytes = Vec::new();
     while let Some(need) = decoder.needs() {
-        bytes.resize(need.len(), 0);
-        stream.read_exact(&mut bytes).await?;
-        let piece = decoder.feed(&bytes)?;
-        intake.keep(piece, &bytes).await?;
+        if let Some(bytes) = stream.come(need.len())? {
+            let piece = decoder.feed(bytes)?;
+            intake.keep(piece, bytes).await?;
+            stream.consume(need.len());
+        } else {
+            intake.flush().await?;
+            stream.wait_for(need.len()).await?;
+        }
     }
     Ok(())
 }

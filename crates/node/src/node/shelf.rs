@@ -10,8 +10,8 @@ use nearcast_content::index::{IndexPage, IndexRoot, SegmentRef};
 use nearcast_content::manifest::Layout;
 use nearcast_content::site::{self, PlaceError};
 use nearcast_content::{
-    Accepted, Catalogue, ContentType, Document, DocumentError, FormatError, Link, Manifest, ObjectId,
-    ObjectRef, Policy, ProviderKey, Standing, Succession, TitleId, Trust, UnixTime, WebUrl, limits,
+    Accepted, ByteRange, Catalogue, ContentType, Document, DocumentError, FormatError, Link, Manifest,
+    ObjectId, ObjectRef, Policy, ProviderKey, Standing, Succession, TitleId, Trust, UnixTime, WebUrl, limits,
 };
 
 use super::state::{State, StateError};
@@ -324,8 +324,9 @@ async fn cached(object: &ObjectRef, store: &Store) -> Result<Option<Bytes>, Site
         return Ok(None);
     }
     let mut bytes = Vec::with_capacity(usize::try_from(object.size.bytes()).unwrap_or(0));
-    for block in object.size.all().iter() {
-        match store.fetch(object.id, block).await {
+    while (bytes.len() as u64) < object.size.bytes() {
+        let rest = ByteRange::new(bytes.len() as u64, object.size.bytes());
+        match store.fetch(object.id, object.size.covering(rest)).await {
             Ok(piece) => bytes.extend_from_slice(&piece),
             Err(StoreError::Damaged { .. } | StoreError::NotHeld { .. }) => return Ok(None),
             Err(error) => return Err(error.into()),

@@ -10,9 +10,6 @@ use super::drive::{Parts, Told};
 use crate::store::{Store, StoreError};
 use crate::transport::{RunSendError, Transport};
 
-/// Pieces read ahead of the sender: 64 KiB and their parents.
-const READ_AHEAD: usize = 4;
-
 /// A run to send.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Upload {
@@ -56,10 +53,11 @@ async fn pass_on(
     tell: &mpsc::Sender<Told>,
     counts: &Counts,
 ) -> Result<(), UploadError> {
-    let mut pieces = read_ahead(store, run)?;
+    // Opened first: given up unsent, it tells the peer at once that nothing comes.
     let mut sender = transport.send_run(run.peer, run.request).await?;
-    while let Some(piece) = pieces.recv().await {
-        let piece = piece?;
+    let mut reader = store.encode_run(run.object, run.blocks)?;
+    while let Some((piece, rest)) = reader.next_batch().await? {
+        reader = rest;
         let bytes = piece.len() as u64;
         sender.send(piece.into()).await?;
         counts.sent.inc_by(bytes);
@@ -67,19 +65,4 @@ async fn pass_on(
         let _ = tell.send(Told::Input(Input::Sent { upload: run.upload, bytes })).await;
     }
     Ok(sender.finish()?)
-}
-
-/// Reads the pieces of a run on a thread that may wait for the disk, a few ahead of the sender.
-fn read_ahead(store: &Store, run: Upload) -> Result<mpsc::Receiver<Result<Vec<u8>, StoreError>>, StoreError> {
-    let reader = store.encode_run(run.object, run.blocks)?;
-    let (pieces, receiver) = mpsc::channel(READ_AHEAD);
-    tokio::task::spawn_blocking(move || {
-        for piece in reader {
-            // A sender that stopped wants no more.
-            if pieces.blocking_send(piece).is_err() {
-                break;
-            }
-        }
-    });
-    Ok(receiver)
 }

@@ -10,8 +10,9 @@ pub(super) const FLUSH_AFTER: Duration = Duration::from_secs(5);
 /// Age of a changed rank of use at which it is committed. Losing it makes eviction slightly worse, while a
 /// commit wakes a disk that may sleep.
 pub(super) const TOUCH_AFTER: Duration = Duration::from_secs(60);
-/// Written bytes at which a writer must wait for a flush itself: bounds what the page cache holds for us.
-pub(super) const MAX_UNSYNCED: u64 = 64 * 1024 * 1024;
+/// Written bytes at which a writer must wait for a flush itself: bounds what the page cache holds for us. A disk
+/// of 100 MB/s takes under three seconds for it, and a burst from a fast network fits in whole.
+pub(super) const MAX_UNSYNCED: u64 = 256 * 1024 * 1024;
 /// Objects with unsynced bytes at which a flush starts: each keeps two files open until then.
 pub(super) const MAX_UNSYNCED_OBJECTS: usize = 64;
 /// Objects whose two files stay open for the next read. With those above, well under the usual limit of

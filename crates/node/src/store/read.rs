@@ -4,13 +4,18 @@ use std::panic;
 use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
-use nearcast_content::tree::{Need, Parts, RunDecoder, Tree, check_block};
-use nearcast_content::{BlockRange, ObjectId, ObjectSize};
+use nearcast_content::tree::{Need, PAIR_LEN, Parents, Parts, RunDecoder, Tree, check_block};
+use nearcast_content::{BLOCK_SIZE, BlockRange, ObjectId, ObjectSize};
 
 use super::files::Files;
 use super::{Shared, Store, StoreError, lock};
 
-/// A run of held blocks as it travels to a peer, in pieces of one block with the parents before it.
+/// Blocks that are read at once: enough that what each call costs does not count, few enough that the bytes stay in
+/// the processor's cache from one step to the next and a read from memory holds up its thread for 50 µs or so.
+pub(crate) const BATCH: u32 = 4;
+
+/// A run of held blocks as it travels to a peer, in pieces of whole blocks with the parents before them. As an
+/// iterator it gives pieces of one block.
 ///
 /// Between two pieces nothing is locked; a block that is evicted meanwhile ends the run with
 /// [`StoreError::NotHeld`].
@@ -43,48 +48,53 @@ impl Store {
         })
     }
 
-    /// As [`Self::read_block`], but answers [`Cached::MustWait`] instead of waiting: for the disk, for a lock that is taken,
-    /// or to find out about damage.
+    /// Reads held blocks into `buf`, which takes their length, but answers [`Cached::MustWait`] instead of waiting: for the
+    /// disk, for a lock that is taken, or to find out about damage.
     ///
     /// # Errors
     /// [`StoreError::NotHeld`], [`StoreError::Io`], [`StoreError::Closed`].
-    pub fn read_block_cached(
+    pub fn read_cached(
         &self,
         object: ObjectId,
-        block: u32,
+        blocks: BlockRange,
         buf: &mut Vec<u8>,
     ) -> Result<Cached, StoreError> {
         let shared = &*self.shared;
         let Ok(_gate) = shared.gate(object).try_read() else { return Ok(Cached::MustWait) };
-        let size = shared.held_size(object, one(block))?;
+        let size = shared.held_size(object, blocks)?;
         let Some(files) = lock(&shared.handles).get(object) else { return Ok(Cached::MustWait) };
-        let place = size.bytes_of(one(block));
-        buf.resize(Tree::new(size).block_len(block), 0);
-        let good = files.read_cached(place.start, buf)
-            && check_block(object, size, block, &files.cached_parents(), buf).is_ok();
+        let place = size.bytes_of(blocks);
+        buf.resize(usize::try_from(place.len()).unwrap_or(usize::MAX), 0);
+        let good = files.read_cached(place.start, buf) && all_hash(object, size, blocks, &files, buf);
         Ok(if good { Cached::Read } else { Cached::MustWait })
     }
 
-    /// Reads a held block from an async task: on the spot when it is in memory, else from a blocking thread.
+    /// Reads the first of `blocks` from an async task, and as many of those behind it as are held, [`BATCH`] in all at
+    /// most: on the spot when they are in memory, else from a blocking thread.
     ///
     /// # Errors
     /// As [`Self::read_block`].
-    pub async fn fetch(&self, object: ObjectId, block: u32) -> Result<Bytes, StoreError> {
+    pub async fn fetch(&self, object: ObjectId, blocks: BlockRange) -> Result<Bytes, StoreError> {
+        let blocks = self.shared.held_run(object, blocks)?;
         let mut buf = Vec::new();
-        if self.read_block_cached(object, block, &mut buf)? == Cached::Read {
+        if self.read_cached(object, blocks, &mut buf)? == Cached::Read {
             return Ok(buf.into());
         }
         let store = self.clone();
-        let read = tokio::task::spawn_blocking(move || {
-            store.read_block(object, block, &mut buf)?;
-            Ok(Bytes::from(buf))
-        });
-        match read.await {
-            Ok(read) => read,
-            Err(error) if error.is_panic() => panic::resume_unwind(error.into_panic()),
-            // The runtime is going down, and the store with it.
-            Err(_) => Err(StoreError::Closed),
-        }
+        waiting(move || {
+            buf.clear();
+            let mut one = Vec::new();
+            for block in blocks.iter() {
+                match store.read_block(object, block, &mut one) {
+                    Ok(()) => buf.extend_from_slice(&one),
+                    Err(error) if buf.is_empty() => return Err(error),
+                    // The next call finds out.
+                    Err(_) => break,
+                }
+            }
+            Ok(buf.into())
+        })
+        .await
     }
 
     /// Reads a run for a peer. Blocks past the end of the object are left out, as the peer expects.
@@ -98,6 +108,28 @@ impl Store {
         let decoder = RunDecoder::new(object, known.size, blocks);
         Ok(RunReader { store: self.clone(), object, blocks, decoder, failed: false })
     }
+}
+
+/// Runs what may wait for the disk on a thread for that.
+pub(super) async fn waiting<T: Send + 'static>(
+    read: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    match tokio::task::spawn_blocking(read).await {
+        Ok(read) => read,
+        Err(error) if error.is_panic() => panic::resume_unwind(error.into_panic()),
+        // The runtime is going down, and the store with it.
+        Err(_) => Err(StoreError::Closed),
+    }
+}
+
+fn all_hash(object: ObjectId, size: ObjectSize, blocks: BlockRange, files: &Files, bytes: &[u8]) -> bool {
+    let (tree, parents) = (Tree::new(size), files.cached_parents());
+    let mut rest = bytes;
+    blocks.iter().all(|block| {
+        let Some((bytes, behind)) = rest.split_at_checked(tree.block_len(block)) else { return false };
+        rest = behind;
+        check_block(object, size, block, &parents, bytes).is_ok()
+    })
 }
 
 /// What a read that does not wait came to.
@@ -115,7 +147,36 @@ impl RunReader {
         self.blocks
     }
 
-    fn read_piece(&mut self) -> Result<Option<Vec<u8>>, StoreError> {
+    /// The next [`BATCH`] of blocks for an async task: on the spot when they are in memory, else from a blocking
+    /// thread. Nothing at the end.
+    ///
+    /// # Errors
+    /// As [`Store::read_block`].
+    pub async fn next_batch(mut self) -> Result<Option<(Vec<u8>, Self)>, StoreError> {
+        if self.failed || self.decoder.needs().is_none() {
+            return Ok(None);
+        }
+        if let Some(piece) = self.read_cached()? {
+            return Ok(Some((piece, self)));
+        }
+        waiting(move || Ok(self.read_pieces(BATCH)?.map(|piece| (piece, self)))).await
+    }
+
+    /// The next pieces if they are in memory and undamaged.
+    fn read_cached(&mut self) -> Result<Option<Vec<u8>>, StoreError> {
+        let (shared, object) = (&*self.store.shared, self.object);
+        let Ok(_gate) = shared.gate(object).try_read() else { return Ok(None) };
+        let next = self.decoder.next_span().intersect(self.blocks).start;
+        let size = shared.held_size(object, one(next))?;
+        let Some(files) = lock(&shared.handles).get(object) else { return Ok(None) };
+        let mut decoder = self.decoder.clone();
+        let read = read_pieces(&Memory(&files), size, &mut decoder, BATCH)?;
+        let Outcome::Good(piece) = read else { return Ok(None) };
+        self.decoder = decoder;
+        Ok(Some(piece))
+    }
+
+    fn read_pieces(&mut self, most: u32) -> Result<Option<Vec<u8>>, StoreError> {
         if self.failed || self.decoder.needs().is_none() {
             return Ok(None);
         }
@@ -126,7 +187,7 @@ impl RunReader {
             let next = decoder.next_span().intersect(blocks).start;
             let size = shared.held_size(object, one(next))?;
             let files = shared.files(object)?;
-            Ok(match read_piece(&files, size, &mut decoder)? {
+            Ok(match read_pieces(&*files, size, &mut decoder, most)? {
                 Outcome::Good(piece) => Outcome::Good((piece, decoder)),
                 Outcome::Bad(span) => Outcome::Bad(span.intersect(blocks)),
             })
@@ -140,45 +201,82 @@ impl Iterator for RunReader {
     type Item = Result<Vec<u8>, StoreError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let piece = self.read_piece();
+        let piece = self.read_pieces(1);
         self.failed |= piece.is_err();
         piece.transpose()
     }
 }
 
-/// Reads what `decoder` needs up to and with the next block. The decoder is what a receiver runs, so
-/// nothing leaves that would make us look like a liar.
-fn read_piece(
-    files: &Files,
-    size: ObjectSize,
-    decoder: &mut RunDecoder,
-) -> Result<Outcome<Vec<u8>>, StoreError> {
-    let mut piece = Vec::new();
-    while let Some(need) = decoder.needs() {
-        let (span, at) = (decoder.next_span(), piece.len());
-        let read = read_need(files, size, need, &mut piece)?;
-        if !read || decoder.feed(&piece[at..]).is_err() {
-            return Ok(Outcome::Bad(span));
-        }
-        if matches!(need, Need::Block { .. }) {
-            break;
-        }
-    }
-    Ok(Outcome::Good(piece))
+/// Where the pieces of a run are read from.
+trait Pieces {
+    /// Fills `buf` with bytes of the object; false when they cannot be had.
+    fn bytes(&self, offset: u64, buf: &mut [u8]) -> Result<bool, StoreError>;
+    /// A parent; nothing when it cannot be had.
+    fn parent(&self, offset: u64) -> Result<Option<[u8; PAIR_LEN]>, StoreError>;
 }
 
-/// Appends what is needed to `out`; false when the disk cannot give it.
-fn read_need(files: &Files, size: ObjectSize, need: Need, out: &mut Vec<u8>) -> Result<bool, StoreError> {
+impl Pieces for Files {
+    fn bytes(&self, offset: u64, buf: &mut [u8]) -> Result<bool, StoreError> {
+        self.read(offset, buf)
+    }
+
+    fn parent(&self, offset: u64) -> Result<Option<[u8; PAIR_LEN]>, StoreError> {
+        self.read_parent(offset)
+    }
+}
+
+/// What of the files is in memory.
+struct Memory<'a>(&'a Files);
+
+impl Pieces for Memory<'_> {
+    fn bytes(&self, offset: u64, buf: &mut [u8]) -> Result<bool, StoreError> {
+        Ok(self.0.read_cached(offset, buf))
+    }
+
+    fn parent(&self, offset: u64) -> Result<Option<[u8; PAIR_LEN]>, StoreError> {
+        Ok(self.0.cached_parents().parent(offset))
+    }
+}
+
+/// Reads what `decoder` needs up to and with the `most` next blocks. The decoder is what a receiver runs, so
+/// nothing leaves that would make us look like a liar.
+fn read_pieces(
+    files: &impl Pieces,
+    size: ObjectSize,
+    decoder: &mut RunDecoder,
+    most: u32,
+) -> Result<Outcome<Vec<u8>>, StoreError> {
+    // Most runs need a few parents for each block.
+    let room = u64::from(most) * (BLOCK_SIZE + 4 * PAIR_LEN as u64);
+    let (mut pieces, mut blocks) = (Vec::with_capacity(usize::try_from(room).unwrap_or(0)), 0);
+    while let Some(need) = decoder.needs().filter(|_| blocks < most) {
+        let (span, at) = (decoder.next_span(), pieces.len());
+        let read = read_need(files, size, need, &mut pieces)?;
+        if !read || decoder.feed(&pieces[at..]).is_err() {
+            return Ok(Outcome::Bad(span));
+        }
+        blocks += u32::from(matches!(need, Need::Block { .. }));
+    }
+    Ok(Outcome::Good(pieces))
+}
+
+/// Appends what is needed to `out`; false when it cannot be had.
+fn read_need(
+    files: &impl Pieces,
+    size: ObjectSize,
+    need: Need,
+    out: &mut Vec<u8>,
+) -> Result<bool, StoreError> {
     match need {
         Need::Parent { offset } => {
-            let pair = files.read_parent(offset)?;
+            let pair = files.parent(offset)?;
             out.extend(pair.iter().flatten());
             Ok(pair.is_some())
         }
         Need::Block { block, len } => {
             let at = out.len();
             out.resize(at + len, 0);
-            files.read(size.bytes_of(one(block)).start, &mut out[at..])
+            files.bytes(size.bytes_of(one(block)).start, &mut out[at..])
         }
     }
 }
@@ -232,7 +330,7 @@ impl Shared {
             let mut decoder = RunDecoder::new(object, size, rest);
             let mut end = rest.end;
             while decoder.needs().is_some() {
-                if let Outcome::Bad(span) = read_piece(&files, size, &mut decoder)? {
+                if let Outcome::Bad(span) = read_pieces(&*files, size, &mut decoder, 1)? {
                     let span = span.intersect(rest);
                     end = span.end;
                     bad.push(span);

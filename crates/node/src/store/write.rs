@@ -5,7 +5,17 @@ use std::time::Instant;
 use nearcast_content::tree::{Decoded, Hasher, OriginCheck, OriginNeed, PAIR_LEN};
 use nearcast_content::{BlockRange, ObjectId, ObjectSize, Verified};
 
+use super::read::waiting;
 use super::{Change, Entry, Shared, Store, StoreError, limits, lock};
+
+/// How much was written and is not durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backlog {
+    /// Not too much.
+    Small,
+    /// So much that the disk does not keep up: whoever writes is to wait for it.
+    Large,
+}
 
 /// Takes the pieces of one run in the order in which a decoder gives them.
 #[derive(Debug)]
@@ -43,7 +53,7 @@ impl Store {
     }
 
     /// Writes verified blocks and the parents that came before them. They are held on return, and durable
-    /// after the next flush.
+    /// after the next flush. When too much waits for that, it is waited for.
     ///
     /// # Errors
     /// [`StoreError::Full`] when the disk is full, [`StoreError::OtherSize`] and [`StoreError::BadLength`] when
@@ -56,24 +66,48 @@ impl Store {
         blocks: Verified<BlockRange>,
         bytes: &[u8],
     ) -> Result<(), StoreError> {
+        match self.write_batch(object, size, parents, blocks, bytes)? {
+            Backlog::Large => self.flush(),
+            Backlog::Small => Ok(()),
+        }
+    }
+
+    /// As [`Self::write`], for async tasks: after [`Backlog::Large`], [`Self::caught_up`] is to be waited for.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    pub fn write_batch(
+        &self,
+        object: ObjectId,
+        size: ObjectSize,
+        parents: &[(u64, [u8; PAIR_LEN])],
+        blocks: Verified<BlockRange>,
+        bytes: &[u8],
+    ) -> Result<Backlog, StoreError> {
         let blocks = blocks.into_inner();
         let place = size.bytes_of(blocks);
         if place.is_empty() || place.len() != bytes.len() as u64 || blocks.end > size.blocks() {
             return Err(StoreError::BadLength { object, blocks, len: bytes.len() });
         }
         let shared = &*self.shared;
-        let unsynced = {
-            let _gate = shared.gate(object).read().unwrap_or_else(|e| e.into_inner());
-            shared.check_size(object, size)?;
-            let files = shared.files(object)?;
-            for (offset, pairs) in neighbours(parents) {
-                files.write_parents(offset, &pairs)?;
-            }
-            files.write(place.start, bytes)?;
-            shared.note_written(object, size, blocks, Change::Bytes(files), bytes.len() as u64)
-        };
-        // Past this bound the disk does not keep up: whoever writes waits for it.
-        if unsynced >= limits::MAX_UNSYNCED { self.flush() } else { Ok(()) }
+        let _gate = shared.gate(object).read().unwrap_or_else(|e| e.into_inner());
+        shared.check_size(object, size)?;
+        let files = shared.files(object)?;
+        for (offset, pairs) in neighbours(parents) {
+            files.write_parents(offset, &pairs)?;
+        }
+        files.write(place.start, bytes)?;
+        let unsynced = shared.note_written(object, size, blocks, Change::Bytes(files), bytes.len() as u64);
+        Ok(if unsynced >= limits::MAX_UNSYNCED { Backlog::Large } else { Backlog::Small })
+    }
+
+    /// Waits, on a thread for that, until what was written is durable.
+    ///
+    /// # Errors
+    /// As [`Self::flush`].
+    pub async fn caught_up(&self) -> Result<(), StoreError> {
+        let store = self.clone();
+        waiting(move || store.flush()).await
     }
 
     /// Writes a small document whole: a playlist, cover art, an index page.

@@ -1,8 +1,10 @@
 //! One run on its own stream: the sending and the receiving end.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 use iroh::endpoint::{Connection, ReadExactError, RecvStream, SendStream, VarInt, WriteError};
 use nearcast_engine::swarm::PeerId;
 use nearcast_engine::wire::{RunHeader, decode, encode_framed};
@@ -114,25 +116,70 @@ pub struct IncomingRun {
     pub stream: RunStream,
 }
 
+/// Bytes of a run that are taken off its stream at once, when they have come.
+const AT_ONCE: usize = 64 * 1024;
+
 /// The bytes of an incoming run.
 #[derive(Debug)]
 pub struct RunStream {
     stream: RecvStream,
+    /// What was taken off the stream and not consumed is at `taken` of it.
+    buf: Vec<u8>,
+    taken: Range<usize>,
     _arriving: Arriving,
 }
 
 impl RunStream {
     pub(super) fn new(stream: RecvStream, arriving: Arriving) -> Self {
-        Self { stream, _arriving: arriving }
+        Self { stream, buf: Vec::new(), taken: 0..0, _arriving: arriving }
     }
 
-    /// Fills `buf`, waiting for the peer as long as the connection lives: deadlines are the engine's. Nothing
-    /// beyond `buf` is taken, so a peer is held back by what is not asked for.
-    pub async fn read_exact(&mut self, buf: &mut [u8]) -> Result<(), RunReadError> {
-        self.stream.read_exact(buf).await.map_err(|error| match error {
-            ReadExactError::FinishedEarly(_) => RunReadError::Short,
-            ReadExactError::ReadError(error) => read_error(&error),
-        })
+    /// Waits until the next `len` bytes are here, as long as the connection lives: deadlines are the engine's. Little
+    /// beyond them is taken, so a peer is held back by what is not asked for.
+    pub async fn wait_for(&mut self, len: usize) -> Result<(), RunReadError> {
+        while self.taken.len() < len {
+            let room = self.make_room(len);
+            let got = self.stream.read(&mut self.buf[room]).await.map_err(|e| read_error(&e))?;
+            self.taken.end += got.ok_or(RunReadError::Short)?;
+        }
+        Ok(())
+    }
+
+    /// The next `len` bytes if they have come.
+    pub fn come(&mut self, len: usize) -> Result<Option<&[u8]>, RunReadError> {
+        if self.taken.len() < len {
+            match self.wait_for(len).now_or_never() {
+                Some(here) => here?,
+                None => return Ok(None),
+            }
+        }
+        Ok(self.buf[self.taken.clone()].get(..len))
+    }
+
+    /// Goes on behind the next `len` bytes, which have come.
+    pub fn consume(&mut self, len: usize) {
+        self.taken.start = self.taken.end.min(self.taken.start + len);
+    }
+
+    /// Where more can be put so that `len` bytes from here on have room in a row.
+    fn make_room(&mut self, len: usize) -> Range<usize> {
+        if self.taken.is_empty() || self.buf.len() < self.taken.start + len {
+            self.buf.copy_within(self.taken.clone(), 0);
+            self.taken = 0..self.taken.len();
+        }
+        if self.buf.len() < len.max(AT_ONCE) {
+            self.buf.resize(len.max(AT_ONCE), 0);
+        }
+        self.taken.end..self.buf.len()
+    }
+
+    /// Fills `buf`, waiting for the peer.
+    #[cfg(test)]
+    pub(super) async fn read_exact(&mut self, buf: &mut [u8]) -> Result<(), RunReadError> {
+        self.wait_for(buf.len()).await?;
+        buf.copy_from_slice(&self.buf[self.taken.clone()][..buf.len()]);
+        self.consume(buf.len());
+        Ok(())
     }
 
     /// Asks the peer to send no more of it.

@@ -5,6 +5,7 @@ mod bench;
 mod crowd;
 mod documents;
 mod elsewhere;
+mod full_disk;
 mod liar;
 mod lives;
 mod origin_trouble;

@@ -102,6 +102,10 @@ impl Status {
         self.0.pointer(pointer).and_then(Value::as_u64).unwrap_or_else(|| panic!("no {pointer} in {self:?}"))
     }
 
+    pub(crate) fn text(&self, pointer: &str) -> &str {
+        self.0.pointer(pointer).and_then(Value::as_str).unwrap_or_else(|| panic!("no {pointer} in {self:?}"))
+    }
+
     /// Bytes handed to the player that had come from `source`.
     pub(crate) fn delivered(&self, source: &str) -> u64 {
         self.number(&format!("/delivered_bytes/{source}"))

@@ -217,7 +217,8 @@ impl Agent for OriginOnly {
                     held.blocks.remove(blocks);
                 }
             }
-            Input::Upcoming(_)
+            Input::NoRoom
+            | Input::Upcoming(_)
             | Input::Keep(_)
             | Input::Unkeep(_)
             | Input::Found { .. }

@@ -36,7 +36,7 @@ fn a_damaged_block_is_found_struck_and_fetched_again() {
     let Fixture { dir, store, sample } = fixture();
     flip(&paths(dir.path(), sample.id).0, 7 * 16_384 + 99);
     let mut buf = Vec::new();
-    assert_eq!(store.read_block_cached(sample.id, 7, &mut buf).expect("held"), Cached::MustWait);
+    assert_eq!(store.read_cached(sample.id, range(7, 8), &mut buf).expect("held"), Cached::MustWait);
     let read = store.read_block(sample.id, 7, &mut buf);
     assert!(matches!(read, Err(StoreError::Damaged { blocks, .. }) if blocks == range(7, 8)));
     assert!(matches!(store.read_block(sample.id, 7, &mut buf), Err(StoreError::NotHeld { .. })));
