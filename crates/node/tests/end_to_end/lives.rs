@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 use std::{env, fs};
 
 use nearcast_content::Link;
@@ -98,4 +98,32 @@ async fn a_killed_node_serves_what_it_had_in_its_next_life() {
     let offline = Listener::start_in(&setup, state).await.expect("starts without its provider");
     assert_eq!(offline.range(SONG, 0, 1_000).await.bytes, site.song[..1_000]);
     offline.play_all(&site).await;
+}
+
+/// Longer than silence that counts as death while a run is expected.
+const NAP: Duration = Duration::from_secs(6);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_slept_in_the_middle_of_a_play_goes_on() {
+    let site = Site::with_a_song(62);
+    let (origin, supernode) = (Origin::start(&site).await, Supernode::start(&site).await);
+    let setup = Setup::new(&origin, &supernode);
+    let holder = Listener::start(&setup).await;
+    holder.play_all(&site).await;
+    supernode.titles(1).await;
+    let state = Arc::new(tempfile::tempdir().expect("a folder"));
+    let (child, gateway) = spawn(&setup, state.path()).await;
+    let player = Player::at(gateway);
+    player.play(&site, 0, site.song.len() / 4).await;
+    let signal = async |name: &str| {
+        let pid = child.id().expect("it runs").to_string();
+        let sent = Command::new("kill").args([name, &pid]).status().await.expect("kill runs");
+        assert!(sent.success(), "kill {name}");
+    };
+    signal("-STOP").await;
+    // How long it sleeps is what this is about.
+    tokio::time::sleep(NAP).await;
+    signal("-CONT").await;
+    player.play_all(&site).await;
+    holder.stop().await;
 }
