@@ -20,17 +20,20 @@ def binary(named=None):
         if not os.access(named, os.X_OK):
             raise Failed(f"{named} is no program")
         return Path(named).resolve()
-    built = subprocess.run(
-        ["cargo", "build", "--release", "--locked", "-p", "nearcast-cli", "--message-format=json"],
-        cwd=ROOT, stdout=subprocess.PIPE, text=True,
-    )
+    return build(["-p", "nearcast-cli"], "nearcast")
+
+
+def build(what, name):
+    """A program of this repository, built for release."""
+    line = ["cargo", "build", "--release", "--locked", *what, "--message-format=json"]
+    built = subprocess.run(line, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     if built.returncode != 0:
-        raise Failed("nearcast does not build")
-    for line in built.stdout.splitlines():
-        executable = json.loads(line).get("executable")
-        if executable and Path(executable).name == "nearcast":
+        raise Failed(f"{name} does not build")
+    for message in map(json.loads, built.stdout.splitlines()):
+        executable = message.get("executable")
+        if executable and Path(executable).name == name:
             return Path(executable)
-    raise Failed("cargo built no nearcast")
+    raise Failed(f"cargo built no {name}")
 
 
 class Service:

@@ -9,6 +9,7 @@ PACKAGES = {
     "ip": "iproute2",
     "tc": "iproute2",
     "nginx": "nginx-light",
+    "curl": "curl",
     "ffmpeg": "ffmpeg",
     "aria2c": "aria2",
     "transmission-daemon": "transmission-daemon",
