@@ -31,9 +31,21 @@ const GONE_WAIT: Span = Span::from_secs(30);
 /// empties, and what is asked for can still change twenty times a second.
 const SWIFT_RUN: Span = Span::from_millis(50);
 
+/// How long what a plan left over is as good as a plan made anew, when only bytes came since.
+const CUT_LASTS: Span = Span::from_millis(20);
+
+/// How much of a plan is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Round {
+    /// Every source is considered.
+    Whole,
+    /// Peers that have become free are.
+    Refill,
+}
+
 /// A run to put to the pick rule.
 #[derive(Clone, Copy, Debug)]
-struct Pick {
+pub(super) struct Pick {
     object: ObjectIx,
     blocks: BlockRange,
     /// Where the gap ends that the run begins: a fast peer is asked for more of it at once.
@@ -79,22 +91,45 @@ impl Swarm {
 
     /// Cuts what is wanted into runs and puts them to the pick rule, as long as anybody may be asked.
     fn place_all(&mut self, wanted: &[Demand]) {
-        let mut free = self.free_peers();
+        self.left_over.clear();
+        let free = self.free_peers();
         if free.is_empty() && !self.origin.ready(self.now) {
             // What waits comes up when one of the runs under way ends.
             return;
         }
         let mut picks = self.cut(wanted);
         self.order(&mut picks);
-        for pick in picks.into_iter().take(MAX_PICKS) {
-            if self.runs.len() >= MAX_RUNS {
-                break;
+        self.cut_at = self.now;
+        self.place_each(picks, free, Round::Whole);
+    }
+
+    /// Asks peers that have become free for what the last plan left over. False when that is too long ago, or nothing
+    /// is left.
+    pub(super) fn refill(&mut self) -> bool {
+        if self.left_over.is_empty() || self.cut_at + CUT_LASTS <= self.now {
+            return false;
+        }
+        let picks = std::mem::take(&mut self.left_over);
+        self.place_each(picks, self.free_peers(), Round::Refill);
+        true
+    }
+
+    fn place_each(&mut self, picks: Vec<Pick>, mut free: Vec<PeerId>, round: Round) {
+        for (tried, pick) in picks.into_iter().enumerate() {
+            let enough = tried >= MAX_PICKS || self.runs.len() >= MAX_RUNS;
+            if enough || (round == Round::Refill && free.is_empty()) {
+                self.left_over.push(pick);
+                continue;
             }
             let Some(pick) = self.still_open(pick) else { continue };
+            let before = self.runs.len();
             if let Some(peer) = self.place(pick, &free)
                 && !self.takes_more(peer)
             {
                 free.retain(|id| *id != peer);
+            }
+            if self.runs.len() == before {
+                self.left_over.push(pick);
             }
         }
     }

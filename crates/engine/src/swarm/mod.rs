@@ -24,6 +24,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use nearcast_content::{NodeKey, ProviderKey};
 
 use self::connect::Connects;
+use self::fetch::Pick;
 use self::keeping::Announced;
 use self::objects::{Described, ObjectIx, Objects};
 use self::origin::Origin;
@@ -70,6 +71,9 @@ pub struct Swarm {
     /// Runs are to be planned anew once the last plan is [`PLAN_SPACING`] old: bytes came.
     replan_soon: bool,
     planned: Time,
+    /// Runs that the last whole plan did not ask for, in its order, and when it was made.
+    left_over: Vec<Pick>,
+    cut_at: Time,
     /// When the plan that stands wants to be looked at.
     plan_wake: (Time, Reason),
     /// Blocks handed to players before the engine heard of their arrival: readers see the store first.
@@ -127,6 +131,8 @@ impl Swarm {
             replan: true,
             replan_soon: false,
             planned: Time::ZERO,
+            left_over: Vec::new(),
+            cut_at: Time::ZERO,
             plan_wake: (Time::NEVER, Reason::Idle),
             early: Vec::new(),
             handed: 0,
@@ -251,19 +257,25 @@ impl Swarm {
     /// Plans the runs anew when something about them changed or the plan's own moment has come.
     fn plan(&mut self) {
         let spaced = self.planned + PLAN_SPACING;
-        if self.replan || self.plan_wake.0 <= self.now || (self.replan_soon && spaced <= self.now) {
+        let anew = self.replan || self.plan_wake.0 <= self.now;
+        if anew || (self.replan_soon && spaced <= self.now) {
             (self.replan, self.replan_soon, self.planned) = (false, false, self.now);
-            self.handed = 0;
-            let others = std::mem::replace(&mut self.wake, (Time::NEVER, Reason::Idle));
-            self.decide_fetches();
+            let others = std::mem::replace(&mut self.wake, self.plan_wake);
+            if anew || !self.refill() {
+                self.wake = (Time::NEVER, Reason::Idle);
+                self.handed = 0;
+                self.decide_fetches();
+            }
             self.plan_wake = self.wake;
             self.wake_at(others.0, others.1);
+            // The window has moved, and only a whole plan follows it.
+            self.replan_soon = self.handed >= REPLAN_BYTES;
         } else {
             self.wake_at(self.plan_wake.0, self.plan_wake.1);
-            if self.replan_soon {
-                self.wake_at(spaced, Reason::Plan);
-            }
             self.decide_connects();
+        }
+        if self.replan_soon {
+            self.wake_at(self.planned + PLAN_SPACING, Reason::Plan);
         }
     }
 

@@ -174,8 +174,7 @@ impl RunStream {
     }
 
     /// Fills `buf`, waiting for the peer.
-    #[cfg(test)]
-    pub(super) async fn read_exact(&mut self, buf: &mut [u8]) -> Result<(), RunReadError> {
+    pub async fn read_exact(&mut self, buf: &mut [u8]) -> Result<(), RunReadError> {
         self.wait_for(buf.len()).await?;
         buf.copy_from_slice(&self.buf[self.taken.clone()][..buf.len()]);
         self.consume(buf.len());
