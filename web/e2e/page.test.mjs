@@ -86,6 +86,23 @@ for (const [what, url] of [
 
 const autoName = (page) => page.getByRole('menuitemradio').first().textContent();
 
+test('the queue stays, silent until play is pressed', async () => {
+  const { page, wrong, close } = await tab(chrome, node.ready.gateway);
+  await playAlbum(page);
+  await playsPast(page, 0.2);
+  await page.locator('.bar').getByRole('button', { name: 'Next' }).first().click();
+  await playsPast(page, 0.2);
+  const name = await page.locator('.bar-name').textContent();
+  await page.goto(`${node.ready.gateway}#/songs`);
+  await page.reload();
+  await page.locator('.bar-name', { hasText: name }).waitFor();
+  await page.locator('.bar-middle .play-button[aria-label="Play"]').click();
+  await playsPast(page, 0.2);
+  assert.equal(await page.locator('.bar-name').textContent(), name);
+  assert.deepEqual(wrong, []);
+  await close();
+});
+
 test('favourites and playlists stay', async () => {
   const { page, wrong, close } = await tab(chrome, node.ready.gateway);
   await page.locator('.card-link[href*="album"]').first().click();

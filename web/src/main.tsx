@@ -2,7 +2,7 @@
 
 import { render } from 'preact';
 import { startKeys } from './player/keys';
-import { playList } from './player/player';
+import { playList, restore } from './player/player';
 import { startMediaSession } from './player/session';
 import { byId, followLibrary, loadLibrary } from './state/library';
 import { linkedTitle } from './state/route';
@@ -18,4 +18,5 @@ render(<Shell />, root);
 
 await loadLibrary();
 followLibrary();
+restore();
 if (linked !== null && byId.peek().has(linked)) playList([linked], 0);

@@ -3,7 +3,7 @@
 
 import { batch, computed, effect, signal } from '@preact/signals';
 import { isFilm, type Playable, type Title } from '../model/title';
-import { leaveAt, positions, preferences, prefer } from '../state/kept';
+import { leaveAt, leftQueue, positions, preferences, prefer } from '../state/kept';
 import { byId, open, source, words } from '../state/library';
 import { type Attached, attach, clear, type Stream } from './attach';
 import { Loudness } from './loudness';
@@ -26,7 +26,7 @@ interface Prepared {
   readonly attached: Promise<Attached>;
 }
 
-export const queue = signal<Q.Queue>(Q.EMPTY);
+export const queue = leftQueue;
 export const playing = signal(false);
 export const waiting = signal(false);
 export const position = signal(0);
@@ -250,6 +250,13 @@ effect(() => {
   void preferences.value;
   applyVolume();
 });
+
+/** Shows the queue of the last visit, silent until play is pressed. A film is resumed from its own card instead. */
+export function restore(): void {
+  const title = current.peek();
+  if (title === null || isFilm(title)) queue.value = Q.EMPTY;
+  else duration.value = title.durationMs / 1000;
+}
 
 /** Plays `list` from `first` on; from anywhere when `first` is null and shuffle is on. */
 export function playList(list: readonly string[], first: number | null): void {

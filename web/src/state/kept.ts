@@ -1,6 +1,7 @@
 // What the listener's browser remembers: favourites, playlists, positions, preferences. Nothing of it leaves it.
 
 import { type Signal, effect, signal } from '@preact/signals';
+import { EMPTY, type Queue } from '../player/queue';
 
 export interface Playlist {
   readonly id: string;
@@ -27,7 +28,7 @@ export interface Position {
 }
 
 /** Most that is kept of each, so that a browser's quota is never the page's to fill. */
-const MOST = { favourites: 20_000, playlists: 500, playlist: 20_000, positions: 500, loudness: 20_000 };
+const MOST = { favourites: 20_000, playlists: 500, playlist: 20_000, queue: 20_000, positions: 500, loudness: 20_000 };
 
 const PREFIX = 'nearcast.';
 
@@ -44,7 +45,8 @@ function load<T>(name: string, otherwise: T, read: (value: unknown) => T | null)
 /** Whether the browser refuses to keep things; said once, in a line. */
 export const forgets = signal(false);
 
-function kept<T>(name: string, otherwise: T, read: (value: unknown) => T | null): Signal<T> {
+/** `tabs` says whether a change in one tab is one in all of them. */
+function kept<T>(name: string, otherwise: T, read: (value: unknown) => T | null, tabs: 'all' | 'own' = 'all'): Signal<T> {
   const value = signal(load(name, otherwise, read));
   let first = true;
   effect(() => {
@@ -59,7 +61,7 @@ function kept<T>(name: string, otherwise: T, read: (value: unknown) => T | null)
       forgets.value = true;
     }
   });
-  // Another tab's change is this tab's, too.
+  if (tabs === 'own') return value;
   addEventListener('storage', (event) => {
     if (event.key === PREFIX + name) value.value = load(name, otherwise, read);
   });
@@ -101,6 +103,15 @@ function numbers<T>(value: unknown, most: number, read: (v: unknown) => T | null
   return Object.fromEntries(entries.flatMap(([k, v]) => ((r) => (r === null ? [] : [[k, r] as const]))(read(v))));
 }
 
+/** A queue whose places fit its list; otherwise none. */
+function readQueue(value: unknown): Queue | null {
+  if (!isRecord(value) || !Array.isArray(value['order']) || typeof value['at'] !== 'number') return null;
+  const list = strings(value['list'], MOST.queue) ?? [];
+  const order = value['order'].filter((p): p is number => Number.isInteger(p) && p >= 0 && p < list.length);
+  const fits = order.length === list.length && new Set(order).size === list.length;
+  return fits && order[value['at']] !== undefined ? { list, order, at: value['at'] } : null;
+}
+
 const readPosition = (v: unknown): Position | null =>
   isRecord(v) && typeof v['at'] === 'number' && typeof v['when'] === 'number' ? { at: v['at'], when: v['when'] } : null;
 
@@ -110,6 +121,8 @@ export const playlists = kept<readonly Playlist[]>('playlists', [], (v) =>
 );
 export const preferences = kept('preferences', DEFAULTS, readPreferences);
 export const positions = kept<Record<string, Position>>('positions', {}, (v) => numbers(v, MOST.positions, readPosition));
+/** The queue as it was left: the next visit can go on with it. */
+export const leftQueue = kept<Queue>('queue', EMPTY, readQueue, 'own');
 /** Loudness of titles in LUFS, as far as they were heard. */
 export const loudness = kept<Record<string, number>>('loudness', {}, (v) =>
   numbers(v, MOST.loudness, (n) => (typeof n === 'number' && Number.isFinite(n) ? n : null)),
