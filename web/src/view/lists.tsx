@@ -13,7 +13,7 @@ import { Icon, IconButton } from './icons';
 import type { MenuItem } from './menu';
 
 /** Rows that are made at once; more come as the list is scrolled. */
-const STEP = 120;
+const STEP = 60;
 
 /** The first items of a long list, and the mark whose coming into sight shows more. */
 export function useGrowing<T>(items: readonly T[]) {
