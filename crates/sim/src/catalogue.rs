@@ -5,10 +5,11 @@ use std::rc::Rc;
 
 use nearcast_content::tree::Hasher;
 use nearcast_content::{BLOCK_SIZE, BlockRange, ByteRange, ObjectId, ObjectSize};
+use nearcast_engine::Span;
 use nearcast_engine::swarm::{Part, Rendition, RenditionId};
 use nearcast_engine::wire::SwarmId;
-use nearcast_engine::{Rate, Span};
 
+use crate::access_log::PlayedTitle;
 use crate::fixed;
 use crate::random::{Random, Stream};
 use crate::scenario::Scenario;
@@ -57,6 +58,9 @@ pub(crate) struct Content {
 impl Catalogue {
     /// The titles of `scenario`, drawn from `seed`.
     pub(crate) fn draw(scenario: &Scenario, seed: u64) -> Self {
+        if let Some(logged) = &scenario.logged {
+            return Self::of_log(&logged.titles, seed);
+        }
         let spec = &scenario.catalogue;
         let mut catalogue = Self {
             titles: Vec::new(),
@@ -69,12 +73,23 @@ impl Catalogue {
             let mut random = Random::stream(seed, Stream::Catalogue, index.into());
             let quarter = spec.length.micros() / 4;
             let length = random.between(spec.length.micros() - quarter, spec.length.micros() + quarter);
-            catalogue.add(
-                &mut random,
-                index,
-                (Span::from_micros(length), spec.parts),
-                (spec.rate, scenario.bytes),
-            );
+            let length = Span::from_micros(length);
+            let part_bytes = spec.rate.bytes_in(length.over(spec.parts.into()));
+            catalogue.add(&mut random, index, (length, spec.parts), (part_bytes, scenario.bytes));
+        }
+        catalogue
+    }
+
+    /// Titles of which sizes and lengths are known.
+    fn of_log(titles: &[PlayedTitle], seed: u64) -> Self {
+        let (objects, by_id) = (Vec::new(), BTreeMap::new());
+        let mut catalogue = Self { titles: Vec::new(), objects, by_id, popularity: Vec::new() };
+        let mut plays = 0;
+        for (title, index) in titles.iter().zip(0..) {
+            let mut random = Random::stream(seed, Stream::Catalogue, index.into());
+            catalogue.add(&mut random, index, (title.length, 1), (title.bytes, false));
+            plays += u64::from(title.plays);
+            catalogue.popularity.push(plays);
         }
         catalogue
     }
@@ -84,11 +99,11 @@ impl Catalogue {
         random: &mut Random,
         index: u32,
         (length, parts): (Span, u32),
-        (rate, bytes): (Rate, bool),
+        (part_bytes, bytes): (u64, bool),
     ) {
         let first_object = u32::try_from(self.objects.len()).unwrap_or(u32::MAX);
         let part_length = length.over(parts.into());
-        let size = ObjectSize::new(rate.bytes_in(part_length).max(1)).expect("the scenario bounds sizes");
+        let size = ObjectSize::new(part_bytes.max(1)).expect("the scenario bounds sizes");
         let mut rendition_parts = Vec::new();
         for part in 0..parts {
             let object = object(random, size, bytes);

@@ -20,6 +20,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod access_log;
 pub mod agent;
 mod arena;
 mod catalogue;

@@ -13,6 +13,8 @@ use crate::fixed;
 use crate::random::{Random, Stream};
 use crate::scenario::{Link, Plays, Scenario};
 
+mod logged;
+
 /// One listener.
 #[derive(Debug)]
 pub(crate) struct Listener {
@@ -24,6 +26,9 @@ pub(crate) struct Listener {
     pub(crate) arrives: Span,
     /// How and how long after arriving it goes.
     pub(crate) goes: Option<(Departure, Span)>,
+    /// Stretches in which it is online, from when and how long, if that is known; then it arrives and goes by
+    /// these alone.
+    pub(crate) visits: Vec<(Span, Span)>,
     pub(crate) honesty: Honesty,
     pub(crate) plays: Vec<PlayPlan>,
 }
@@ -60,6 +65,8 @@ pub(crate) enum Honesty {
 #[derive(Debug)]
 pub(crate) struct PlayPlan {
     pub(crate) title: u32,
+    /// Not before this moment of the world.
+    pub(crate) not_before: Span,
     /// Whether it is known when the play before it begins.
     pub(crate) known_before: bool,
     /// What the listener does, in the order of the playhead.
@@ -93,6 +100,9 @@ pub(crate) struct Audience {
 impl Audience {
     /// The listeners of `scenario`, drawn from `seed`.
     pub(crate) fn draw(scenario: &Scenario, catalogue: &Catalogue, seed: u64) -> Self {
+        if let Some(logged) = &scenario.logged {
+            return Self::of_log(scenario, logged, seed);
+        }
         let mut audience = Self { listeners: Vec::new(), households: Vec::new() };
         let mut homes = Random::stream(seed, Stream::Household, 0);
         let mut place = Place::default();
@@ -155,7 +165,7 @@ fn listener(
         let before = plays.last().map(|play| play.title);
         plays.push(draw_play(&scenario.plays, catalogue, before, random));
     }
-    Listener { node, place, household, settings, arrives, goes, honesty, plays }
+    Listener { node, place, household, settings, arrives, goes, visits: Vec::new(), honesty, plays }
 }
 
 fn settings(scenario: &Scenario, random: &mut Random) -> Settings {
@@ -202,5 +212,5 @@ fn draw_play(spec: &Plays, catalogue: &Catalogue, before: Option<u32>, random: &
         acts.push((Span::from_micros(random.below(length)), Act::Skip));
     }
     acts.sort_by_key(|(at, _)| *at);
-    PlayPlan { title, known_before: random.percent(spec.upcoming_percent), acts }
+    PlayPlan { title, not_before: Span::ZERO, known_before: random.percent(spec.upcoming_percent), acts }
 }

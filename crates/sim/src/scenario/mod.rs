@@ -3,11 +3,15 @@
 mod random;
 pub(crate) mod units;
 
+use std::sync::Arc;
+
 use nearcast_content::MAX_OBJECT_SIZE;
 use nearcast_engine::{Rate, Span};
 use serde::Deserialize;
 
 use units::{Milli, de_limit, de_rate, de_size, de_span};
+
+use crate::access_log::LoggedAudience;
 
 /// Scenarios that come with the program, by name.
 pub const SHIPPED: [(&str, &str); 2] = [
@@ -43,6 +47,9 @@ pub struct Scenario {
     /// What a command needs beside the scenario's name to make the same world.
     #[serde(skip)]
     pub(crate) arguments: String,
+    /// Titles, listeners and clicks of an access log, instead of drawn ones.
+    #[serde(skip)]
+    pub(crate) logged: Option<Arc<LoggedAudience>>,
     /// When the world ends.
     #[serde(deserialize_with = "de_span")]
     pub(crate) length: Span,
@@ -69,6 +76,7 @@ impl Default for Scenario {
         Self {
             name: "unnamed".to_owned(),
             arguments: String::new(),
+            logged: None,
             length: Span::from_secs(300),
             bytes: false,
             listeners: Listeners::default(),
@@ -337,6 +345,14 @@ impl Scenario {
     /// A small world drawn from `seed`: links, churn, adversaries, faults and all.
     pub fn random(seed: u64) -> Self {
         random::draw(seed)
+    }
+
+    /// The same scenario, called `name`, with the `arguments` that a command needs to make it again.
+    #[must_use]
+    pub fn called(mut self, name: &str, arguments: &str) -> Self {
+        name.clone_into(&mut self.name);
+        arguments.clone_into(&mut self.arguments);
+        self
     }
 
     /// How many listeners there are.

@@ -33,6 +33,7 @@ pub(super) fn draw(seed: u64) -> Scenario {
     Scenario {
         name: "random".to_owned(),
         arguments: String::new(),
+        logged: None,
         length: Span::from_secs(240),
         bytes: random.percent(20),
         listeners: listeners(random),

@@ -254,7 +254,14 @@ impl<'m> World<'m> {
 
     fn schedule_plan(&mut self) {
         for (listener, ix) in self.audience.clone().listeners.iter().zip(0..) {
-            self.queue.push(Time::ZERO + listener.arrives, Event::Arrives(ix));
+            match listener.visits.as_slice() {
+                [] => self.queue.push(Time::ZERO + listener.arrives, Event::Arrives(ix)),
+                visits => {
+                    visits
+                        .iter()
+                        .for_each(|(from, _)| self.queue.push(Time::ZERO + *from, Event::Arrives(ix)));
+                }
+            }
         }
         for (index, fault) in self.scenario.clone().faults.iter().enumerate() {
             self.queue.push(Time::ZERO + fault.at, Event::FaultBegins(index));

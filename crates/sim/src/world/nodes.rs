@@ -47,7 +47,9 @@ impl World<'_> {
         if !self.fails(FaultKind::DirectoryDown) {
             self.reach_supernode(who, Span::ZERO);
         }
-        if let Some((_, after)) = plan.goes.filter(|_| who.life == 1) {
+        if let Some((_, stays)) = plan.visits.get(who.life as usize - 1) {
+            self.queue.push(self.now + *stays, Event::Departs(who));
+        } else if let Some((_, after)) = plan.goes.filter(|_| who.life == 1) {
             self.queue.push(self.now + after, Event::Departs(who));
         }
         self.queue.push(self.now, Event::NextPlay(who));
@@ -56,7 +58,8 @@ impl World<'_> {
     /// A node goes: its play ends, its connections close at once or fall silent.
     pub(super) fn departs(&mut self, who: Who) {
         let audience = self.audience.clone();
-        let Some((how, _)) = audience.listeners[who.node as usize].goes else { return };
+        let plan = &audience.listeners[who.node as usize];
+        let how = plan.goes.map_or(Departure::Leaves, |(how, _)| how);
         let churn = self.scenario.churn.clone();
         let now = self.now;
         let Some(node) = self.node(who) else { return };
@@ -83,7 +86,7 @@ impl World<'_> {
             let silent = if how == Departure::Killed { churn.noticed_after } else { Span::ZERO };
             self.queue.push(now + delay + silent, Event::ToSupernode(closed));
         }
-        if churn.back_after > Span::ZERO {
+        if churn.back_after > Span::ZERO && plan.visits.is_empty() {
             self.queue.push(now + churn.back_after, Event::Arrives(who.node));
         }
     }

@@ -23,6 +23,10 @@ impl World<'_> {
         }
         let index = node.next_play;
         let Some(next) = plan.plays.get(index) else { return };
+        let earliest = Time::ZERO + next.not_before;
+        if earliest > now {
+            return self.queue.push(earliest, Event::NextPlay(who));
+        }
         node.next_play += 1;
         let object = catalogue.title(next.title).object_of(0);
         let there = u32::from(plan.serves() && node.store.blocks(object).is_some());
