@@ -4,6 +4,7 @@ mod completions;
 mod config;
 mod demo;
 mod node;
+mod policy;
 mod progress;
 mod publish;
 mod serve;
@@ -33,6 +34,7 @@ enum Command {
     Titles(node::GatewayArgs),
     /// Say how a running node is doing.
     Status(node::GatewayArgs),
+    Policy(policy::PolicyArgs),
     Verify(verify::VerifyArgs),
     Sim(sim::SimArgs),
     Config(config::ConfigArgs),
@@ -62,6 +64,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Node(args) => node::run(args),
         Command::Titles(args) => node::titles(args),
         Command::Status(args) => node::status(args),
+        Command::Policy(args) => policy::run(args),
         Command::Verify(args) => verify::run(args),
         Command::Sim(args) => sim::run(args),
         Command::Config(args) => config::run(args),

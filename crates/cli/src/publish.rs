@@ -124,7 +124,8 @@ pub(crate) fn run(args: PublishArgs) -> anyhow::Result<ExitCode> {
     Ok(if summary.skipped.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(LEFT_OUT) })
 }
 
-fn open_key(path: Option<&Path>) -> anyhow::Result<ProviderKeyFile> {
+/// The provider's key, made on first use.
+pub(crate) fn open_key(path: Option<&Path>) -> anyhow::Result<ProviderKeyFile> {
     let path = match path {
         Some(path) => path.to_owned(),
         None => publish::default_key_path()?,

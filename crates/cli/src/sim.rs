@@ -1,81 +1,128 @@
-//! `nearcast sim`: the same engine in a simulated world.
+//! `nearcast sim`: the engine in a simulated world, and what a provider's own audience would save.
+
+mod log;
+mod output;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
-use nearcast_sim::{Outcome, Policy, SHIPPED, Scenario, Until, Violation, run_seeds, simulate, table};
-use serde::Serialize;
+use nearcast_engine::Span;
+use nearcast_sim::show::{BASELINE, Driver, summaries};
+use nearcast_sim::{Outcome, Policy, SHIPPED, Scenario, Until, Violation, run_seeds, simulate};
 
-/// Worlds shown side by side; of more, the table has the first ones and JSON has all.
-const MAX_COLUMNS: usize = 6;
+use log::LogArgs;
+use output::{Made, OutputArgs};
 
-/// Run the engine in a simulated world: what an audience would fetch from where, before there is one.
+/// Simulate listeners, links and an origin, and print what would come from where.
 ///
-/// Every figure is simulated. The same scenario and seed give the same world, to the last message; worlds that
-/// differ in the policy alone have the same listeners, links and clicks.
+/// The nodes run the production engine, or an agent of your choice to compare with. Every figure is simulated.
+/// The same scenario and seed give the same world, to the last message; worlds that differ in the policy alone
+/// have the same listeners, links and clicks. With --from-log the audience is that of your own access log.
 #[derive(Debug, clap::Args)]
 pub(crate) struct SimArgs {
-    /// A scenario's name (small, film-night, random), or a .toml file.
-    #[arg(long, value_name = "NAME|FILE", default_value = "small")]
-    scenario: String,
-    /// What decides in each node: nearcast, origin-only; several with commas.
+    /// A scenario's name, or a .toml file; with --from-log, the homes behind the addresses.
+    #[arg(long, value_name = "NAME|FILE")]
+    scenario: Option<String>,
+    /// What decides in each node; several with commas. --report, --from-log and --price-per-gb add origin-only.
     #[arg(long, value_name = "NAME", value_delimiter = ',', default_value = "nearcast")]
     policy: Vec<Policy>,
     /// The first seed.
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, conflicts_with = "replay")]
     seed: u64,
-    /// How many seeds, one after the other, on all cores.
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    seeds: u64,
-    /// Another number of listeners than the scenario's.
+    /// How many seeds, one after the other, on all cores. [default: 1; with --from-log 3]
+    #[arg(long, value_name = "N", conflicts_with = "replay")]
+    seeds: Option<u64>,
+    /// Another number of listeners than the scenario's; with --from-log, the most that are simulated.
     #[arg(long, value_name = "N")]
     listeners: Option<u32>,
+    /// Run the world of this seed again, and say when what happened.
+    #[arg(long, value_name = "SEED")]
+    replay: Option<u64>,
     /// Stop after this many events.
     #[arg(long, value_name = "EVENT")]
     until: Option<u64>,
     /// Print the decisions of this listener, in plain words.
     #[arg(long, value_name = "LISTENER")]
     trace: Option<u32>,
-    /// Print one JSON object instead of a table.
+    /// Run the first seed also with one assumption changed at a time. With --from-log it always is.
     #[arg(long)]
-    json: bool,
+    what_if: bool,
+    #[command(flatten)]
+    log: LogArgs,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
-/// What `--json` prints.
-#[derive(Serialize)]
-struct Printed<'r> {
-    simulated: bool,
-    worlds: Vec<&'r Outcome>,
-    violations: Vec<String>,
-    wall_ms: u128,
-    events_per_second: u128,
-    peak_memory_bytes: Option<u64>,
-}
+type WorldResult = Result<Outcome, Box<Violation>>;
 
 /// Runs the worlds and prints what came of them. Fails when an invariant broke.
-pub(crate) fn run(args: SimArgs) -> anyhow::Result<ExitCode> {
-    ensure!(args.seeds > 0, "--seeds must be at least 1");
-    let single = args.until.is_some() || args.trace.is_some();
-    let one_world = args.seeds == 1 && args.policy.len() == 1;
-    ensure!(!single || one_world, "--until and --trace are about one world: give one seed and one policy");
-    let base = match args.scenario.as_str() {
-        "random" => None,
-        name => Some(load(name, args.listeners)?),
-    };
-    ensure!(base.is_some() || args.listeners.is_none(), "random worlds draw their own number of listeners");
-    let scenario = |seed| base.clone().unwrap_or_else(|| Scenario::random(seed));
+pub(crate) fn run(mut args: SimArgs) -> anyhow::Result<ExitCode> {
     let began = Instant::now();
-    let results = if single {
-        let until = Until { event: args.until, explain: args.trace };
-        vec![simulate(&scenario(args.seed), args.seed, args.policy[0], until)]
-    } else {
-        run_all(&args, &scenario)
+    let seeds = args.seeds.unwrap_or(if args.log.given() { 3 } else { 1 });
+    ensure!(seeds > 0, "--seeds must be at least 1");
+    if let Some(seed) = args.replay {
+        args.seed = seed;
+    }
+    if args.log.given() || args.output.compares() {
+        add_baseline(&mut args.policy);
+    }
+    let base = base(&args)?;
+    let log = match &base {
+        Some(base) => args.log.read(base, args.listeners)?,
+        None => None,
     };
-    print(&args, &results, began.elapsed())
+    let base = log.as_ref().map_or(base, |log| Some(log.scenario.clone()));
+    let scenario = |seed| base.clone().unwrap_or_else(|| Scenario::random(seed));
+    if args.until.is_some() || args.trace.is_some() || args.replay.is_some() {
+        ensure!(
+            seeds == 1 && args.policy.len() == 1,
+            "--replay, --until and --trace are about one world: give one seed and one policy"
+        );
+        let until = Until { event: args.until, explain: args.trace };
+        let result = simulate(&scenario(args.seed), args.seed, args.policy[0], until);
+        return output::one_world(&args.output, result, began.elapsed());
+    }
+    let seeds: Vec<u64> = (0..seeds).map(|n| args.seed.wrapping_add(n)).collect();
+    let variants = match &base {
+        Some(base) if args.what_if || args.log.given() => variants(base, log.as_ref()),
+        Some(_) | None => Vec::new(),
+    };
+    let bar = bar(&args, &scenario, &seeds, &variants);
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let passing = |span: Span| bar.inc(span.millis());
+    let results = run_seeds(&scenario, &seeds, &args.policy, threads, &passing);
+    let drivers = drivers(&variants, &args, threads, &passing)?;
+    bar.finish_and_clear();
+    let made = Made { results, drivers, log, command: command(), wall: began.elapsed() };
+    output::all(&args.output, &args.policy, &made)
+}
+
+fn add_baseline(policies: &mut Vec<Policy>) {
+    if !policies.iter().any(|policy| policy.name() == BASELINE)
+        && let Ok(baseline) = BASELINE.parse()
+    {
+        policies.push(baseline);
+    }
+}
+
+/// The scenario to begin with; none when each seed draws its own.
+fn base(args: &SimArgs) -> anyhow::Result<Option<Scenario>> {
+    let from_log = args.log.given();
+    match args.scenario.as_deref() {
+        Some("random") => {
+            ensure!(!from_log, "--from-log needs one scenario for all seeds, not random ones");
+            ensure!(args.listeners.is_none(), "random worlds draw their own number of listeners");
+            Ok(None)
+        }
+        None if from_log => Ok(Some(Scenario::audience()?)),
+        // The number of listeners is the log's.
+        Some(name) if from_log => Ok(Some(load(name, None)?)),
+        name => Ok(Some(load(name.unwrap_or("small"), args.listeners)?)),
+    }
 }
 
 /// A shipped scenario, or one from a file.
@@ -95,76 +142,80 @@ fn load(name: &str, listeners: Option<u32>) -> anyhow::Result<Scenario> {
     })
 }
 
-fn run_all(
+/// One assumption changed at a time.
+fn variants(base: &Scenario, log: Option<&log::Log>) -> Vec<(String, Scenario)> {
+    let mut variants = base.variants();
+    if let Some(log) = log {
+        variants.extend(log.variants.iter().cloned());
+    }
+    variants
+}
+
+fn drivers(
+    variants: &[(String, Scenario)],
     args: &SimArgs,
-    scenario: &(dyn Fn(u64) -> Scenario + Sync),
-) -> Vec<Result<Outcome, Box<Violation>>> {
-    let seeds: Vec<u64> = (0..args.seeds).map(|n| args.seed.wrapping_add(n)).collect();
-    let worlds = args.seeds * args.policy.len() as u64;
-    let bar = if worlds > 1 { ProgressBar::new(worlds) } else { ProgressBar::hidden() };
-    if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} worlds, {eta} left") {
+    threads: usize,
+    passing: &(dyn Fn(Span) + Sync),
+) -> anyhow::Result<Vec<Driver>> {
+    let Some(policy) = args.policy.first().filter(|_| !variants.is_empty()) else { return Ok(Vec::new()) };
+    // Each variant stands where a seed would, so that all run at once.
+    let numbers: Vec<u64> = (0..variants.len() as u64).collect();
+    let scenario = |number: u64| {
+        let at = usize::try_from(number).unwrap_or(0);
+        variants[at].1.clone()
+    };
+    let jobs: Vec<WorldResult> = nearcast_sim::run_worlds(
+        &|number| (scenario(number), args.seed),
+        &numbers,
+        &[*policy],
+        threads,
+        passing,
+    );
+    let mut drivers = Vec::new();
+    for (result, (assumed, _)) in jobs.into_iter().zip(variants) {
+        let world =
+            result.map_err(|violation| anyhow::anyhow!("with the assumption '{assumed}': {violation}"))?;
+        for summary in summaries(&[world]) {
+            drivers.push(Driver {
+                assumed: assumed.clone(),
+                offload: summary.offload,
+                origin_sent: summary.origin_sent,
+                peak_origin_rate: summary.peak_origin_rate,
+            });
+        }
+    }
+    Ok(drivers)
+}
+
+/// Simulated time still to come, over all worlds.
+fn bar(
+    args: &SimArgs,
+    scenario: &dyn Fn(u64) -> Scenario,
+    seeds: &[u64],
+    variants: &[(String, Scenario)],
+) -> ProgressBar {
+    let of_seeds: u64 = seeds.iter().map(|seed| scenario(*seed).length().millis()).sum();
+    let of_variants: u64 = variants.iter().map(|(_, variant)| variant.length().millis()).sum();
+    let bar = ProgressBar::new(of_seeds * args.policy.len() as u64 + of_variants);
+    if let Ok(style) = ProgressStyle::with_template("simulating {bar:40} {percent:>3} %, {eta} left") {
         bar.set_style(style);
     }
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let results = run_seeds(scenario, &seeds, &args.policy, threads, &|| bar.inc(1));
-    bar.finish_and_clear();
-    results
+    bar
 }
 
-fn print(
-    args: &SimArgs,
-    results: &[Result<Outcome, Box<Violation>>],
-    wall: Duration,
-) -> anyhow::Result<ExitCode> {
-    let worlds: Vec<&Outcome> = results.iter().filter_map(|result| result.as_ref().ok()).collect();
-    let violations: Vec<String> =
-        results.iter().filter_map(|result| result.as_ref().err()).map(ToString::to_string).collect();
-    let failed = !violations.is_empty();
-    let memory = peak_memory();
-    if args.json {
-        let events: u128 = worlds.iter().map(|world| u128::from(world.events)).sum();
-        let printed = Printed {
-            simulated: true,
-            worlds,
-            violations,
-            wall_ms: wall.as_millis(),
-            events_per_second: events * 1_000 / wall.as_millis().max(1),
-            peak_memory_bytes: memory,
-        };
-        println!("{}", serde_json::to_string(&printed)?);
-    } else {
-        for result in results {
-            let lines =
-                result.as_ref().map_or_else(|violation| &violation.explained, |world| &world.explained);
-            lines.iter().for_each(|line| println!("{line}"));
-        }
-        let shown: Vec<Outcome> = worlds.iter().take(MAX_COLUMNS).map(|world| (*world).clone()).collect();
-        if !shown.is_empty() {
-            print!("{}", table(&shown));
-        }
-        println!("{}", pace(&worlds, wall, memory));
-        for violation in &violations {
-            eprintln!("broken: {violation}");
-        }
+/// The command as it was given, for making the same again.
+fn command() -> String {
+    let word = |word: String| if word.contains(' ') { format!("'{word}'") } else { word };
+    let words = std::env::args_os().skip(1).map(|arg| word(arg.to_string_lossy().into_owned()));
+    ["nearcast".to_owned()].into_iter().chain(words).collect::<Vec<_>>().join(" ")
+}
+
+/// Writes a file the user asked for.
+fn write(path: &PathBuf, text: &str) -> anyhow::Result<()> {
+    if path.is_dir() {
+        bail!("{} is a folder; give the name of a file", path.display());
     }
-    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
-}
-
-/// How fast it went.
-fn pace(worlds: &[&Outcome], wall: Duration, memory: Option<u64>) -> String {
-    let events: u128 = worlds.iter().map(|world| u128::from(world.events)).sum();
-    let rate = events * 1_000 / wall.as_millis().max(1);
-    let memory =
-        memory.map_or_else(String::new, |bytes| format!(", {} MB of memory at most", bytes / 1_000_000));
-    format!("{} worlds in {:.1} s, {rate} events/s{memory}", worlds.len(), wall.as_secs_f64())
-}
-
-/// The most memory this program had, where the system tells.
-fn peak_memory() -> Option<u64> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kib: u64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
-    Some(kib * 1024)
+    fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
 #[cfg(test)]
@@ -182,5 +233,13 @@ mod tests {
         assert_eq!((mine.name.as_str(), mine.listeners()), (name, 3));
         assert!(load("nowhere.toml", None).expect_err("no such file").to_string().contains("nowhere.toml"));
         assert!(load("smal", None).expect_err("no such name").to_string().contains("small, film-night"));
+    }
+
+    #[test]
+    fn what_is_compared_has_the_origin_alone_beside_it_once() {
+        let mut policies = vec!["nearcast".parse().expect("known")];
+        add_baseline(&mut policies);
+        add_baseline(&mut policies);
+        assert_eq!(policies.iter().map(|policy| policy.name()).collect::<Vec<_>>(), ["nearcast", BASELINE]);
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::freshness::{Document, Validity};
-use crate::ids::ProviderKey;
+use crate::ids::{NodeKey, ProviderKey};
 use crate::jws::DocumentKind;
 use crate::limits;
 use crate::parse::{self, Envelope, FormatError};
@@ -136,7 +136,18 @@ struct SupernodeForm {
 const KNOWN: [&str; 6] =
     ["sharing", "participation_permille", "upload_ceiling", "hold_out_permille", "supernodes", "expires"];
 
+/// Label of the hash that decides who takes part.
+const PARTICIPATION: &str = "nearcast 2026 participation of a node";
+
 impl Policy {
+    /// Whether a node of this key takes part. The same nodes stay in while the share grows.
+    pub fn includes(&self, node: &NodeKey) -> bool {
+        let hash = blake3::derive_key(PARTICIPATION, &node.0);
+        let draw =
+            u64::from_le_bytes([hash[0], hash[1], hash[2], hash[3], hash[4], hash[5], hash[6], hash[7]]);
+        draw % 1000 < u64::from(self.participation.0)
+    }
+
     /// What holds for a provider that has published no policy: everybody takes part.
     pub fn unrestricted(validity: Validity) -> Self {
         Self {
@@ -191,5 +202,32 @@ impl Document for Policy {
             hold_out_permille: Some(u64::from(self.hold_out.0)),
             supernodes: self.supernodes.iter().map(supernode).collect(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::UnixTime;
+
+    #[test]
+    fn the_same_nodes_stay_in_while_the_share_grows() {
+        let validity = Validity { sequence: 1, issued: UnixTime(0), expires: UnixTime(9) };
+        let mut policy = Policy::unrestricted(validity);
+        let nodes: Vec<NodeKey> = (0..2_000_u32)
+            .map(|n| {
+                let mut key = [0; 32];
+                key[..4].copy_from_slice(&n.to_le_bytes());
+                NodeKey(key)
+            })
+            .collect();
+        let mut included = |thousandths| {
+            policy.participation = Permille::new(thousandths).expect("a share");
+            nodes.iter().filter(|node| policy.includes(node)).copied().collect::<Vec<_>>()
+        };
+        let (none, some, more, all) = (included(0), included(250), included(600), included(1_000));
+        assert!(none.is_empty() && all.len() == nodes.len());
+        assert!((400..600).contains(&some.len()), "{}", some.len());
+        assert!(some.iter().all(|node| more.contains(node)));
     }
 }

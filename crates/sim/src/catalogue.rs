@@ -83,7 +83,7 @@ impl Catalogue {
     /// Titles of which sizes and lengths are known.
     fn of_log(titles: &[PlayedTitle], seed: u64) -> Self {
         let (objects, by_id) = (Vec::new(), BTreeMap::new());
-        let mut catalogue = Self { titles: Vec::new(), objects, by_id, popularity: Vec::new() };
+        let mut catalogue = Self { titles: Vec::new(), objects, by_id, popularity: Vec::new(), parts: 1 };
         let mut plays = 0;
         for (title, index) in titles.iter().zip(0..) {
             let mut random = Random::stream(seed, Stream::Catalogue, index.into());

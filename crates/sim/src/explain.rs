@@ -1,6 +1,9 @@
 //! The decisions of one listener, in plain words.
 
-use nearcast_engine::swarm::{Fault, Input, Note, Output, Source, Why};
+use std::collections::BTreeMap;
+
+use nearcast_content::{BlockRange, ObjectId};
+use nearcast_engine::swarm::{Fault, Input, Note, Output, RequestId, Source, Why};
 use nearcast_engine::{Nearness, Time};
 
 use crate::agent::SimVerdict;
@@ -10,6 +13,19 @@ use crate::agent::SimVerdict;
 pub(crate) struct Explain {
     node: u32,
     lines: Vec<String>,
+    /// Runs on their way, so that their end and a second source can be told from what was expected.
+    runs: BTreeMap<RequestId, Run>,
+}
+
+/// A run that was asked for.
+#[derive(Clone, Debug)]
+struct Run {
+    whom: String,
+    object: ObjectId,
+    blocks: BlockRange,
+    asked: Time,
+    due: Time,
+    expected: Time,
 }
 
 /// Lines kept at most: a few hours of one listener.
@@ -18,7 +34,7 @@ const MAX_LINES: usize = 200_000;
 impl Explain {
     /// Explains `node`.
     pub(crate) fn new(node: u32) -> Self {
-        Self { node, lines: Vec::new() }
+        Self { node, lines: Vec::new(), runs: BTreeMap::new() }
     }
 
     /// The lines so far.
@@ -49,8 +65,8 @@ impl Explain {
                 format!("player asks: read {} of play {}, part {part}, bytes {bytes:?}", read.0, play.0)
             }
             Input::Stopped { play } => format!("play {} ended", play.0),
-            Input::Failed { request, fault } => format!("run {} failed: {}", request.0, fault_words(*fault)),
-            Input::Finished { request } => format!("run {} is complete", request.0),
+            Input::Failed { request, fault } => self.failed(now, *request, *fault),
+            Input::Finished { request } => self.finished(now, *request),
             Input::Found { holders, .. } => format!("the directory names {} holders", holders.len()),
             Input::DirectoryUp => "the directory is there".to_owned(),
             Input::DirectoryDown => "the directory is gone".to_owned(),
@@ -88,8 +104,14 @@ impl Explain {
             return;
         }
         let words = match output {
-            Output::Note(note) => note_words(now, note),
-            Output::Cancel { request } => format!("run {} is cancelled", request.0),
+            Output::Note(Note::Asked { request, peer, object, blocks, due, expected, why }) => {
+                let whom = peer.map_or_else(|| "the origin".to_owned(), |peer| format!("peer {}", peer.0));
+                let (object, blocks) = (*object, *blocks);
+                let run = Run { whom, object, blocks, asked: now, due: *due, expected: *expected };
+                self.asked(now, *request, run, *why)
+            }
+            Output::Note(note) => note_words(note),
+            Output::Cancel { request } => self.cancelled(now, *request),
             Output::Serve { upload, peer, blocks, .. } => {
                 format!("serves blocks {blocks:?} to peer {} (upload {})", peer.0, upload.0)
             }
@@ -111,22 +133,86 @@ impl Explain {
     }
 }
 
+impl Explain {
+    fn asked(&mut self, now: Time, request: RequestId, run: Run, why: Why) -> String {
+        let mut words = format!(
+            "run {}, blocks {} to {}, asked of {} at {}: deadline {}, expected {}; {}",
+            request.0,
+            run.blocks.start,
+            run.blocks.end.saturating_sub(1),
+            run.whom,
+            when(now),
+            when(run.due),
+            when(run.expected),
+            why_words(why)
+        );
+        if let Some((first, slow)) = self.hedged(&run).filter(|_| why == Why::Hedge) {
+            words = format!(
+                "run {} hedged at {} because it was expected at {} from {} and is due {}: {words}",
+                first.0,
+                when(now),
+                when(slow.expected),
+                slow.whom,
+                when(slow.due)
+            );
+        }
+        self.runs.insert(request, run);
+        words
+    }
+
+    /// The run under way for the same blocks.
+    fn hedged(&self, run: &Run) -> Option<(RequestId, &Run)> {
+        let overlaps = |other: &Run| {
+            other.object == run.object
+                && other.blocks.start < run.blocks.end
+                && run.blocks.start < other.blocks.end
+        };
+        self.runs.iter().find(|(_, other)| overlaps(other)).map(|(request, other)| (*request, other))
+    }
+
+    fn finished(&mut self, now: Time, request: RequestId) -> String {
+        let Some(run) = self.runs.remove(&request) else { return format!("run {} is complete", request.0) };
+        let took = now.since(run.asked).millis();
+        let late = now.since(run.expected).millis();
+        let early = run.expected.since(now).millis();
+        let against = if late > 0 { format!("{late} ms later") } else { format!("{early} ms sooner") };
+        let due = match (run.due == Time::NEVER, now > run.due) {
+            (true, _) => "no deadline".to_owned(),
+            (false, true) => format!("{} ms after its deadline", now.since(run.due).millis()),
+            (false, false) => format!("{} ms before its deadline", run.due.since(now).millis()),
+        };
+        format!(
+            "run {} is complete from {} after {took} ms, {against} than expected, {due}",
+            request.0, run.whom
+        )
+    }
+
+    fn failed(&mut self, now: Time, request: RequestId, fault: Fault) -> String {
+        let from = self.runs.remove(&request).map_or_else(String::new, |run| {
+            format!(" of {} after {} ms", run.whom, now.since(run.asked).millis())
+        });
+        format!("run {}{from} failed: {}", request.0, fault_words(fault))
+    }
+
+    fn cancelled(&mut self, now: Time, request: RequestId) -> String {
+        let from = self.runs.remove(&request).map_or_else(String::new, |run| {
+            format!(" of {} after {} ms", run.whom, now.since(run.asked).millis())
+        });
+        format!("run {}{from} is cancelled: it is not needed any more", request.0)
+    }
+}
+
 fn seconds(at: Time) -> String {
     format!("{}.{:03}", at.micros() / 1_000_000, at.micros() / 1_000 % 1_000)
 }
 
 fn when(at: Time) -> String {
-    if at == Time::NEVER { "at no set time".to_owned() } else { format!("at {} s", seconds(at)) }
+    if at == Time::NEVER { "none".to_owned() } else { format!("{} s", seconds(at)) }
 }
 
-fn note_words(now: Time, note: &Note) -> String {
+fn note_words(note: &Note) -> String {
     match note {
-        Note::Asked { request, peer, blocks, due, expected, why, .. } => {
-            let whom = peer.map_or_else(|| "the origin".to_owned(), |peer| format!("peer {}", peer.0));
-            let takes = expected.since(now).millis();
-            let (run, due, why) = (request.0, when(*due), why_words(*why));
-            format!("run {run}, blocks {blocks:?}, asked of {whom}: due {due}, expected in {takes} ms; {why}")
-        }
+        Note::Asked { request, .. } => format!("run {} asked", request.0),
         Note::Started { play, after } => {
             format!("play {} has enough to start after {} ms", play.0, after.millis())
         }
@@ -172,5 +258,55 @@ fn fault_words(fault: Fault) -> &'static str {
         Fault::Gone => "the origin does not serve it",
         Fault::Corrupt => "the bytes do not match the object",
         Fault::NoRoom => "the store took nothing",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nearcast_engine::swarm::PeerId;
+
+    use super::*;
+
+    fn at(millis: u64) -> Time {
+        Time::from_micros(millis * 1_000)
+    }
+
+    fn asked(request: u32, peer: Option<u64>, expected: u64, why: Why) -> Output {
+        let (object, blocks) = (ObjectId([1; 32]), BlockRange::new(3, 6));
+        let (request, peer) = (RequestId(request), peer.map(PeerId));
+        Output::Note(Note::Asked {
+            request,
+            peer,
+            object,
+            blocks,
+            due: at(5_000),
+            expected: at(expected),
+            why,
+        })
+    }
+
+    #[test]
+    fn a_run_is_told_from_the_asking_to_its_end() {
+        let mut explain = Explain::new(7);
+        explain.output(at(3_200), 7, &asked(17, Some(4), 3_900, Why::Near));
+        explain.output(at(4_400), 7, &asked(18, None, 4_600, Why::Hedge));
+        explain.output(at(4_400), 8, &asked(1, None, 4_600, Why::Near));
+        explain.input(at(4_700), 7, &Input::Finished { request: RequestId(18) });
+        explain.output(at(4_700), 7, &Output::Cancel { request: RequestId(17) });
+        let lines = explain.into_lines();
+        let words: Vec<&str> =
+            lines.iter().filter_map(|line| line.split_once(" s  ")).map(|(_, w)| w).collect();
+        assert_eq!(
+            words,
+            [
+                "run 17, blocks 3 to 5, asked of peer 4 at 3.200 s: deadline 5.000 s, expected 3.900 s; the nearest that \
+             makes the deadline",
+                "run 17 hedged at 4.400 s because it was expected at 3.900 s from peer 4 and is due 5.000 s: run 18, \
+             blocks 3 to 5, asked of the origin at 4.400 s: deadline 5.000 s, expected 4.600 s; an earlier run looks \
+             late",
+                "run 18 is complete from the origin after 300 ms, 100 ms later than expected, 300 ms before its deadline",
+                "run 17 of peer 4 after 1500 ms is cancelled: it is not needed any more",
+            ]
+        );
     }
 }

@@ -37,8 +37,8 @@ mod random;
 mod scenario;
 mod seeds;
 mod series;
+pub mod show;
 mod store;
-mod table;
 mod trace;
 mod world;
 
@@ -47,10 +47,9 @@ pub use invariants::{Broken, Violation};
 pub use outcome::{
     Bytes, HoldOut, OriginRequests, Outcome, PlayCounts, Popularity, Quantiles, Stalls, Startup, Step, Waste,
 };
-pub use scenario::{SHIPPED, Scenario, ScenarioError};
-pub use seeds::run_seeds;
-pub use table::table;
-pub use world::{Until, World};
+pub use scenario::{SHIPPED, Scenario, ScenarioError, parse_span};
+pub use seeds::{run_seeds, run_worlds};
+pub use world::{Passing, Until, World};
 
 /// Runs the world of `scenario` and `seed` with agents of `policy`.
 ///

@@ -3,19 +3,33 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use nearcast_engine::Span;
+
 use crate::invariants::Violation;
 use crate::outcome::Outcome;
-use crate::world::Until;
-use crate::{Policy, Scenario, simulate};
+use crate::world::{Until, World};
+use crate::{Policy, Scenario};
 
-/// Runs the world that `scenario` makes of each of `seeds` with each of `policies`, as many worlds at once as there are `threads`, and calls `done` after
-/// each. The results are in the order of seeds, then of policies, whatever ran first.
+/// Runs the world that `scenario` makes of each of `seeds` with each of `policies`, as many worlds at once as
+/// there are `threads`. `passing` is called with simulated time that has passed in any of them. The results are in
+/// the order of seeds, then of policies, whatever ran first.
 pub fn run_seeds(
     scenario: &(dyn Fn(u64) -> Scenario + Sync),
     seeds: &[u64],
     policies: &[Policy],
     threads: usize,
-    done: &(dyn Fn() + Sync),
+    passing: &(dyn Fn(Span) + Sync),
+) -> Vec<Result<Outcome, Box<Violation>>> {
+    run_worlds(&|seed| (scenario(seed), seed), seeds, policies, threads, passing)
+}
+
+/// As [`run_seeds`], where each number makes a scenario and a seed of its own.
+pub fn run_worlds(
+    draw: &(dyn Fn(u64) -> (Scenario, u64) + Sync),
+    seeds: &[u64],
+    policies: &[Policy],
+    threads: usize,
+    passing: &(dyn Fn(Span) + Sync),
 ) -> Vec<Result<Outcome, Box<Violation>>> {
     let worlds: Vec<(u64, Policy)> =
         seeds.iter().flat_map(|seed| policies.iter().map(|policy| (*seed, *policy))).collect();
@@ -27,10 +41,12 @@ pub fn run_seeds(
                 loop {
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     let Some((seed, policy)) = worlds.get(index) else { return };
-                    let result = simulate(&scenario(*seed), *seed, *policy, Until::default());
+                    let make = |birth| policy.make(birth);
+                    let (scenario, seed) = draw(*seed);
+                    let world = World::new(&scenario, seed, policy.name(), &make);
+                    let result = world.telling(passing).run(Until::default());
                     // A thread that panicked has nothing half-written here.
                     results.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((index, result));
-                    done();
                 }
             });
         }

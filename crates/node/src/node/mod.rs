@@ -200,7 +200,7 @@ impl Node {
         let library = NodeLibrary::new(shelf, store.clone(), board, counts, tell.clone(), options.patience);
         let stop = CancellationToken::new();
         remember(&tell, &state, holdings).await?;
-        let follow = watch::follow(library.clone(), settings, state, options.refresh);
+        let follow = watch::follow(library.clone(), (settings, key), state, options.refresh);
         let watch = tokio::spawn(stop.clone().run_until_cancelled_owned(follow).map(drop));
         Ok(Self { library, store, transport, tell, drive, watch, stop, key, provider, pinned })
     }

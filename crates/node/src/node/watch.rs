@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use nearcast_content::Policy;
 use nearcast_content::policy::Sharing;
+use nearcast_content::{NodeKey, Policy};
 use nearcast_engine::Rate;
 use nearcast_engine::swarm::{Input, PeerUse, Settings};
 
@@ -17,7 +17,12 @@ pub(super) const EVERY: Duration = Duration::from_secs(30);
 const TOLD: Duration = Duration::from_secs(1);
 
 /// Follows the provider for as long as it is polled.
-pub(super) async fn follow(library: NodeLibrary, own: Settings, state: Arc<State>, every: Duration) {
+pub(super) async fn follow(
+    library: NodeLibrary,
+    (own, node): (Settings, NodeKey),
+    state: Arc<State>,
+    every: Duration,
+) {
     if let Err(error) = library.reopen_remembered().await {
         tracing::warn!(%error, "remembered titles were not reopened");
     }
@@ -25,7 +30,7 @@ pub(super) async fn follow(library: NodeLibrary, own: Settings, state: Arc<State
     loop {
         match library.refresh().await {
             Ok(policy) => {
-                let settings = under(&own, policy.as_ref());
+                let settings = under(&own, policy.as_ref(), &node);
                 if settings != in_force {
                     tracing::info!(?settings, "the provider's policy changed what this node does");
                     in_force = settings.clone();
@@ -43,19 +48,20 @@ pub(super) async fn follow(library: NodeLibrary, own: Settings, state: Arc<State
 }
 
 /// What the node's own settings come to under a policy: the stricter of both.
-fn under(own: &Settings, policy: Option<&Policy>) -> Settings {
+fn under(own: &Settings, policy: Option<&Policy>, node: &NodeKey) -> Settings {
     let Some(policy) = policy else { return own.clone() };
     let ceiling = policy.upload_ceiling.map(Rate::from_bytes_per_sec);
     let upload_limit = own.upload_limit.into_iter().chain(ceiling).min();
     let peers = match policy.sharing {
-        Sharing::On => own.peers,
-        Sharing::Off => PeerUse::HoldOut,
+        Sharing::On if policy.includes(node) => own.peers,
+        Sharing::On | Sharing::Off => PeerUse::HoldOut,
     };
     Settings { upload_limit, peers, ..own.clone() }
 }
 
 #[cfg(test)]
 mod tests {
+    use nearcast_content::policy::Permille;
     use nearcast_content::{UnixTime, Validity};
     use nearcast_engine::swarm::OriginUse;
     use nearcast_engine::wire::Serves;
@@ -73,11 +79,16 @@ mod tests {
         };
         let validity = Validity { sequence: 1, issued: UnixTime(0), expires: UnixTime(9) };
         let mut policy = Policy::unrestricted(validity);
+        let node = NodeKey([7; 32]);
+        let under = |own: &Settings, policy: Option<&Policy>| super::under(own, policy, &node);
         assert_eq!(under(&own, Some(&policy)), own);
         policy.upload_ceiling = Some(10);
         assert_eq!(under(&own, Some(&policy)).upload_limit, Some(Rate::from_bytes_per_sec(10)));
         policy.upload_ceiling = Some(10_000);
         assert_eq!(under(&own, Some(&policy)).upload_limit, own.upload_limit);
+        policy.participation = Permille::NONE;
+        assert_eq!(under(&own, Some(&policy)).peers, PeerUse::HoldOut);
+        policy.participation = Permille::ALL;
         policy.sharing = Sharing::Off;
         assert_eq!(under(&own, Some(&policy)).peers, PeerUse::HoldOut);
     }

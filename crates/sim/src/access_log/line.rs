@@ -187,9 +187,15 @@ pub(super) fn masked(line: &str) -> String {
 /// Letters of a bad line that are shown.
 const MAX_SHOWN: usize = 100;
 
-/// `13:55:36` is no address.
+/// `13:55:36` and `2026:13:55:36` are no addresses.
 fn clock(word: &str) -> bool {
-    word.len() == 8 && word.split(':').count() == 3 && word.split(':').all(|part| part.len() == 2)
+    let parts: Vec<&str> = word.split(':').collect();
+    let (year, time) = parts.split_at(parts.len().saturating_sub(3));
+    let digits = |part: &&str, count| part.len() == count && part.bytes().all(|b| b.is_ascii_digit());
+    time.len() == 3
+        && time.iter().all(|part| digits(part, 2))
+        && year.len() < 2
+        && year.iter().all(|y| digits(y, 4))
 }
 
 #[cfg(test)]

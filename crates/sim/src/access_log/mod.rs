@@ -19,7 +19,7 @@ use std::io::{self, BufRead};
 
 use serde::Serialize;
 
-pub use audience::{LogError, Window};
+pub use audience::{LogError, Replayed, Window};
 pub(crate) use audience::{LoggedAudience, LoggedListener, PlayedTitle};
 pub use columns::{BadColumns, ColumnMap};
 

@@ -2,6 +2,7 @@
 
 mod random;
 pub(crate) mod units;
+mod variants;
 
 use std::sync::Arc;
 
@@ -12,6 +13,8 @@ use serde::Deserialize;
 use units::{Milli, de_limit, de_rate, de_size, de_span};
 
 use crate::access_log::LoggedAudience;
+
+pub use units::span as parse_span;
 
 /// Scenarios that come with the program, by name.
 pub const SHIPPED: [(&str, &str); 2] = [
@@ -353,6 +356,11 @@ impl Scenario {
         name.clone_into(&mut self.name);
         arguments.clone_into(&mut self.arguments);
         self
+    }
+
+    /// How long the world goes on.
+    pub fn length(&self) -> Span {
+        self.length
     }
 
     /// How many listeners there are.

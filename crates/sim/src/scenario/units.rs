@@ -30,7 +30,7 @@ pub(crate) fn rate(text: &str) -> Option<Rate> {
 }
 
 /// A time such as "5ms", "20s", "40min", "5h".
-pub(crate) fn span(text: &str) -> Option<Span> {
+pub fn span(text: &str) -> Option<Span> {
     let units = [("us", 1), ("ms", 1_000), ("s", 1_000_000), ("min", 60_000_000), ("h", 3_600_000_000)];
     scaled(text, &units).map(Span::from_micros)
 }

@@ -21,7 +21,7 @@ use nearcast_content::{NodeKey, ProviderKey};
 use nearcast_engine::directory::SessionId;
 use nearcast_engine::swarm::{Input, Output, RequestId, UploadId};
 use nearcast_engine::wire::PeerMessage;
-use nearcast_engine::{Nearness, Time, directory};
+use nearcast_engine::{Nearness, Span, Time, directory};
 
 use self::connections::Connection;
 use self::presence::Presence;
@@ -136,6 +136,12 @@ struct Moved {
     through: u64,
 }
 
+/// Called with simulated time that has passed since the last call.
+pub type Passing<'m> = dyn Fn(Span) + 'm;
+
+/// Events between two such calls: some milliseconds.
+const TELLS_EVERY: u64 = 1 << 14;
+
 /// How far a world is run, and whom it explains.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Until {
@@ -176,6 +182,8 @@ pub struct World<'m> {
     moved: Moved,
     trace: Trace,
     explain: Option<Explain>,
+    /// Told how much time has passed, and up to when it was told.
+    passing: Option<(&'m Passing<'m>, Time)>,
     /// A shell that forgot to verify, to see it caught.
     #[cfg(test)]
     blind: bool,
@@ -219,6 +227,7 @@ impl<'m> World<'m> {
             moved: Moved::default(),
             trace: Trace::default(),
             explain: None,
+            passing: None,
             #[cfg(test)]
             blind: false,
             violation: None,
@@ -227,6 +236,13 @@ impl<'m> World<'m> {
         };
         world.schedule_plan();
         world
+    }
+
+    /// The same world, which tells `passing` of simulated time that passes: for showing how far it is.
+    #[must_use]
+    pub fn telling(mut self, passing: &'m Passing<'m>) -> Self {
+        self.passing = Some((passing, Time::ZERO));
+        self
     }
 
     /// Runs the world to its end.
@@ -241,7 +257,11 @@ impl<'m> World<'m> {
             self.events += 1;
             self.happens(event);
             self.schedule_wires();
+            if self.events.is_multiple_of(TELLS_EVERY) {
+                self.tell_passing(self.now);
+            }
         }
+        self.tell_passing(self.end);
         if self.violation.is_none() {
             self.watch_everything();
             self.watch_notes();
@@ -249,6 +269,13 @@ impl<'m> World<'m> {
         match self.violation.take() {
             Some(violation) => Err(violation),
             None => Ok(self.outcome()),
+        }
+    }
+
+    fn tell_passing(&mut self, now: Time) {
+        if let Some((tell, before)) = &mut self.passing {
+            tell(now.since(*before));
+            *before = now;
         }
     }
 
