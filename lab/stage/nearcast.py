@@ -44,8 +44,6 @@ class Service:
         self.home = processes.place("home")
         self.site = processes.place("site")
         self.environment = {"HOME": str(self.home), "XDG_CONFIG_HOME": "", "XDG_DATA_HOME": "", "XDG_STATE_HOME": ""}
-        if os.environ.get("RUST_LOG"):
-            self.environment["RUST_LOG"] = os.environ["RUST_LOG"]
         run([self.binary, "publish", *media, "--site", self.site, "--json"], env=dict(os.environ, **self.environment))
         self.link = self.url = None
 
