@@ -1,15 +1,21 @@
 //! The nearcast command.
 
+mod autostart;
 mod completions;
 mod config;
 mod demo;
+mod gateway;
+mod keep;
 mod node;
+mod pause;
+mod play;
 mod policy;
 mod progress;
 mod publish;
 mod serve;
 mod shell;
 mod sim;
+mod status;
 mod verify;
 
 use std::process::ExitCode;
@@ -30,10 +36,16 @@ enum Command {
     Publish(publish::PublishArgs),
     Serve(serve::ServeArgs),
     Node(node::NodeArgs),
+    Play(play::PlayArgs),
+    Keep(keep::KeepArgs),
+    Cache(keep::CacheArgs),
+    Pause(pause::PauseArgs),
+    /// Let a paused node share again.
+    Resume(gateway::GatewayArgs),
     /// List the titles of a running node.
-    Titles(node::GatewayArgs),
+    Titles(gateway::GatewayArgs),
     /// Say how a running node is doing.
-    Status(node::GatewayArgs),
+    Status(gateway::GatewayArgs),
     Policy(policy::PolicyArgs),
     Verify(verify::VerifyArgs),
     Sim(sim::SimArgs),
@@ -62,8 +74,13 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Publish(args) => publish::run(args),
         Command::Serve(args) => serve::run(args),
         Command::Node(args) => node::run(args),
-        Command::Titles(args) => node::titles(args),
-        Command::Status(args) => node::status(args),
+        Command::Play(args) => play::run(args),
+        Command::Keep(args) => keep::keep(args),
+        Command::Cache(args) => keep::cache(args),
+        Command::Pause(args) => pause::pause(args),
+        Command::Resume(args) => pause::resume(args),
+        Command::Titles(args) => status::titles(args),
+        Command::Status(args) => status::status(args),
         Command::Policy(args) => policy::run(args),
         Command::Verify(args) => verify::run(args),
         Command::Sim(args) => sim::run(args),

@@ -1,23 +1,25 @@
-//! `nearcast node`, and what asks a running one: `titles` and `status`.
+//! `nearcast node`: a node with its gateway, until it is told to stop.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::Context as _;
 use nearcast_content::Link;
 use nearcast_content::policy::SupernodeUrl;
 use nearcast_engine::Rate;
+use nearcast_engine::swarm::Hours;
 use nearcast_engine::wire::Serves;
 use nearcast_node::gateway::Gateway;
 use nearcast_node::metrics;
 use nearcast_node::node::{Node, Pinned};
-use nearcast_node::origin::{OriginClient, OriginMetrics, OriginSettings, Trouble};
-use nearcast_node::settings::{Profile, Settings, parse_rate, parse_size};
-use serde_json::{Value, json};
+use nearcast_node::origin::{OriginClient, OriginMetrics, OriginSettings};
+use nearcast_node::settings::{Profile, Settings, parse_hours, parse_rate, parse_size};
+use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use crate::shell;
+use crate::status::sharing_in_words;
+use crate::{autostart, shell};
 
 /// Run a node: play a provider's titles in any player, and hand them on to who is near.
 ///
@@ -25,8 +27,8 @@ use crate::shell;
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct NodeArgs {
     /// The provider's link, as `nearcast serve` or `publish` prints it.
-    #[arg(value_name = "LINK")]
-    pub(crate) link: Link,
+    #[arg(value_name = "LINK", required_unless_present = "uninstall")]
+    pub(crate) link: Option<Link>,
     /// File of settings to read instead of the usual one.
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
@@ -45,6 +47,16 @@ pub(crate) struct NodeArgs {
     /// Ceiling on delivery to others, like 5mbit. Those in your own network do not count.
     #[arg(long, value_name = "RATE", value_parser = parse_rate)]
     pub(crate) upload_limit: Option<Rate>,
+    /// Most to hand on in a calendar month, like 100GB. Those in your own network do not count.
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub(crate) monthly_limit: Option<u64>,
+    /// When in the day to hand on, by local time, like 23:00-07:00.
+    #[arg(long, value_name = "HOURS", value_parser = parse_hours)]
+    pub(crate) hours: Option<Hours>,
+    /// What this device is: home rests while on battery or on a metered line, always does not, mobile hands nothing
+    /// on.
+    #[arg(long, value_name = "home|always|mobile", value_parser = profile)]
+    pub(crate) profile: Option<Profile>,
     /// Whether to hand on what was played.
     #[arg(long, value_name = "on|off", value_parser = sharing)]
     pub(crate) sharing: Option<Serves>,
@@ -54,17 +66,12 @@ pub(crate) struct NodeArgs {
     /// Print one JSON object when ready instead of text.
     #[arg(long)]
     pub(crate) json: bool,
-}
-
-/// Ask a running node.
-#[derive(Clone, Debug, clap::Args)]
-pub(crate) struct GatewayArgs {
-    /// Where the node's players find it; otherwise as in the settings.
-    #[arg(long, value_name = "ADDRESS", value_parser = shell::address)]
-    gateway: Option<SocketAddr>,
-    /// Print what the node answers as JSON.
-    #[arg(long)]
-    json: bool,
+    /// Start it at login, with the options given here, as a systemd user unit.
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) install: bool,
+    /// Stop it and start it at login no more.
+    #[arg(long, exclusive = true)]
+    pub(crate) uninstall: bool,
 }
 
 fn sharing(text: &str) -> Result<Serves, String> {
@@ -75,26 +82,50 @@ fn sharing(text: &str) -> Result<Serves, String> {
     }
 }
 
+fn profile(text: &str) -> Result<Profile, String> {
+    match text {
+        "home" => Ok(Profile::Home),
+        "always" => Ok(Profile::Always),
+        "mobile" => Ok(Profile::Mobile),
+        _ => Err("must be home, always or mobile".to_owned()),
+    }
+}
+
 /// A node with its gateway.
 pub(crate) struct Running {
     pub(crate) node: Node,
     /// Where players find it, with a slash at the end.
     pub(crate) gateway: String,
-    serves: Serves,
+    pub(crate) address: SocketAddr,
     serving: tokio::task::JoinHandle<()>,
     stop: CancellationToken,
 }
 
 /// Runs the command.
 pub(crate) fn run(args: NodeArgs) -> anyhow::Result<ExitCode> {
+    if args.uninstall {
+        autostart::uninstall()?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if args.install {
+        // What cannot start now will not start at login.
+        args.settings()?;
+        autostart::install(&words_to_install(std::env::args().skip(2)))?;
+        return Ok(ExitCode::SUCCESS);
+    }
     shell::start_logs();
     shell::run(async |stop| {
         let running = start(&args).await?;
-        announce(&args, &running)?;
+        announce(&args, &running).await?;
         stop.cancelled().await;
         running.end().await
     })?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The words behind `nearcast node` that start the same node later.
+fn words_to_install(words: impl Iterator<Item = String>) -> Vec<String> {
+    words.filter(|word| word != "--install").collect()
 }
 
 impl NodeArgs {
@@ -106,11 +137,16 @@ impl NodeArgs {
         settings.gateway.listen = self.gateway.unwrap_or(settings.gateway.listen);
         settings.transport.listen = self.listen.unwrap_or(settings.transport.listen);
         settings.sharing.upload_limit = self.upload_limit.or(settings.sharing.upload_limit);
+        settings.sharing.monthly_limit = self.monthly_limit.or(settings.sharing.monthly_limit);
+        settings.sharing.hours = self.hours.or(settings.sharing.hours);
+        settings.sharing.profile = self.profile.unwrap_or(settings.sharing.profile);
         settings.directory.supernode = self.supernode.clone().or(settings.directory.supernode);
         match self.sharing {
             Some(Serves::Others) => {
                 settings.sharing.enabled = true;
-                settings.sharing.profile = Profile::Home;
+                if self.profile.is_none() && settings.sharing.profile == Profile::Mobile {
+                    settings.sharing.profile = Profile::Home;
+                }
             }
             Some(Serves::Nobody) => settings.sharing.enabled = false,
             None => {}
@@ -121,7 +157,8 @@ impl NodeArgs {
 
 /// Starts a node and its gateway.
 async fn start(args: &NodeArgs) -> anyhow::Result<Running> {
-    start_with(args.link.clone(), &args.settings()?).await
+    let link = args.link.clone().context("a provider's link is needed")?;
+    start_with(link, &args.settings()?).await
 }
 
 /// Starts a node with `settings` alone, whatever the user's file says.
@@ -135,7 +172,7 @@ pub(crate) async fn start_with(link: Link, settings: &Settings) -> anyhow::Resul
     let node = Node::start(options, origin, &mut registry).await?;
     let stop = CancellationToken::new();
     let serving = node.serve_players(gateway, registry, stop.clone());
-    Ok(Running { node, gateway: format!("http://{address}/"), serves: settings.serves(), serving, stop })
+    Ok(Running { node, gateway: format!("http://{address}/"), address, serving, stop })
 }
 
 impl Running {
@@ -147,7 +184,7 @@ impl Running {
     }
 }
 
-fn announce(args: &NodeArgs, running: &Running) -> anyhow::Result<()> {
+async fn announce(args: &NodeArgs, running: &Running) -> anyhow::Result<()> {
     let (key, provider) = (running.node.key(), running.node.provider());
     if args.json {
         let ready = json!({ "gateway": running.gateway, "node": key, "provider": provider });
@@ -166,114 +203,9 @@ fn announce(args: &NodeArgs, running: &Running) -> anyhow::Result<()> {
             ))?;
         }
     }
-    let sharing = match running.serves {
-        Serves::Others => "on: what you played is handed on to others",
-        Serves::Nobody => "off: nothing is handed on",
-    };
     shell::say(&format!("Titles and players:  {}", running.gateway))?;
-    shell::say(&format!("Sharing is {sharing}."))?;
+    shell::say(&sharing_in_words(&running.node.library().told_sharing().await))?;
     shell::say("Stop with Ctrl-C.")
-}
-
-/// Lists the titles of a running node.
-pub(crate) fn titles(args: GatewayArgs) -> anyhow::Result<ExitCode> {
-    let gateway = args.gateway()?;
-    let titles = ask(gateway, "titles")?;
-    if args.json {
-        shell::say(&titles.to_string())?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    for title in titles.as_array().context("the node answered something else than a list")? {
-        let text = |field: &str| title[field].as_str().unwrap_or_default().to_owned();
-        let seconds = title["duration_ms"].as_u64().unwrap_or(0) / 1000;
-        let artist = title["artist"].as_str().map(|a| format!("  {a}")).unwrap_or_default();
-        let line = format!(
-            "{:<32} {:>3}:{:02}  {}{artist}\n    http://{}/t/{}/{}",
-            text("id"),
-            seconds / 60,
-            seconds % 60,
-            text("name"),
-            gateway,
-            text("id"),
-            text("file"),
-        );
-        shell::say(&line)?;
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-/// Says how a running node is doing.
-pub(crate) fn status(args: GatewayArgs) -> anyhow::Result<ExitCode> {
-    let status = ask(args.gateway()?, "status")?;
-    if args.json {
-        shell::say(&status.to_string())?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    let number = |value: &Value| value.as_u64().unwrap_or(0);
-    let counted =
-        |what: &str, one| shell::count(usize::try_from(number(&status[what])).unwrap_or(usize::MAX), one);
-    let megabytes =
-        |value: &Value| format!("{}.{} MB", number(value) / 1_000_000, number(value) / 100_000 % 10);
-    let delivered = &status["delivered_bytes"];
-    let total: u64 = ["cache", "peers", "origin"].iter().map(|s| number(&delivered[*s])).sum();
-    let name = status["provider"]["name"].as_str().unwrap_or("the provider");
-    shell::say(&format!("Playing titles of {name}."))?;
-    shell::say(&format!(
-        "{} connected; the cache holds {}.",
-        counted("peers", "peer"),
-        megabytes(&status["cache_bytes"])
-    ))?;
-    if status["supernode"] == "away" {
-        shell::say("The supernode does not answer: others are not found.")?;
-    }
-    if status["disk"] == "full" {
-        shell::say("The disk is full: what plays goes on, and is not kept.")?;
-    }
-    shell::say(&format!("{}, {}.", counted("plays", "play"), counted("stalls", "stall")))?;
-    shell::say(&format!(
-        "Played: {} from the cache, {} from peers, {} from the provider.",
-        megabytes(&delivered["cache"]),
-        megabytes(&delivered["peers"]),
-        megabytes(&delivered["origin"]),
-    ))?;
-    if let Some(share) =
-        (total - number(&delivered["origin"])).checked_mul(100).and_then(|n| n.checked_div(total))
-    {
-        shell::say(&format!("The provider was spared {share} % of it."))?;
-    }
-    shell::say(&format!("Handed on to others: {}.", megabytes(&status["sent_bytes"])))?;
-    Ok(ExitCode::SUCCESS)
-}
-
-/// Longest answer taken from a gateway: titles of a large catalogue.
-const MAX_ANSWER: usize = 256 << 20;
-
-impl GatewayArgs {
-    fn gateway(&self) -> anyhow::Result<SocketAddr> {
-        match self.gateway {
-            Some(gateway) => Ok(gateway),
-            None => Ok(Settings::load(None)?.gateway.listen),
-        }
-    }
-}
-
-/// Asks a running node's gateway.
-fn ask(address: SocketAddr, what: &str) -> anyhow::Result<Value> {
-    let url = format!("http://{address}/{what}").parse().context("the address makes no URL")?;
-    let client = origin_client(&mut metrics::registry())?;
-    let answer = shell::run(async |_| Ok(client.fetch_document(&url, MAX_ANSWER, None).await))?;
-    let text = match answer {
-        Ok(text) => text,
-        Err(error) if matches!(error.trouble, Trouble::Connect(_)) => {
-            bail!("no node answers at {address}; start one with `nearcast node LINK`, or name its --gateway")
-        }
-        Err(error) if matches!(error.trouble, Trouble::Absent { .. }) => {
-            bail!("what answers at {address} is no node; name the node's --gateway")
-        }
-        Err(error) => return Err(error.into()),
-    };
-    serde_json::from_slice(&text)
-        .map_err(|_| anyhow!("what answers at {address} is no node; name the node's --gateway"))
 }
 
 fn origin_client(registry: &mut metrics::Registry) -> anyhow::Result<OriginClient> {
@@ -330,5 +262,19 @@ mod tests {
         assert_eq!(read.cache.dir, Some(PathBuf::from("there")));
         assert_eq!(settings("sharing.profile = \"mobile\"", &["--sharing", "on"]).serves(), Serves::Others);
         assert_eq!(settings("", &["--sharing", "off"]).serves(), Serves::Nobody);
+        let flags = ["--monthly-limit", "50GB", "--hours", "22:00-06:00", "--profile", "always"];
+        let read = settings("sharing = { monthly_limit = \"1GB\", hours = \"1:00-2:00\" }\n", &flags);
+        assert_eq!(read.sharing.monthly_limit, Some(50_000_000_000));
+        assert_eq!(read.sharing.hours, Some(Hours { from: 1_320, to: 360 }));
+        assert_eq!(read.sharing.profile, Profile::Always);
+        assert_eq!(settings("", &["--profile", "mobile"]).serves(), Serves::Nobody);
+    }
+
+    #[test]
+    fn what_is_installed_is_what_was_said() {
+        let words = ["http://a/", "--install", "--hours", "1:00-2:00"].map(str::to_owned);
+        assert_eq!(words_to_install(words.into_iter()), ["http://a/", "--hours", "1:00-2:00"]);
+        assert!(Line::try_parse_from(["node"]).is_err(), "a link is needed");
+        assert!(Line::try_parse_from(["node", "--uninstall"]).is_ok());
     }
 }

@@ -54,6 +54,40 @@ pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
     }
 }
 
+/// A stranger's text without what would move the cursor or turn the text around it.
+pub(crate) fn printable(text: &str) -> String {
+    let turns = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars().filter(|c| !c.is_control() && !turns(*c)).collect()
+}
+
+/// Bytes as people read them: `8.4 MB`.
+pub(crate) fn bytes(bytes: u64) -> String {
+    let (unit, name) = match bytes {
+        1_000_000_000.. => (1_000_000_000, "GB"),
+        1_000_000.. => (1_000_000, "MB"),
+        1_000.. => (1_000, "kB"),
+        _ => return format!("{bytes} B"),
+    };
+    format!("{}.{} {name}", bytes / unit, bytes / (unit / 10) % 10)
+}
+
+/// A moment in local time: its clock today, with its date on another day.
+pub(crate) fn clock(unix: u64) -> String {
+    use chrono::{Local, TimeZone as _};
+    let at = i64::try_from(unix).ok().and_then(|unix| Local.timestamp_opt(unix, 0).single());
+    let Some(at) = at else { return format!("second {unix}") };
+    let today = Local::now().date_naive() == at.date_naive();
+    at.format(if today { "%H:%M" } else { "%Y-%m-%d %H:%M" }).to_string()
+}
+
+/// A progress bar on standard error that stays hidden beside JSON and away from a terminal.
+pub(crate) fn bar(json: bool) -> indicatif::ProgressBar {
+    let shown = !json && io::stderr().is_terminal();
+    let target =
+        if shown { indicatif::ProgressDrawTarget::stderr() } else { indicatif::ProgressDrawTarget::hidden() };
+    indicatif::ProgressBar::with_draw_target(Some(0), target)
+}
+
 /// A number of things: `1 title`, `2 titles`.
 pub(crate) fn count(n: usize, one: &str) -> String {
     if n == 1 { format!("1 {one}") } else { format!("{n} {one}s") }
@@ -97,6 +131,12 @@ mod tests {
         for bad in ["8420", "localhost", "localhost:x", "example.org:80", ""] {
             assert!(address(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn what_strangers_wrote_moves_no_cursor() {
+        assert_eq!(printable("a\u{1b}[2Jb\nc\u{202e}d é"), "a[2Jbcd é");
+        assert_eq!([bytes(999), bytes(8_449_999), bytes(2_000_000_000)], ["999 B", "8.4 MB", "2.0 GB"]);
     }
 
     #[test]

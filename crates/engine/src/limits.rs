@@ -70,6 +70,9 @@ pub const MAX_LOOKUPS: usize = LOOKUP_BURST as usize;
 pub const MAX_PEERS: usize = 60;
 /// Peers a node connects to by itself; the rest is left to those who call.
 pub const WANTED_PEERS: usize = 12;
+/// Known peers a node connects to by itself while no directory says who holds what: enough that one of them has
+/// what a household's friends listen to, few enough not to bother everybody met.
+pub const WANTED_FRIENDS: usize = 8;
 /// Known peers remembered.
 pub const MAX_KNOWN_PEERS: usize = 1_000;
 /// Objects whose haves one peer may ask for.

@@ -604,3 +604,181 @@ fn a_full_disk_shrinks_the_cache_and_only_what_plays_next_is_fetched() {
     }
     assert!(bench.swarm.held_bytes() > 0);
 }
+
+/// 2026-11-25 21:30:00 UTC.
+const EVENING: WallClock = WallClock { unix: 1_795_642_200, ahead: 0 };
+
+fn hold_all(bench: &mut Bench) {
+    let blocks = all().into();
+    bench.input(Input::Stored(Stored { object: OBJECT, size: size(), blocks, last_used: 1 }));
+}
+
+fn want(bench: &mut Bench, peer: PeerId, request: u32) -> Option<UploadId> {
+    let blocks = BlockRange::new(0, 16);
+    let want = Want { request, object: OBJECT, blocks, due_millis: 0 };
+    bench.message(peer, PeerMessage::Want(want));
+    bench.take().into_iter().find_map(|output| match output {
+        Output::Serve { upload, .. } => Some(upload),
+        _ => None,
+    })
+}
+
+fn hand_over(bench: &mut Bench, upload: UploadId) {
+    bench.input(Input::Sent { upload, bytes: 16 * BLOCK });
+    bench.input(Input::SentAll { upload });
+}
+
+#[test]
+fn a_months_limit_holds_for_the_line_and_spares_the_own_network() {
+    let mut bench = Bench::new(settings());
+    hold_all(&mut bench);
+    bench.input(Input::Clock(EVENING));
+    bench.input(Input::Caps(Caps { monthly: Some(1_200_000), ..Caps::default() }));
+    let (far, near) = (bench.peer(2, Nearness::Isp), bench.peer(3, Nearness::Lan));
+    bench.take();
+    for request in 0..4 {
+        let upload = want(&mut bench, far, request).expect("fits into the month");
+        hand_over(&mut bench, upload);
+    }
+    let told = bench.take().iter().any(|o| matches!(o, Output::Remember(h) if h.bytes > 1_000_000));
+    assert!(told, "the month is remembered");
+    assert_eq!(want(&mut bench, far, 9), None, "the fifth does not fit");
+    assert!(matches!(bench.swarm.sharing(), Sharing::LanOnly(Rest::MonthUsed { .. })));
+    let upload = want(&mut bench, near, 1).expect("the own network is exempt");
+    hand_over(&mut bench, upload);
+    assert_eq!(bench.swarm.peer_count(), 1, "the far one was told by parting");
+    // The next month begins in the course of time alone.
+    bench.wait(Span::from_secs(6 * 86_400));
+    assert_eq!(bench.swarm.sharing(), Sharing::On);
+}
+
+#[test]
+fn a_pause_stops_what_is_under_way_and_ends_by_itself() {
+    let mut bench = Bench::new(settings());
+    hold_all(&mut bench);
+    bench.input(Input::Clock(EVENING));
+    let peer = bench.peer(2, Nearness::Lan);
+    let upload = want(&mut bench, peer, 1).expect("served");
+    let pause = Pause::Until(EVENING.unix + 60);
+    bench.input(Input::Caps(Caps { pause, ..Caps::default() }));
+    let out = bench.take();
+    assert!(out.contains(&Output::StopServing { upload }), "{out:?}");
+    assert!(out.contains(&Output::Disconnect { peer, why: Parting::SharingOff }), "{out:?}");
+    let peer = bench.peer(3, Nearness::Lan);
+    let out = bench.take();
+    let hello = |serves| move |o: &Output| matches!(o, Output::Send { message: PeerMessage::Hello(h), .. } if h.serves == serves);
+    assert!(out.iter().any(hello(Serves::Nobody)), "{out:?}");
+    assert_eq!(want(&mut bench, peer, 1), None);
+    bench.wait(Span::from_secs(61));
+    bench.take();
+    let peer = bench.peer(4, Nearness::Lan);
+    assert!(bench.take().iter().any(hello(Serves::Others)));
+    assert!(want(&mut bench, peer, 1).is_some());
+}
+
+#[test]
+fn a_pause_takes_back_what_was_announced() {
+    let mut bench = Bench::new(settings());
+    hold_all(&mut bench);
+    bench.input(Input::DirectoryUp);
+    bench.wait(Span::from_secs(3));
+    let announced = |out: Vec<Output>| {
+        let of = |output| match output {
+            Output::Announce { renditions, .. } => Some(renditions),
+            _ => None,
+        };
+        out.into_iter().filter_map(of).collect::<Vec<_>>()
+    };
+    assert_eq!(announced(bench.take()), [1]);
+    bench.input(Input::Caps(Caps { pause: Pause::UntilResumed, ..Caps::default() }));
+    assert_eq!(announced(bench.take()), [0]);
+    bench.input(Input::Caps(Caps::default()));
+    bench.wait(Span::from_secs(3));
+    assert_eq!(announced(bench.take()), [1]);
+}
+
+#[test]
+fn what_is_pinned_or_kept_stays_when_the_cache_is_cleared() {
+    let mut bench = Bench::new(settings());
+    hold_all(&mut bench);
+    let other = ObjectId([8; 32]);
+    let store = |object| {
+        let blocks = BlockRange::new(0, 1).into();
+        Input::Stored(Stored {
+            object,
+            size: ObjectSize::new(BLOCK).expect("in range"),
+            blocks,
+            last_used: 2,
+        })
+    };
+    bench.input(store(other));
+    bench.input(store(ObjectId([9; 32])));
+    bench.input(Input::Pin(other));
+    bench.input(Input::Keep(RENDITION));
+    bench.take();
+    bench.input(Input::DiscardAll);
+    let gone: Vec<ObjectId> = bench.take().into_iter().filter_map(evicted).collect();
+    assert_eq!(gone, [ObjectId([9; 32])]);
+    bench.input(Input::Unpin(other));
+    bench.input(Input::Discard(vec![other]));
+    let gone: Vec<ObjectId> = bench.take().into_iter().filter_map(evicted).collect();
+    assert_eq!(gone, [other]);
+}
+
+fn evicted(output: Output) -> Option<ObjectId> {
+    match output {
+        Output::Evict { object, .. } => Some(object),
+        _ => None,
+    }
+}
+
+#[test]
+fn the_next_title_comes_in_the_last_half_minute_of_the_one_that_plays() {
+    let mut bench = Bench::new(settings());
+    hold_all(&mut bench);
+    let (next, object) = (RenditionId(2), ObjectId([8; 32]));
+    let parts = vec![Part { object, size: size(), length: Span::from_secs(60) }];
+    bench.input(Input::Describe(Rendition { id: next, swarm: SwarmId([6; 16]), bit: 0, parts }));
+    bench.input(Input::Upcoming(vec![next]));
+    bench.play(1, 0);
+    bench.take();
+    // A player that reads all of it at once and hangs up: it plays for a minute from its own memory.
+    bench.input(Input::Progress { read: ReadId(1), to: size().bytes() });
+    bench.input(Input::Closed { read: ReadId(1) });
+    let mut came = 0;
+    let mut at = Vec::new();
+    for second in 1..=60 {
+        bench.wait(Span::from_secs(1));
+        if second == 15 {
+            bench.input(Input::Stopped { play: PlayId(1) });
+        }
+        let mut asked = bench.asked();
+        while let Some((request, from, blocks)) = asked.pop() {
+            assert_eq!(from, None, "there is only the origin");
+            bench.finish(request, blocks);
+            asked.extend(bench.asked());
+            came += blocks.len();
+            at.push(second);
+        }
+    }
+    let head = 16;
+    let early = at.iter().filter(|second| **second < 29).count();
+    assert!(early <= 1, "only the head comes before its time: {at:?}");
+    assert!(came > head + 100 && came < all().len(), "half a minute of it: {came} blocks");
+}
+
+#[test]
+fn far_paths_that_queue_set_a_pace_and_near_ones_do_not() {
+    let mut bench = Bench::new(settings());
+    let (far, near) = (bench.peer(2, Nearness::Isp), bench.peer(3, Nearness::Lan));
+    bench.take();
+    let report = |peer, millis| PathReport { peer, rtt: Some(Span::from_millis(millis)), acked: 500_000 };
+    for (peer, paced) in [(near, false), (far, true)] {
+        for millis in [20, 20, 20, 20, 70, 90] {
+            bench.input(Input::Uplink(vec![report(peer, millis)]));
+            bench.wait(UPLINK_TICK);
+        }
+        let pace = bench.take().into_iter().any(|output| matches!(output, Output::Pace(Some(_))));
+        assert_eq!(pace, paced);
+    }
+}

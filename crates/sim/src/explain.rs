@@ -85,6 +85,15 @@ impl Explain {
             | Input::Upcoming(_)
             | Input::Keep(_)
             | Input::Unkeep(_)
+            | Input::Caps(_)
+            | Input::Clock(_)
+            | Input::Handed(_)
+            | Input::Pin(_)
+            | Input::Unpin(_)
+            | Input::Discard(_)
+            | Input::DiscardAll
+            | Input::Acquainted(_)
+            | Input::Uplink(_)
             | Input::Arrived { .. }
             | Input::Damaged { .. }
             | Input::PathChanged { .. }
@@ -127,7 +136,10 @@ impl Explain {
             | Output::AskOrigin { .. }
             | Output::AskPeer { .. }
             | Output::Send { .. }
-            | Output::Announce { .. } => return,
+            | Output::Announce { .. }
+            | Output::Remember(_)
+            | Output::Pace(_)
+            | Output::Advise { .. } => return,
         };
         self.say(now, &words);
     }

@@ -26,8 +26,6 @@ mod track;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use nearcast_node::settings::parse_rate;
@@ -146,16 +144,4 @@ async fn told_to_stop() -> anyhow::Result<()> {
         _ = hangup.recv() => {}
     }
     Ok(())
-}
-
-/// An HTTP client for addresses of this machine, whatever proxies are set.
-fn http_client() -> anyhow::Result<reqwest::ClientBuilder> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let tls = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .context("TLS does not start")?
-        .with_root_certificates(rustls::RootCertStore::empty())
-        .with_no_client_auth();
-    let client = reqwest::Client::builder().tls_backend_preconfigured(tls);
-    Ok(client.no_proxy().http1_only().tcp_nodelay(true).connect_timeout(Duration::from_secs(5)))
 }

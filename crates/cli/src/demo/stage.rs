@@ -75,7 +75,7 @@ impl Stage {
         Ok(Self {
             args: args.clone(),
             folder: folder.context("no folder for temporary files")?,
-            http: super::http_client()?.build()?,
+            http: crate::gateway::http_client()?.build()?,
             events,
             tell,
             publisher: None,

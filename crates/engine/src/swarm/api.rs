@@ -7,6 +7,9 @@ use crate::time::{Span, Time};
 use crate::units::Rate;
 use crate::wire::{PeerMessage, RefuseReason, Serves, SwarmId};
 
+pub use super::caps::{Caps, Handed, Hours, Leaf, Month, Pause, Rest, Sharing, WallClock};
+pub use super::uplink::UPLINK_TICK;
+
 /// A connection to a peer, numbered by the shell, never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PeerId(pub u64);
@@ -142,6 +145,12 @@ pub enum Input<V> {
     Timeout,
     /// Settings are in force from here on.
     Settings(Settings),
+    /// Caps are in force from here on.
+    Caps(Caps),
+    /// What the clock on the wall shows. Again when it was set, and now and then, since it drifts.
+    Clock(WallClock),
+    /// What an earlier life of this node handed on in a month.
+    Handed(Handed),
     /// The store's holding, once per object, before anything else about that object.
     Stored(Stored),
     /// A rendition exists. Again with the same id is ignored.
@@ -189,6 +198,14 @@ pub enum Input<V> {
     Keep(RenditionId),
     /// Takes a keep back.
     Unkeep(RenditionId),
+    /// Does not evict this object, which the store holds: a playlist or picture of a title that is kept.
+    Pin(ObjectId),
+    /// Takes a pin back.
+    Unpin(ObjectId),
+    /// Drops these objects from the cache, but those that a player reads.
+    Discard(Vec<ObjectId>),
+    /// Drops everything from the cache that is neither kept nor read.
+    DiscardAll,
 
     /// Blocks of a run were verified and written. May come many times in one run.
     Arrived {
@@ -228,6 +245,8 @@ pub enum Input<V> {
         /// Not to be asked again before this long.
         again: Span,
     },
+    /// Nodes that were connected in earlier lives, and may be here still.
+    Acquainted(Vec<(NodeKey, Nearness)>),
     /// The directory can be asked from here on.
     DirectoryUp,
     /// The directory cannot be asked; known peers and origin carry on.
@@ -290,6 +309,9 @@ pub enum Input<V> {
         /// The upload.
         upload: UploadId,
     },
+    /// What the paths of peers that are being served did since the last report. Due every
+    /// [`UPLINK_TICK`] while there are uploads, and once after the last of them.
+    Uplink(Vec<PathReport>),
     /// A node has misbehaved in an earlier life of this process.
     Struck {
         /// Who.
@@ -297,6 +319,17 @@ pub enum Input<V> {
         /// How often.
         strikes: u32,
     },
+}
+
+/// What a path did within a tick.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct PathReport {
+    /// The connection.
+    pub peer: PeerId,
+    /// The shortest round trip of a packet that was acknowledged in it; none when none was.
+    pub rtt: Option<Span>,
+    /// Bytes that were acknowledged in it.
+    pub acked: u64,
 }
 
 /// A node that may be connected to.
@@ -370,6 +403,8 @@ pub enum Output {
         size: ObjectSize,
         /// The blocks.
         blocks: BlockRange,
+        /// Whether the pace holds for it.
+        over: Over,
     },
     /// Stop sending a run.
     StopServing {
@@ -395,6 +430,18 @@ pub enum Output {
         /// How often in all.
         strikes: u32,
     },
+    /// Send no faster than this in all to peers outside of the own network; none for as fast as it goes.
+    Pace(Option<Rate>),
+    /// Hand bytes of a play over no faster than this, so that its player measures what can be sustained; none for
+    /// as fast as they come.
+    Advise {
+        /// The play.
+        play: PlayId,
+        /// How fast.
+        rate: Option<Rate>,
+    },
+    /// Remember across restarts what was handed on in a month.
+    Remember(Handed),
     /// Ask the directory for holders of a title.
     Lookup {
         /// The title.
@@ -420,6 +467,15 @@ pub enum Output {
     },
     /// Something worth a log line or a count.
     Note(Note),
+}
+
+/// What a run that goes out goes over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Over {
+    /// The household's line, which the pace is for.
+    Line,
+    /// The own network.
+    Lan,
 }
 
 /// Why the engine wants to be woken.
@@ -449,6 +505,10 @@ pub enum Reason {
     Choke,
     /// Holdings wait to be announced.
     Announce,
+    /// Hours, a month or a pause end.
+    Caps,
+    /// A title comes to its end, and the next one is to be here by then.
+    Upcoming,
 }
 
 /// Why a connection is closed.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use nearcast_content::NodeKey;
 
 use super::api::Candidate;
-use crate::limits::{MAX_KNOWN_PEERS, WANTED_PEERS};
+use crate::limits::{MAX_KNOWN_PEERS, WANTED_FRIENDS, WANTED_PEERS};
 use crate::place::Nearness;
 use crate::random::rank;
 use crate::time::{Span, Time};
@@ -32,6 +32,14 @@ struct Known {
     /// Being connected to, since when.
     connecting: Option<Time>,
     seen: Time,
+    /// Was connected, in this life or an earlier one.
+    met: bool,
+}
+
+impl Known {
+    fn new(now: Time, nearness: Nearness) -> Self {
+        Self { nearness, failures: 0, rest_until: Time::ZERO, connecting: None, seen: now, met: false }
+    }
 }
 
 /// A title of interest.
@@ -99,14 +107,8 @@ impl Connects {
     /// Holders of a title, from wherever.
     pub(super) fn found(&mut self, now: Time, swarm: SwarmId, holders: &[Candidate], again: Span) {
         for candidate in holders.iter().filter(|c| c.node != self.me) {
-            let fresh = Known {
-                nearness: candidate.nearness,
-                failures: 0,
-                rest_until: Time::ZERO,
-                connecting: None,
-                seen: now,
-            };
-            let known = self.known.entry(candidate.node).or_insert(fresh);
+            let fresh = || Known::new(now, candidate.nearness);
+            let known = self.known.entry(candidate.node).or_insert_with(fresh);
             known.nearness = known.nearness.min(candidate.nearness);
             known.seen = now;
         }
@@ -115,6 +117,14 @@ impl Connects {
             title.asked = None;
             title.again = now + again;
             title.holders = holders.iter().map(|c| c.node).filter(|n| *n != self.me).collect();
+        }
+        self.forget_oldest();
+    }
+
+    /// Nodes that were connected in earlier lives.
+    pub(super) fn acquainted(&mut self, now: Time, nodes: &[(NodeKey, Nearness)]) {
+        for (node, nearness) in nodes.iter().filter(|(node, _)| *node != self.me) {
+            self.known.entry(*node).or_insert_with(|| Known::new(now, *nearness)).met = true;
         }
         self.forget_oldest();
     }
@@ -132,11 +142,13 @@ impl Connects {
         self.known.get(node).map(|k| k.nearness)
     }
 
-    pub(super) fn connected(&mut self, node: &NodeKey) {
-        if let Some(known) = self.known.get_mut(node) {
-            known.connecting = None;
-            known.failures = 0;
-        }
+    pub(super) fn connected(&mut self, now: Time, node: &NodeKey, nearness: Nearness) {
+        let known = self.known.entry(*node).or_insert_with(|| Known::new(now, nearness));
+        known.connecting = None;
+        known.failures = 0;
+        known.seen = now;
+        known.met = true;
+        self.forget_oldest();
     }
 
     /// A connect failed, or a connection ended.
@@ -194,6 +206,9 @@ impl Connects {
     ) -> (Vec<NodeKey>, Time) {
         let mut chosen = Vec::new();
         let mut next = self.expire(now);
+        if !self.directory && !self.titles.is_empty() {
+            next = next.min(self.old_friends(now, room, &connected, &welcome, &mut chosen));
+        }
         for title in self.titles.values() {
             let busy = |n: &NodeKey| self.known.get(n).is_some_and(|k| k.connecting.is_some());
             let have = title.holders.iter().filter(|n| connected(n) || busy(n)).count();
@@ -227,6 +242,28 @@ impl Connects {
             }
         }
         (chosen, next)
+    }
+
+    /// Without a directory nobody says who holds what: those that were met before are asked, the nearest first.
+    /// They are of the same provider. Answers when the next may be tried.
+    fn old_friends(
+        &self,
+        now: Time,
+        room: usize,
+        connected: &impl Fn(&NodeKey) -> bool,
+        welcome: &impl Fn(&NodeKey) -> bool,
+        chosen: &mut Vec<NodeKey>,
+    ) -> Time {
+        let here = self.known.iter().filter(|(n, k)| connected(n) || k.connecting.is_some()).count();
+        let mut met: Vec<(&NodeKey, &Known)> =
+            self.known.iter().filter(|(n, k)| k.met && k.connecting.is_none() && !connected(n)).collect();
+        met.retain(|(n, _)| welcome(n));
+        met.sort_by_key(|(n, k)| (k.nearness, k.failures, rank(&n.0, rank(&self.me.0, 0))));
+        let (ready, resting): (Vec<_>, Vec<_>) = met.into_iter().partition(|(_, k)| k.rest_until <= now);
+        let wanted = WANTED_FRIENDS.saturating_sub(here).min(room);
+        chosen.extend(ready.into_iter().take(wanted).map(|(n, _)| *n));
+        let rests = resting.iter().map(|(_, k)| k.rest_until).min();
+        rests.filter(|_| wanted > 0).unwrap_or(Time::NEVER)
     }
 
     /// Gives up connects that nothing was heard of. Answers when the next will be.
@@ -296,6 +333,27 @@ mod tests {
         assert_eq!((chosen, next), (vec![node(1)], Time::ZERO + FIRST_WAIT));
         assert_eq!(connects.connects(next, 9, |_| false, |n| *n != node(2)).0, []);
         assert_eq!(connects.connects(next, 9, |_| false, |_| true).0, [node(2)]);
+    }
+
+    #[test]
+    fn without_a_directory_those_that_were_met_are_asked() {
+        let mut connects = wanting();
+        connects.acquainted(
+            Time::ZERO,
+            &[(node(1), Nearness::Far), (node(2), Nearness::Lan), (node(0), Nearness::Lan)],
+        );
+        connects.found(Time::ZERO, SWARM, &[], Span::from_secs(30));
+        assert_eq!(connects.connects(Time::ZERO, 9, |_| false, |_| true).0, [], "the directory says nobody");
+        connects.directory_down();
+        assert_eq!(connects.connects(Time::ZERO, 1, |_| false, |_| true).0, [node(2)]);
+        connects.connected(Time::ZERO, &node(2), Nearness::Lan);
+        let (chosen, _) = connects.connects(Time::ZERO, 9, |n| *n == node(2), |_| true);
+        assert_eq!(chosen, [node(1)]);
+        connects.failed(Time::ZERO, &node(1));
+        let (chosen, next) = connects.connects(Time::ZERO, 9, |n| *n == node(2), |_| true);
+        assert_eq!((chosen, next), (vec![], Time::ZERO + FIRST_WAIT));
+        connects.want(Time::ZERO, &BTreeMap::new());
+        assert_eq!(connects.connects(next, 9, |_| false, |_| true).0, [], "nothing is wanted");
     }
 
     #[test]

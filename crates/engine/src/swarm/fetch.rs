@@ -10,7 +10,7 @@ use super::connect::SETTLE;
 use super::objects::{ObjectIx, Track, TrackPart};
 use super::peers::Peer;
 use super::pick::{Choice, Crowd, Offer, OriginOffer, Question};
-use super::plays::{Demand, Read, demands};
+use super::plays::{Demand, Read, demands, following};
 use super::runs::{Asked, Run};
 use crate::limits::*;
 use crate::random::rank;
@@ -23,8 +23,12 @@ const MAX_PICKS: usize = 128;
 const HEAD_BLOCKS: u32 = 16;
 /// Media ahead of a playhead that a crowd divides before all of it has come together.
 const EARLY_SHARE: Span = Span::from_secs(4);
-/// Titles fetched ahead.
-const MAX_HEADS: usize = 3;
+/// Renditions whose heads are fetched ahead: three titles, or two of sound beside pictures.
+const MAX_HEADS: usize = 4;
+/// The next title is fetched from this long before the end of what plays: what Spotify took (FACTS.md).
+const NEXT_LEAD: Span = Span::from_secs(30);
+/// A listener who has not gone on to it by then has stopped.
+const NEXT_PATIENCE: Span = Span::from_secs(5);
 /// An object that the origin does not have, or not as published, is asked for again after this: sites are mended.
 const GONE_WAIT: Span = Span::from_secs(30);
 /// How long a run of a fast peer takes: with fewer of them in flight than [`MAX_RUNS_PER_PEER`] its queue never
@@ -76,6 +80,7 @@ impl Swarm {
         self.tell_interests(&wanted);
         self.place_all(&wanted);
         self.tell_stuck(&wanted);
+        self.wake_for_next();
         if let Some(until) = self.origin.rests_until(self.now) {
             self.wake_at(until, Reason::OriginRetry);
         }
@@ -199,6 +204,7 @@ impl Swarm {
             part: *part,
             bytes: ByteRange::new(0, end),
             play: None,
+            follows: None,
             starting: false,
             reader: None,
             stands: None,
@@ -210,11 +216,41 @@ impl Swarm {
                 wanted.push(ahead(part, part.size.bytes().min(u64::from(HEAD_BLOCKS) * BLOCK_SIZE)));
             }
         }
+        wanted.extend(self.next_title());
         let tracks = self.keeps.iter().filter_map(|r| self.objects.track(*r));
         let open = tracks.flat_map(|t| &t.parts).filter(|part| !self.objects.get(part.object).complete());
         // A kept rendition of a thousand segments is worked on a few at a time.
         wanted.extend(open.take(MAX_INTERESTS / 2).map(|part| ahead(part, part.size.bytes())));
         wanted
+    }
+
+    /// The beginning of the likeliest next title, from [`NEXT_LEAD`] before the end of what plays.
+    fn next_title(&self) -> Vec<Demand> {
+        let Some(end) = self.plays.followed_from() else { return Vec::new() };
+        let lead = end.begins().since(self.now);
+        let late = self.now.since(end.begins());
+        let next = self.upcoming.first().and_then(|r| self.objects.track(*r));
+        let Some(next) = next.filter(|_| lead <= NEXT_LEAD && late <= NEXT_PATIENCE) else {
+            return Vec::new();
+        };
+        let window = self.tuning.window.less(lead);
+        let renditions = self.upcoming.iter().filter_map(|r| self.objects.track(*r));
+        let of_next = renditions.filter(|track| track.swarm == next.swarm);
+        of_next.flat_map(|track| following(track, end, window)).collect()
+    }
+
+    /// Wakes the engine when the next title is to be fetched.
+    fn wake_for_next(&mut self) {
+        if self.upcoming.is_empty() {
+            return;
+        }
+        if let Some(end) = self.plays.followed_from() {
+            let from = end.begins() - NEXT_LEAD;
+            let at = if from > self.now { from } else { end.begins() + NEXT_PATIENCE };
+            if at > self.now {
+                self.wake_at(at, Reason::Upcoming);
+            }
+        }
     }
 
     /// A seek, skip or stop ends the runs that nothing wants any more, at once.

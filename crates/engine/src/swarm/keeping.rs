@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use nearcast_content::BlockRange;
+use nearcast_content::{BlockRange, ObjectId};
 
 use super::Swarm;
 use super::api::*;
@@ -10,7 +10,7 @@ use super::objects::{ObjectIx, Objects};
 use crate::limits::{MAX_ANNOUNCE, MAX_TITLES_PER_SESSION};
 use crate::time::Span;
 use crate::units::mul_div;
-use crate::wire::{RefuseReason, Serves, SwarmId};
+use crate::wire::{RefuseReason, SwarmId};
 
 /// Changes of holdings are told together at most this often.
 const ANNOUNCE_INTERVAL: Span = Span::from_secs(2);
@@ -26,6 +26,11 @@ const BEHIND: Span = Span::from_secs(30);
 pub(super) struct Announced {
     renditions: u16,
     coverage: u64,
+}
+
+impl Announced {
+    /// Nothing that is ever told: whatever is so differs from it.
+    const UNCERTAIN: Self = Self { renditions: 0, coverage: u64::MAX };
 }
 
 impl Swarm {
@@ -55,6 +60,57 @@ impl Swarm {
         }
     }
 
+    pub(super) fn pin(&mut self, object: &ObjectId) {
+        if let Some(ix) = self.objects.find(object)
+            && self.pinned.insert(ix)
+        {
+            self.objects.get_mut(ix).pins += 1;
+        }
+    }
+
+    pub(super) fn unpin(&mut self, object: &ObjectId) {
+        if let Some(ix) = self.objects.find(object)
+            && self.pinned.remove(&ix)
+        {
+            let object = self.objects.get_mut(ix);
+            object.pins = object.pins.saturating_sub(1);
+        }
+    }
+
+    /// Drops objects that no player reads.
+    pub(super) fn discard(&mut self, objects: &[ObjectId]) {
+        let known: Vec<ObjectIx> = objects.iter().filter_map(|id| self.objects.find(id)).collect();
+        for ix in known {
+            if self.plays.reads().all(|(_, read)| read.object != ix) {
+                self.drop_object(ix);
+            }
+        }
+    }
+
+    /// Drops everything that is neither kept nor read.
+    pub(super) fn discard_all(&mut self) {
+        let read: BTreeSet<ObjectIx> = self.plays.reads().map(|(_, read)| read.object).collect();
+        let idle = |ix: &ObjectIx| {
+            let object = self.objects.get(*ix);
+            !object.held.is_empty() && object.pins == 0 && !read.contains(ix)
+        };
+        let all: Vec<ObjectIx> = self.objects.indices().filter(idle).collect();
+        for ix in all {
+            self.drop_object(ix);
+        }
+    }
+
+    /// Takes all of an object out of the store; nobody is served it any more.
+    fn drop_object(&mut self, ix: ObjectIx) {
+        self.evict_blocks(ix, self.objects.get(ix).size.all());
+        for (upload, wanted) in self.serving.drop_where(|w| w.object == ix) {
+            if let Some(upload) = upload {
+                self.put(Output::StopServing { upload });
+            }
+            self.refuse(wanted.peer, wanted.request, RefuseReason::NotHeld);
+        }
+    }
+
     /// Forgets a title: its runs end, its blocks go, nobody is served them.
     pub(super) fn withdrawn(&mut self, swarm: SwarmId) {
         let (renditions, objects) = self.objects.withdraw(swarm);
@@ -63,13 +119,7 @@ impl Swarm {
             self.plays.end_rendition(rendition);
         }
         for ix in objects {
-            self.evict_blocks(ix, self.objects.get(ix).size.all());
-            for (upload, wanted) in self.serving.drop_where(|w| w.object == ix) {
-                if let Some(upload) = upload {
-                    self.put(Output::StopServing { upload });
-                }
-                self.refuse(wanted.peer, wanted.request, RefuseReason::NotHeld);
-            }
+            self.drop_object(ix);
         }
         self.unannounced.insert(swarm);
     }
@@ -80,10 +130,13 @@ impl Swarm {
         self.reannounce_all();
     }
 
-    /// The next announce tells everything.
+    /// The next announce tells everything, and what is no longer so.
     pub(super) fn reannounce_all(&mut self) {
-        self.announced.clear();
+        for told in self.announced.values_mut() {
+            *told = Announced::UNCERTAIN;
+        }
         self.unannounced = self.objects.swarms();
+        self.unannounced.extend(self.announced.keys());
         self.announce_from = self.now;
     }
 
@@ -119,9 +172,8 @@ impl Swarm {
     }
 
     fn announce_one(&mut self, swarm: SwarmId) {
-        let sharing = self.settings.serves == Serves::Others && self.settings.peers == PeerUse::Share;
         let mut held = Announced::default();
-        if sharing {
+        if self.sharing.any() {
             held = holding(&self.objects, swarm);
             held.renditions |= self.connects.wanted(swarm);
         }

@@ -81,6 +81,11 @@ impl Pipe {
         Self { meter: Meter::new(prior), owed: 0, runs: 0 }
     }
 
+    /// How fast it is, or expected to be.
+    pub(super) fn rate(&self) -> Rate {
+        self.meter.rate()
+    }
+
     /// Runs it owes.
     pub(super) fn runs(&self) -> usize {
         self.runs

@@ -4,7 +4,9 @@
 //! of the router that asks for runs, `peering.rs` the part that talks with peers, `keeping.rs` what is told to
 //! the directory and what is evicted.
 
+mod advice;
 mod api;
+mod caps;
 mod connect;
 mod fetch;
 mod keeping;
@@ -18,11 +20,13 @@ mod plays;
 mod runs;
 mod serve;
 mod tuning;
+mod uplink;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use nearcast_content::{NodeKey, ProviderKey};
 
+use self::caps::Allowance;
 use self::connect::Connects;
 use self::fetch::Pick;
 use self::keeping::Announced;
@@ -33,8 +37,10 @@ use self::pick::{NearFirst, PickRule};
 use self::plays::{Moved, Plays, Read};
 use self::runs::Runs;
 use self::serve::Serving;
+use self::uplink::Uplink;
 use crate::random::Random;
 use crate::time::{Span, Time};
+use crate::units::Rate;
 use crate::verdict::Verdict;
 use crate::wire::SwarmId;
 
@@ -89,10 +95,20 @@ pub struct Swarm {
     connects: Connects,
     upcoming: Vec<RenditionId>,
     keeps: BTreeSet<RenditionId>,
+    /// Objects that are not evicted, beside those of what is kept.
+    pinned: BTreeSet<ObjectIx>,
     announced: BTreeMap<SwarmId, Announced>,
     /// Titles whose holdings may have changed since they were announced.
     unannounced: BTreeSet<SwarmId>,
     announce_from: Time,
+    allowance: Allowance,
+    uplink: Uplink,
+    /// The pace that the shell was told.
+    pace: Option<Rate>,
+    /// The pace that each play was advised.
+    advised: BTreeMap<PlayId, Rate>,
+    /// Whether this node hands on, as peers were told.
+    sharing: Sharing,
     directory_up: bool,
     /// Objects that peers are asked to tell about.
     interests: BTreeSet<ObjectIx>,
@@ -118,7 +134,13 @@ impl Swarm {
     ) -> Self {
         let mut serving = Serving::default();
         serving.set_limit(settings.upload_limit);
+        let allowance = Allowance::default();
         Self {
+            sharing: allowance.sharing(Time::ZERO, &settings),
+            allowance,
+            uplink: Uplink::default(),
+            pace: None,
+            advised: BTreeMap::new(),
             me,
             provider,
             settings,
@@ -146,6 +168,7 @@ impl Swarm {
             connects: Connects::new(me),
             upcoming: Vec::new(),
             keeps: BTreeSet::new(),
+            pinned: BTreeSet::new(),
             announced: BTreeMap::new(),
             unannounced: BTreeSet::new(),
             announce_from: Time::ZERO,
@@ -173,10 +196,15 @@ impl Swarm {
                 | Input::Progress { .. }
                 | Input::Sent { .. }
                 | Input::SentAll { .. }
+                | Input::Clock(_)
+                | Input::Uplink(_)
         );
         match input {
             Input::Timeout => {}
             Input::Settings(settings) => self.settings(settings),
+            Input::Caps(caps) => self.allowance.set(caps),
+            Input::Clock(wall) => self.allowance.clock(now, wall),
+            Input::Handed(handed) => self.allowance.remembered(handed),
             Input::Stored(stored) => self.stored(&stored),
             Input::Describe(rendition) => self.describe(&rendition)?,
             Input::Read { read, play, rendition, part, bytes } => {
@@ -189,6 +217,10 @@ impl Swarm {
             Input::Withdrawn { swarm } => self.withdrawn(swarm),
             Input::Keep(rendition) => self.keep(rendition)?,
             Input::Unkeep(rendition) => self.unkeep(rendition),
+            Input::Pin(object) => self.pin(&object),
+            Input::Unpin(object) => self.unpin(&object),
+            Input::Discard(objects) => self.discard(&objects),
+            Input::DiscardAll => self.discard_all(),
             Input::Arrived { request, verdict } => self.arrived(request, verdict.blocks()),
             Input::Finished { request } => self.finished(request),
             Input::Failed { request, fault } => self.failed(request, fault),
@@ -198,6 +230,7 @@ impl Swarm {
                 self.connects.found(now, swarm, &holders, again);
                 self.peers.found(&holders);
             }
+            Input::Acquainted(nodes) => self.connects.acquainted(now, &nodes),
             Input::DirectoryUp => self.directory_came_up(),
             Input::DirectoryDown => {
                 self.directory_up = false;
@@ -212,9 +245,8 @@ impl Swarm {
             Input::Message { peer, message } => self.message(peer, message),
             Input::Malformed { peer } => self.misbehaved(peer, Misbehaviour::Malformed),
             Input::Sent { upload, bytes } => self.sent(upload, bytes),
-            Input::SentAll { upload } => {
-                self.serving.finish(upload);
-            }
+            Input::SentAll { upload } => self.serving.finish(upload),
+            Input::Uplink(reports) => self.uplink_reported(&reports),
             Input::Struck { node, strikes } => self.peers.struck(node, strikes),
         }
         Ok(())
@@ -240,12 +272,29 @@ impl Swarm {
         self.peers.len()
     }
 
+    /// Whether this node hands on, and why not.
+    pub fn sharing(&self) -> Sharing {
+        self.sharing
+    }
+
+    /// What was handed on in the month that runs; none while the time is not known.
+    pub fn handed(&self) -> Option<Handed> {
+        self.allowance.handed(self.now)
+    }
+
+    /// Connected peers in the own network.
+    pub fn near_count(&self) -> usize {
+        self.peers.iter().filter(|(_, peer)| peer.over == Over::Lan).count()
+    }
+
     /// Whether every block of an object is held.
     pub fn holds_all(&self, object: &nearcast_content::ObjectId) -> bool {
         self.objects.find(object).is_some_and(|ix| self.objects.get(ix).complete())
     }
 
     fn decide(&mut self) {
+        self.follow_caps();
+        self.set_pace();
         self.watch_playheads();
         self.plan();
         self.send_haves();
@@ -265,6 +314,7 @@ impl Swarm {
                 self.wake = (Time::NEVER, Reason::Idle);
                 self.handed = 0;
                 self.decide_fetches();
+                self.give_advice();
             }
             self.plan_wake = self.wake;
             self.wake_at(others.0, others.1);
@@ -322,12 +372,13 @@ impl Swarm {
         part: u32,
         bytes: nearcast_content::ByteRange,
     ) -> Result<(), InputError> {
-        let track = self.objects.track(rendition).and_then(|t| t.parts.get(part as usize));
-        let on = *track.ok_or(InputError::UnknownPart(rendition, part))?;
+        let track = self.objects.track(rendition);
+        let found = track.and_then(|t| Some((*t.parts.get(part as usize)?, t.length())));
+        let (on, length) = found.ok_or(InputError::UnknownPart(rendition, part))?;
         let bytes = nearcast_content::ByteRange::new(bytes.start, bytes.end.min(on.size.bytes()));
         let (object, at, since) = (on.object, bytes.start, self.now);
         let read = Read { play, rendition, part, object, bytes, at, since, stuck: false };
-        self.plays.open(self.now, id, read, &on)?;
+        self.plays.open(self.now, id, read, &on, length)?;
         self.objects.touch(object);
         Ok(())
     }
@@ -404,6 +455,7 @@ impl Swarm {
 
     fn stopped(&mut self, play: PlayId) {
         self.plays.stop(play);
+        self.advised.remove(&play);
     }
 
     fn watch_playheads(&mut self) {

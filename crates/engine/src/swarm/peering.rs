@@ -4,6 +4,7 @@ use nearcast_content::{BlockRange, BlockSet, NodeKey, ObjectId};
 
 use super::Swarm;
 use super::api::*;
+use super::caps::off_the_line;
 use super::objects::ObjectIx;
 use super::plays::Demand;
 use super::runs::Asked;
@@ -17,23 +18,60 @@ impl Swarm {
     pub(super) fn settings(&mut self, settings: Settings) {
         self.serving.set_limit(settings.upload_limit);
         let before = std::mem::replace(&mut self.settings, settings);
-        let stops = |s: &Settings| s.serves == Serves::Nobody || s.peers == PeerUse::HoldOut;
-        if stops(&self.settings) && !stops(&before) {
-            for (upload, wanted) in self.serving.drop_where(|_| true) {
-                if let Some(upload) = upload {
-                    self.put(Output::StopServing { upload });
-                }
-                self.refuse(wanted.peer, wanted.request, RefuseReason::NotServing);
-            }
+        if self.settings.peers != before.peers {
+            self.stop_serving(|_| true);
+            let all = self.peers.iter().map(|(id, _)| id).collect();
+            self.part_all(all);
         }
-        if self.settings.serves != before.serves || self.settings.peers != before.peers {
-            // What was said in HELLO is no longer so: connections are made anew.
-            let all: Vec<PeerId> = self.peers.iter().map(|(id, _)| id).collect();
-            for id in all {
-                self.part(id, Parting::SharingOff);
-            }
-            self.reannounce_all();
+    }
+
+    /// Begins or ends to hand on as caps, hours and settings come and go, and notes when that changes next.
+    pub(super) fn follow_caps(&mut self) {
+        let sharing = self.allowance.sharing(self.now, &self.settings);
+        self.wake_at(self.allowance.next_change(self.now), Reason::Caps);
+        let before = std::mem::replace(&mut self.sharing, sharing);
+        let changes = |over| before.serves(over) != sharing.serves(over);
+        if !changes(Over::Lan) && !changes(Over::Line) {
+            return;
         }
+        self.stop_serving(|w| sharing.serves(w.over) == Serves::Nobody);
+        // What was said in HELLO is no longer so: connections are made anew.
+        let told = self.peers.iter().filter(|(_, peer)| changes(peer.over)).map(|(id, _)| id).collect();
+        self.part_all(told);
+    }
+
+    /// What paths did. Those in the own network meet no queue of the line.
+    pub(super) fn uplink_reported(&mut self, reports: &[PathReport]) {
+        let far = |r: &&PathReport| self.peers.get(r.peer).is_some_and(|p| p.over == Over::Line);
+        let far: Vec<PathReport> = reports.iter().filter(far).copied().collect();
+        self.uplink.report(self.now, &far);
+    }
+
+    /// Tells the shell how fast to send: what the line has room for, and no more than the ceiling.
+    pub(super) fn set_pace(&mut self) {
+        let ceiling = self.settings.upload_limit.map(off_the_line);
+        let pace = self.uplink.rate(self.now).into_iter().chain(ceiling).min();
+        if pace != self.pace {
+            self.pace = pace;
+            self.put(Output::Pace(pace));
+        }
+    }
+
+    fn stop_serving(&mut self, which: impl Fn(&Wanted) -> bool) {
+        for (upload, wanted) in self.serving.drop_where(which) {
+            if let Some(upload) = upload {
+                self.put(Output::StopServing { upload });
+            }
+            self.refuse(wanted.peer, wanted.request, RefuseReason::NotServing);
+        }
+    }
+
+    fn part_all(&mut self, peers: Vec<PeerId>) {
+        for id in peers {
+            self.part(id, Parting::SharingOff);
+        }
+        self.reannounce_all();
+        self.replan = true;
     }
 
     pub(super) fn connected(
@@ -45,7 +83,7 @@ impl Swarm {
         rtt: Span,
         nearness: Option<Nearness>,
     ) {
-        self.connects.connected(&node);
+        self.connects.connected(self.now, &node, nearness.unwrap_or(Nearness::Far));
         if !self.peers.welcome(&node) {
             return self.put(Output::Disconnect { peer: id, why: Parting::Banned });
         }
@@ -65,14 +103,16 @@ impl Swarm {
         if self.peers.len() >= MAX_PEERS && !self.make_room() {
             return self.put(Output::Disconnect { peer: id, why: Parting::Surplus });
         }
+        // What the directory calls the same household may be a street behind one address: the path itself tells.
+        let over = if nearness == Some(Nearness::Lan) { Over::Lan } else { Over::Line };
         let far = self.connects.nearness(&node).unwrap_or(Nearness::Far);
         let nearness = nearness.map_or(far, |n| n.min(far));
-        self.peers.add(id, node, side, path, rtt, nearness, self.now);
+        self.peers.add(id, node, side, path, over, rtt, nearness, self.now);
         let hello = Hello {
             versions: Versions::OURS,
             features: 0,
             provider: self.provider,
-            serves: self.settings.serves,
+            serves: self.sharing.serves(over),
             credential: None,
         };
         self.put(Output::Send { peer: id, message: PeerMessage::Hello(hello) });
@@ -110,6 +150,7 @@ impl Swarm {
                 self.put(Output::StopServing { upload });
             }
         }
+        self.uplink.forget(id);
         if let Some(peer) = self.peers.remove(id) {
             self.connects.failed(self.now, &peer.node);
         }
@@ -190,7 +231,9 @@ impl Swarm {
 
     /// Begins to tell a peer what is held of an object, with all of it first.
     fn tell_all(&mut self, id: PeerId, ix: ObjectIx) -> Result<(), Misbehaviour> {
-        let held = if self.serves() { self.objects.get(ix).held.clone() } else { BlockSet::EMPTY };
+        let over = self.peers.get(id).map_or(Over::Line, |peer| peer.over);
+        let serves = self.sharing.serves(over) == Serves::Others;
+        let held = if serves { self.objects.get(ix).held.clone() } else { BlockSet::EMPTY };
         self.peers.interested(id, ix, &held)
     }
 
@@ -202,10 +245,6 @@ impl Swarm {
                 self.misbehaved(id, how);
             }
         }
-    }
-
-    fn serves(&self) -> bool {
-        self.settings.serves == Serves::Others && self.settings.peers == PeerUse::Share
     }
 
     fn have(&mut self, id: PeerId, have: &Have) {
@@ -231,14 +270,14 @@ impl Swarm {
 
     fn want(&mut self, id: PeerId, want: &Want) {
         let Some(peer) = self.peers.get(id) else { return };
-        let (nearness, path) = (peer.nearness, peer.path);
+        let (over, path) = (peer.over, peer.path);
         if want.blocks.is_empty() || want.blocks.len() > MAX_RUN_BLOCKS {
             return self.misbehaved(id, Misbehaviour::BadWant);
         }
         if self.serving.knows(id, want.request) {
             return self.misbehaved(id, Misbehaviour::DuplicateRequest);
         }
-        if !self.serves() || path == Path::Relayed {
+        if self.sharing.serves(over) == Serves::Nobody || path == Path::Relayed {
             return self.refuse(id, want.request, RefuseReason::NotServing);
         }
         let held =
@@ -246,8 +285,8 @@ impl Swarm {
         let Some(object) = held else { return self.refuse(id, want.request, RefuseReason::NotHeld) };
         let bytes = self.objects.get(object).size.bytes_of(want.blocks).len();
         let due = self.now + Span::from_millis(want.due_millis.into());
-        let wanted =
-            Wanted { peer: id, request: want.request, object, blocks: want.blocks, bytes, due, nearness };
+        let (request, blocks) = (want.request, want.blocks);
+        let wanted = Wanted { peer: id, request, object, blocks, bytes, due, over };
         if let Err(reason) = self.serving.want(wanted) {
             self.refuse(id, want.request, reason);
         }
@@ -350,22 +389,34 @@ impl Swarm {
 
     /// Starts the next run that a peer waits for, if there is a place for it.
     fn next_upload(&mut self) -> bool {
-        let Some((upload, wanted)) = self.serving.next(self.now) else { return false };
+        let Some(wanted) = self.serving.next(self.now) else { return false };
+        let Wanted { peer, request, blocks, over, .. } = wanted;
+        let promised = self.serving.promised();
+        if over == Over::Line && !self.allowance.fits(self.now, wanted.bytes, promised) {
+            self.refuse(peer, request, RefuseReason::Busy);
+            // When this was the last of the month, everybody is told.
+            self.stirred = true;
+            return true;
+        }
         let object = self.objects.get(wanted.object);
-        if !object.held.contains_all(wanted.blocks) {
-            self.serving.finish(upload);
-            self.refuse(wanted.peer, wanted.request, RefuseReason::NotHeld);
+        if !object.held.contains_all(blocks) {
+            self.refuse(peer, request, RefuseReason::NotHeld);
             return true;
         }
         let (id, size) = (object.id, object.size);
-        let Wanted { peer, request, blocks, .. } = wanted;
-        self.put(Output::Serve { upload, peer, request, object: id, size, blocks });
+        let upload = self.serving.start(self.now, wanted);
+        self.put(Output::Serve { upload, peer, request, object: id, size, blocks, over });
         true
     }
 
     pub(super) fn sent(&mut self, upload: UploadId, bytes: u64) {
         self.serving.sent(upload, bytes);
         let Some(wanted) = self.serving.get(upload).copied() else { return };
+        if wanted.over == Over::Line
+            && let Some(handed) = self.allowance.sent(self.now, bytes)
+        {
+            self.put(Output::Remember(handed));
+        }
         self.objects.touch(wanted.object);
         if let Some(peer) = self.peers.get_mut(wanted.peer) {
             peer.useful = self.now;

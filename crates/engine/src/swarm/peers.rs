@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use nearcast_content::{BlockRange, BlockSet, NodeKey, ObjectId};
 
-use super::api::{Candidate, Misbehaviour, Path, PeerId, Side};
+use super::api::{Candidate, Misbehaviour, Over, Path, PeerId, Side};
 use super::meter::Pipe;
 use super::objects::ObjectIx;
 use crate::limits::{MAX_INTERESTS, MAX_RUNS_PER_PEER};
@@ -22,6 +22,8 @@ pub(super) struct Peer {
     pub(super) node: NodeKey,
     pub(super) side: Side,
     pub(super) path: Path,
+    /// Whether its packets cross the household's line.
+    pub(super) over: Over,
     pub(super) rtt: Span,
     pub(super) nearness: Nearness,
     /// Whether it said HELLO, and whether it serves.
@@ -169,6 +171,7 @@ impl Peers {
         node: NodeKey,
         side: Side,
         path: Path,
+        over: Over,
         rtt: Span,
         nearness: Nearness,
         now: Time,
@@ -179,6 +182,7 @@ impl Peers {
                 node,
                 side,
                 path,
+                over,
                 rtt,
                 nearness,
                 hello: None,

@@ -45,6 +45,8 @@ struct Play {
     delivered: Span,
     start: Option<Start>,
     stalled: Option<Time>,
+    /// How long the title plays.
+    length: Span,
     /// Where its last read ended, while no other is open: players pause between the ranges they ask for.
     tail: Option<Read>,
     /// Where the reads of each rendition stand.
@@ -66,6 +68,11 @@ pub(super) struct Clock {
 }
 
 impl Clock {
+    /// When it began, or will.
+    pub(super) fn begins(self) -> Time {
+        self.at
+    }
+
     /// When title time `media` plays; what lies behind the clock was due at once.
     fn due(self, media: Span) -> Time {
         self.at + media.less(self.media)
@@ -93,6 +100,8 @@ pub(super) enum Moved {
 pub(super) struct Plays {
     plays: BTreeMap<PlayId, Play>,
     reads: BTreeMap<ReadId, Read>,
+    /// When what a player took to its end and closed plays out: players read faster than they play.
+    plays_out: Option<Clock>,
 }
 
 impl Plays {
@@ -111,6 +120,7 @@ impl Plays {
         id: ReadId,
         read: Read,
         part: &TrackPart,
+        length: Span,
     ) -> Result<(), InputError> {
         if self.reads.contains_key(&id) {
             return Err(InputError::UnknownNumber("read"));
@@ -129,6 +139,7 @@ impl Plays {
             delivered: media,
             start: Some(Start { asked: now, enough, first }),
             stalled: None,
+            length,
             tail: None,
             marks: BTreeMap::new(),
         };
@@ -136,6 +147,8 @@ impl Plays {
         match self.plays.get_mut(&read.play) {
             None => {
                 self.plays.insert(read.play, fresh(true));
+                // The listener went on: what played out before is over.
+                self.plays_out = None;
             }
             Some(play) if !play.continues(read.rendition, media) => {
                 // A player that looks at the end of a file before it starts has not started yet.
@@ -192,7 +205,11 @@ impl Plays {
     /// Ends a play and all its reads.
     pub(super) fn stop(&mut self, id: PlayId) -> bool {
         self.reads.retain(|_, read| read.play != id);
-        self.plays.remove(&id).is_some()
+        let Some(play) = self.plays.remove(&id) else { return false };
+        if play.start.is_none() && play.delivered + ADJOINS >= play.length {
+            self.plays_out = Some(play.end());
+        }
+        true
     }
 
     /// Ends all reads of a rendition.
@@ -201,6 +218,13 @@ impl Plays {
         for play in self.plays.values_mut() {
             play.tail = play.tail.take().filter(|read| read.rendition != rendition);
         }
+    }
+
+    /// The end of what plays, as the beginning of what follows it: when title time zero of that is due. None
+    /// while nothing plays that has begun.
+    pub(super) fn followed_from(&self) -> Option<Clock> {
+        let begun = self.plays.values().filter(|play| play.start.is_none()).map(Play::end);
+        begun.chain(self.plays_out).min_by_key(|end| end.at)
     }
 
     /// When title time `media` of a play is due.
@@ -244,6 +268,11 @@ impl Plays {
 }
 
 impl Play {
+    /// Its end, as a clock for what comes after it.
+    fn end(&self) -> Clock {
+        Clock { at: self.clock.due(self.length), media: Span::ZERO }
+    }
+
     /// Whether a read at `media` belongs to the play as it runs, or is a seek. Nobody fetches again what he was
     /// handed, or leaves a gap, unless the playhead jumped: a jump within what lies ahead is one too, and its
     /// deadlines are near.
@@ -288,6 +317,8 @@ pub(super) struct Demand {
     pub(super) bytes: ByteRange,
     /// The play's clock, or none for what is kept or fetched ahead.
     pub(super) play: Option<PlayId>,
+    /// The clock of what is to follow a play.
+    pub(super) follows: Option<Clock>,
     /// Whether the play waits for these bytes to start.
     pub(super) starting: bool,
     /// Since when the player waits here, if it does read here.
@@ -308,7 +339,11 @@ impl Demand {
     pub(super) fn due(&self, plays: &Plays, block: u32) -> Time {
         let media = self.media_of(block);
         let reached = self.stands.map_or(Time::ZERO, |stands| stands.due(media));
-        self.play.map_or(Time::NEVER, |play| plays.due(play, media).max(reached))
+        match (self.play, self.follows) {
+            (Some(play), _) => plays.due(play, media).max(reached),
+            (None, Some(clock)) => clock.due(media),
+            (None, None) => Time::NEVER,
+        }
     }
 
     /// Title time of a block's first byte.
@@ -342,6 +377,7 @@ pub(super) fn demands<'t>(
                     part: *part,
                     bytes: ByteRange::new(at, end),
                     play: Some(read.play),
+                    follows: None,
                     starting: starting && here,
                     reader: (here && read.at < read.bytes.end).then_some(read.since),
                     stands,
@@ -352,6 +388,32 @@ pub(super) fn demands<'t>(
             if left == Span::ZERO {
                 break;
             }
+        }
+    }
+    demands
+}
+
+/// What follows a play within `window` of media: the beginning of `track`, due when the play has ended.
+pub(super) fn following(track: &Track, clock: Clock, window: Span) -> Vec<Demand> {
+    let mut demands = Vec::new();
+    let mut left = window;
+    for part in &track.parts {
+        let end = part.size.bytes().min(part.bytes_in(left));
+        let bytes = ByteRange::new(0, end);
+        let demand = Demand {
+            object: part.object,
+            part: *part,
+            bytes,
+            play: None,
+            follows: Some(clock),
+            starting: false,
+            reader: None,
+            stands: None,
+        };
+        demands.push(demand);
+        left = left.less(part.length);
+        if left == Span::ZERO {
+            break;
         }
     }
     demands
@@ -395,7 +457,7 @@ mod tests {
             since: now,
             stuck: false,
         };
-        plays.open(now, ReadId(id), read, &part).expect("opens");
+        plays.open(now, ReadId(id), read, &part, Span::from_secs(60)).expect("opens");
     }
 
     fn hand(plays: &mut Plays, objects: &Objects, now: Time, id: u64, to: u64) -> Option<Moved> {

@@ -4,16 +4,17 @@ use std::collections::BTreeMap;
 
 use nearcast_content::BlockRange;
 
-use super::api::{PeerId, UploadId};
+use super::api::{Over, PeerId, UploadId};
+use super::caps::on_the_line;
 use super::objects::ObjectIx;
 use crate::limits::{MAX_UPLOAD_QUEUE, MAX_UPLOAD_QUEUE_PER_PEER, MAX_UPLOADS};
-use crate::place::Nearness;
 use crate::time::{Span, Time};
 use crate::units::Rate;
 use crate::wire::RefuseReason;
 
-/// The ceiling may be overdrawn by what one second allows, so that runs go out whole.
-const BURST: Span = Span::from_secs(1);
+/// After a silence the ceiling may be overdrawn by what this long allows: little enough that it holds within a few
+/// percent over any ten seconds.
+const BURST: Span = Span::from_millis(250);
 
 /// A run that a peer wants.
 #[derive(Clone, Copy, Debug)]
@@ -24,7 +25,7 @@ pub(super) struct Wanted {
     pub(super) blocks: BlockRange,
     pub(super) bytes: u64,
     pub(super) due: Time,
-    pub(super) nearness: Nearness,
+    pub(super) over: Over,
 }
 
 /// How long a run may take its time while others wait for a place.
@@ -77,25 +78,43 @@ impl Serving {
         self.queue.iter().chain(self.active.values().map(|a| &a.wanted))
     }
 
-    /// The next run to send, if a place is free and the ceiling allows it.
-    pub(super) fn next(&mut self, now: Time) -> Option<(UploadId, Wanted)> {
+    /// Takes the next run to send off the queue, if a place is free and the ceiling allows it.
+    pub(super) fn next(&mut self, now: Time) -> Option<Wanted> {
         if self.active.len() >= MAX_UPLOADS {
             return None;
         }
         let open = self.allowed_from <= now;
-        let ready = |w: &Wanted| open || w.nearness == Nearness::Lan;
+        let ready = |w: &Wanted| open || w.over == Over::Lan;
         let place = |w: &Wanted| (self.active.values().filter(|a| a.wanted.peer == w.peer).count(), w.due);
         let candidates = self.queue.iter().enumerate().filter(|(_, w)| ready(w));
         let (at, _) = candidates.min_by_key(|(i, w)| (place(w), *i))?;
-        let wanted = self.queue.remove(at);
-        if let Some(limit) = self.limit.filter(|_| wanted.nearness != Nearness::Lan) {
+        Some(self.queue.remove(at))
+    }
+
+    /// A run goes out. The ceiling is charged for all of it.
+    pub(super) fn start(&mut self, now: Time, wanted: Wanted) -> UploadId {
+        if let Some(limit) = self.limit.filter(|_| wanted.over == Over::Line) {
             let earliest = now - BURST;
-            self.allowed_from = self.allowed_from.max(earliest) + limit.span_for(wanted.bytes);
+            self.allowed_from = self.allowed_from.max(earliest) + limit.span_for(on_the_line(wanted.bytes));
         }
         self.last += 1;
         let upload = UploadId(self.last);
         self.active.insert(upload, Active { wanted, since: now, sent: 0 });
-        Some((upload, wanted))
+        upload
+    }
+
+    /// Bytes that peers outside of the own network are still to get of the runs under way.
+    pub(super) fn promised(&self) -> u64 {
+        let far = self.active.values().filter(|a| a.wanted.over == Over::Line);
+        far.map(|a| a.wanted.bytes.saturating_sub(a.sent)).sum()
+    }
+
+    /// A run is over: what did not go out of it is no charge on the ceiling.
+    fn settle(&mut self, active: &Active) {
+        let unsent = active.wanted.bytes.saturating_sub(active.sent);
+        if let Some(limit) = self.limit.filter(|_| unsent > 0 && active.wanted.over == Over::Line) {
+            self.allowed_from = self.allowed_from - limit.span_for(on_the_line(unsent));
+        }
     }
 
     /// A peer took bytes of a run.
@@ -116,7 +135,7 @@ impl Serving {
         };
         let slowest = self.active.iter().filter(|(_, a)| dawdles(a)).min_by_key(|(id, a)| (a.sent, **id));
         let upload = *slowest?.0;
-        self.active.remove(&upload);
+        self.finish(upload);
         Some(upload)
     }
 
@@ -143,8 +162,10 @@ impl Serving {
         self.active.get(&upload).map(|a| &a.wanted)
     }
 
-    pub(super) fn finish(&mut self, upload: UploadId) -> Option<Wanted> {
-        self.active.remove(&upload).map(|a| a.wanted)
+    pub(super) fn finish(&mut self, upload: UploadId) {
+        if let Some(active) = self.active.remove(&upload) {
+            self.settle(&active);
+        }
     }
 
     /// A peer takes a want back. Answers the upload to stop, if it was under way.
@@ -153,7 +174,7 @@ impl Serving {
         let ours = |a: &Active| (a.wanted.peer, a.wanted.request) == (peer, request);
         let (upload, _) = self.active.iter().find(|(_, a)| ours(a))?;
         let upload = *upload;
-        self.active.remove(&upload);
+        self.finish(upload);
         Some(upload)
     }
 
@@ -162,9 +183,12 @@ impl Serving {
     pub(super) fn drop_where(&mut self, which: impl Fn(&Wanted) -> bool) -> Vec<(Option<UploadId>, Wanted)> {
         let mut dropped: Vec<_> = self.queue.iter().filter(|w| which(w)).map(|w| (None, *w)).collect();
         self.queue.retain(|w| !which(w));
-        let active = self.active.iter().filter(|(_, a)| which(&a.wanted));
-        dropped.extend(active.map(|(id, a)| (Some(*id), a.wanted)));
-        self.active.retain(|_, a| !which(&a.wanted));
+        let active: Vec<_> =
+            self.active.iter().filter(|(_, a)| which(&a.wanted)).map(|(id, a)| (*id, a.wanted)).collect();
+        for (upload, wanted) in active {
+            self.finish(upload);
+            dropped.push((Some(upload), wanted));
+        }
         dropped
     }
 }
@@ -181,8 +205,30 @@ mod tests {
             blocks: BlockRange::new(0, 16),
             bytes: 256 * 1024,
             due: Time::from_micros(due),
-            nearness: Nearness::Isp,
+            over: Over::Line,
         }
+    }
+
+    fn started(serving: &mut Serving) -> Option<Wanted> {
+        let run = serving.next(Time::ZERO)?;
+        serving.start(Time::ZERO, run);
+        Some(run)
+    }
+
+    #[test]
+    fn what_was_cancelled_is_no_charge_on_the_ceiling() {
+        let mut serving = Serving::default();
+        serving.set_limit(Some(Rate::from_bytes_per_sec(100_000)));
+        let now = Time::from_micros(50_000_000);
+        serving.want(wanted(1, 1, 0)).expect("room");
+        let run = serving.next(now).expect("nothing was sent yet");
+        let upload = serving.start(now, run);
+        assert!(serving.allowed_from > now + Span::from_secs(2));
+        serving.sent(upload, 16 * 1024);
+        assert_eq!(serving.promised(), 240 * 1024);
+        assert_eq!(serving.cancel(PeerId(1), 1), Some(upload));
+        assert!(serving.allowed_from < now, "{:?}", serving.allowed_from);
+        assert_eq!(serving.promised(), 0);
     }
 
     #[test]
@@ -192,7 +238,7 @@ mod tests {
             serving.want(wanted(peer, request, due)).expect("room");
         }
         let order: Vec<(u64, u32)> =
-            std::iter::from_fn(|| serving.next(Time::ZERO)).map(|(_, w)| (w.peer.0, w.request)).collect();
+            std::iter::from_fn(|| started(&mut serving)).map(|w| (w.peer.0, w.request)).collect();
         assert_eq!(order, [(1, 2), (2, 1), (1, 1)]);
     }
 
@@ -203,7 +249,8 @@ mod tests {
         for peer in 0..MAX_UPLOADS as u64 {
             serving.want(wanted(peer, 1, 0)).expect("room");
         }
-        let held: Vec<UploadId> = std::iter::from_fn(|| serving.next(now)).map(|(id, _)| id).collect();
+        let held: Vec<UploadId> =
+            std::iter::from_fn(|| serving.next(now).map(|run| serving.start(now, run))).collect();
         assert_eq!(held.len(), MAX_UPLOADS);
         for second in 0..40u64 {
             now += Span::from_secs(1);
@@ -217,7 +264,7 @@ mod tests {
         assert!(serving.patience_ends(now) <= now + DAWDLE);
         let gone = serving.dawdler(now).expect("somebody gives way");
         assert_ne!(gone, held[0], "the one that takes its bytes stays");
-        assert_eq!(serving.next(now).expect("a place").1.peer, PeerId(99));
+        assert_eq!(serving.next(now).expect("a place").peer, PeerId(99));
         assert_eq!(serving.dawdler(now), None, "nobody waits any more");
     }
 
@@ -242,15 +289,17 @@ mod tests {
             request += 1;
             // More is wanted than the ceiling allows: what finds no room is refused, and that is as it should be.
             let _busy = serving.want(wanted(1, request, 0));
-            while let Some((upload, run)) = serving.next(now) {
+            while let Some(run) = serving.next(now) {
+                let upload = serving.start(now, run);
                 sent += run.bytes;
+                serving.sent(upload, run.bytes);
                 serving.finish(upload);
             }
             now = serving.wake(now).min(now + Span::from_millis(100)).max(now + Span::from_millis(1));
         }
-        let allowed = rate.bytes_in(Span::from_secs(61)) + 256 * 1024;
-        assert!(sent <= allowed && sent >= allowed * 9 / 10, "{sent} of {allowed}");
-        serving.want(Wanted { nearness: Nearness::Lan, ..wanted(3, 1, 0) }).expect("room");
+        let (line, allowed) = (on_the_line(sent), rate.bytes_in(Span::from_secs(60)));
+        assert!(line <= allowed * 102 / 100 && line >= allowed * 98 / 100, "{line} of {allowed}");
+        serving.want(Wanted { over: Over::Lan, ..wanted(3, 1, 0) }).expect("room");
         assert!(serving.allowed_from > end && serving.next(end).is_some(), "the LAN is exempt");
     }
 }

@@ -69,6 +69,20 @@ impl Plays {
         Some(id)
     }
 
+    /// The player of `key` went on to it from other titles: those of its plays that it reads nothing of are over, and
+    /// nothing more is fetched for them. Takes them out.
+    pub fn left_for(&mut self, key: &PlayKey) -> Vec<PlayId> {
+        let left = |other: &PlayKey, play: &Play| {
+            play.reads == 0
+                && other.client == key.client
+                && other.agent == key.agent
+                && other.title != key.title
+        };
+        let over = self.open.iter().filter(|(other, play)| left(other, play)).map(|(_, p)| p.id).collect();
+        self.open.retain(|other, play| !left(other, play));
+        over
+    }
+
     /// A read that had joined ends.
     pub fn leave(&mut self, key: &PlayKey, id: PlayId, now: Instant) {
         if let Some(play) = self.open.get_mut(key).filter(|play| play.id == id) {
@@ -146,6 +160,21 @@ mod tests {
         assert_ne!(first, second);
         plays.leave(&mpv, first, back);
         assert_eq!(plays.over(back), [first]);
+    }
+
+    #[test]
+    fn a_player_that_skips_leaves_what_it_does_not_read_any_more() {
+        let (mut plays, now) = (Plays::default(), Instant::now());
+        let (a, b, c) = (key("a", "mpv"), key("b", "mpv"), key("c", "mpv"));
+        let (first, second) = (plays.join(&a, now).expect("room"), plays.join(&b, now).expect("room"));
+        let other = plays.join(&key("a", "vlc"), now).expect("room");
+        plays.leave(&a, first, now);
+        plays.leave(&key("a", "vlc"), other, now);
+        plays.join(&c, now).expect("room");
+        assert_eq!(plays.left_for(&c), [first], "b is still read, and vlc is another player");
+        plays.leave(&b, second, now);
+        assert_eq!(plays.left_for(&c), [second]);
+        assert_eq!(plays.left_for(&c), []);
     }
 
     #[test]

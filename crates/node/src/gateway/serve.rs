@@ -59,7 +59,13 @@ impl<L: Library> Desk<L> {
 
     /// Joins a play; nothing when too many are open.
     pub(super) fn sit(&self, key: PlayKey) -> Option<Seat<L>> {
-        let play = self.open().plays.join(&key, now())?;
+        let (play, left) = {
+            let mut open = self.open();
+            (open.plays.join(&key, now())?, open.plays.left_for(&key))
+        };
+        for over in left {
+            self.library.stopped(over);
+        }
         Some(Seat { desk: self.clone(), key, play })
     }
 

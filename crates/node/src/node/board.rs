@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use nearcast_content::ObjectId;
-use nearcast_engine::swarm::ReadId;
+use nearcast_engine::Rate;
+use nearcast_engine::swarm::{PlayId, ReadId};
 use tokio::sync::Notify;
 
 use super::cushion::Cushion;
@@ -32,6 +33,8 @@ struct Inner {
     troubles: BTreeMap<ObjectId, String>,
     /// Open reads that nobody can serve.
     stuck: BTreeSet<ReadId>,
+    /// The pace at which plays are to get their bytes: those that are open, by their own bound.
+    paces: BTreeMap<PlayId, Rate>,
 }
 
 impl std::fmt::Debug for Board {
@@ -106,6 +109,20 @@ impl Board {
     /// Whether nobody can bring what a read waits for.
     pub(super) fn is_stuck(&self, read: ReadId) -> bool {
         self.inner().stuck.contains(&read)
+    }
+
+    /// A play gets its bytes at this pace; none for as fast as they come.
+    pub(super) fn advise(&self, play: PlayId, rate: Option<Rate>) {
+        let paces = &mut self.inner().paces;
+        match rate {
+            Some(rate) => paces.insert(play, rate),
+            None => paces.remove(&play),
+        };
+    }
+
+    /// The pace at which a play is to get its bytes.
+    pub(super) fn pace(&self, play: PlayId) -> Option<Rate> {
+        self.inner().paces.get(&play).copied()
     }
 
     /// A read is over.

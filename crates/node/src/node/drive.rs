@@ -1,20 +1,26 @@
 //! The loop that drives the engine: what happens goes in, what it wants done is carried out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nearcast_content::{BlockRange, NodeKey, ObjectId, Verified};
-use nearcast_engine::swarm::{Candidate, Fault, Input, Note, Output, PeerId, RequestId, Swarm, UploadId};
+use nearcast_engine::limits::MAX_ADDRESSES;
+use nearcast_engine::swarm::{
+    Candidate, Fault, Handed, Input, Note, Output, Path, PeerId, RequestId, Sharing, Swarm, UPLINK_TICK,
+    UploadId,
+};
 use nearcast_engine::wire::directory::Holding;
 use nearcast_engine::wire::{PeerMessage, SwarmId, Want};
-use nearcast_engine::{Span, Time};
+use nearcast_engine::{Nearness, Span, Time};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 
 use super::board::Board;
 use super::counts::Counts;
+use super::pacer::Pacer;
+use super::remembered::Met;
 use super::state::State;
 use super::{runs, uploads};
 use crate::directory_client::{DirectoryClient, Event as DirectoryEvent, FoundHolder};
@@ -42,6 +48,12 @@ pub(super) struct Glimpse {
     pub(super) peers: usize,
     pub(super) held_bytes: u64,
     pub(super) supernode: SupernodeState,
+    /// Of the peers, those in the own network.
+    pub(super) near: usize,
+    /// Whether this node hands on, and why not.
+    pub(super) sharing: Option<Sharing>,
+    /// What it handed on this month.
+    pub(super) handed: Option<Handed>,
 }
 
 /// Whether a node has a session with its supernode.
@@ -57,6 +69,9 @@ pub enum SupernodeState {
 /// Queue to the loop: every task that reports waits when it is full, so nothing grows.
 pub(super) const QUEUE: usize = 1_024;
 
+/// Between two reports of the paths of those who are served.
+const UPLINK: Duration = Duration::from_micros(UPLINK_TICK.micros());
+
 /// Addresses remembered for nodes that the directory named.
 const MAX_ADDRESS_BOOK: usize = 4_096;
 
@@ -70,6 +85,7 @@ pub(super) struct Parts {
     pub(super) board: Arc<Board>,
     pub(super) counts: Arc<Counts>,
     pub(super) state: Arc<State>,
+    pub(super) pacer: Arc<Pacer>,
     pub(super) tell: mpsc::Sender<Told>,
 }
 
@@ -86,7 +102,13 @@ pub(super) struct Drive {
     epoch: Instant,
     awaited: BTreeMap<RequestId, Awaited>,
     fetching: BTreeMap<RequestId, AbortHandle>,
-    serving: BTreeMap<UploadId, AbortHandle>,
+    serving: BTreeMap<UploadId, (PeerId, AbortHandle)>,
+    /// Peers that were served in the last tick: their paths are reported once more.
+    served: BTreeSet<PeerId>,
+    /// When the paths of those who are served are reported next.
+    report_at: Option<Instant>,
+    /// Nodes at the other ends.
+    nodes: BTreeMap<PeerId, (NodeKey, Nearness)>,
     addresses: BTreeMap<NodeKey, Address>,
     relay: Option<RelayUrl>,
     supernode: SupernodeState,
@@ -97,6 +119,8 @@ pub(super) struct Drive {
 struct Address {
     direct: Vec<SocketAddr>,
     seen: u64,
+    /// It was reached, and that is remembered.
+    met: bool,
 }
 
 impl Drive {
@@ -107,6 +131,9 @@ impl Drive {
             awaited: BTreeMap::new(),
             fetching: BTreeMap::new(),
             serving: BTreeMap::new(),
+            served: BTreeSet::new(),
+            report_at: None,
+            nodes: BTreeMap::new(),
             addresses: BTreeMap::new(),
             relay: None,
             supernode: SupernodeState::Away,
@@ -123,26 +150,64 @@ impl Drive {
         loop {
             let wake = self.carry_out().await;
             let sleep = tokio::time::sleep_until(self.instant(wake).into());
+            let report = self.report_at.unwrap_or_else(Instant::now);
             tokio::select! {
                 biased;
                 () = sleep, if wake != Time::NEVER => self.input(Input::Timeout),
+                () = tokio::time::sleep_until(report.into()), if self.report_at.is_some() => self.report(),
                 Some(event) = transport.recv() => self.transport_event(event),
                 Some(event) = directory.recv() => self.directory_event(event),
                 message = told.recv() => match message {
                     Some(Told::Input(input)) => self.told(input),
                     Some(Told::Ask(answer)) => {
-                        let swarm = &self.parts.swarm;
                         // Whoever asked may have gone away: then nobody is missing an answer.
-                        let (peers, held_bytes) = (swarm.peer_count(), swarm.held_bytes());
-                        let _ = answer.send(Glimpse { peers, held_bytes, supernode: self.supernode });
+                        let _ = answer.send(self.glimpse());
                     }
                     Some(Told::Stop) | None => break,
                 },
             }
         }
-        for task in self.fetching.values().chain(self.serving.values()) {
+        let uploads = self.serving.values().map(|(_, task)| task);
+        for task in self.fetching.values().chain(uploads) {
             task.abort();
         }
+        if let Some(handed) = self.parts.swarm.handed() {
+            self.remember(handed);
+        }
+    }
+
+    fn glimpse(&self) -> Glimpse {
+        let swarm = &self.parts.swarm;
+        Glimpse {
+            peers: swarm.peer_count(),
+            held_bytes: swarm.held_bytes(),
+            supernode: self.supernode,
+            near: swarm.near_count(),
+            sharing: Some(swarm.sharing()),
+            handed: swarm.handed(),
+        }
+    }
+
+    /// Tells the engine what the paths of those who are served did.
+    fn report(&mut self) {
+        let serving: BTreeSet<PeerId> = self.serving.values().map(|(peer, _)| *peer).collect();
+        let asked: BTreeSet<PeerId> = serving.union(&self.served).copied().collect();
+        let reports = self.parts.transport.reports(asked);
+        self.report_at = (!serving.is_empty()).then(|| Instant::now() + UPLINK);
+        self.served = serving;
+        self.input(Input::Uplink(reports));
+    }
+
+    fn remember(&self, handed: Handed) {
+        if let Err(error) = self.parts.state.set_handed(handed) {
+            tracing::warn!(%error, "what was handed on was not remembered");
+        }
+    }
+
+    fn serve(&mut self, run: uploads::Upload) {
+        let task = uploads::send(run, &self.parts);
+        self.serving.insert(run.upload, (run.peer, task));
+        self.report_at.get_or_insert_with(|| Instant::now() + UPLINK);
     }
 
     fn now(&self) -> Time {
@@ -170,6 +235,9 @@ impl Drive {
         }
         if let Input::Closed { read } = &input {
             self.parts.board.ended(*read);
+        }
+        if let Input::Stopped { play } = &input {
+            self.parts.board.advise(*play, None);
         }
         if let Input::SentAll { upload } = &input {
             self.serving.remove(upload);
@@ -205,13 +273,20 @@ impl Drive {
             }
             Output::Cancel { request } => self.cancel(request),
             Output::Send { peer, message } => self.send(peer, message),
-            Output::Serve { upload, peer, request, object, blocks, .. } => {
-                let run = uploads::Upload { upload, peer, request, object, blocks };
-                let task = uploads::send(run, &self.parts);
-                self.serving.insert(upload, task);
+            Output::Serve { upload, peer, request, object, size: _, blocks, over } => {
+                self.serve(uploads::Upload { upload, peer, request, object, blocks, over });
+            }
+            Output::Pace(rate) => {
+                tracing::debug!(?rate, "pace");
+                self.parts.pacer.set(rate);
+            }
+            Output::Remember(handed) => self.remember(handed),
+            Output::Advise { play, rate } => {
+                tracing::debug!(play = play.0, ?rate, "advice");
+                self.parts.board.advise(play, rate);
             }
             Output::StopServing { upload } => {
-                if let Some(task) = self.serving.remove(&upload) {
+                if let Some((_, task)) = self.serving.remove(&upload) {
                     task.abort();
                 }
             }
@@ -289,18 +364,51 @@ impl Drive {
         match event {
             TransportEvent::Connected { peer, node, side, path, rtt, nearness } => {
                 tracing::debug!(peer = peer.0, %node, ?path, "connected");
+                self.nodes.insert(peer, (node, nearness.unwrap_or(Nearness::Far)));
+                self.acquaint(peer, path);
                 self.input(Input::Connected { peer, node, side, path, rtt, nearness });
             }
             TransportEvent::ConnectFailed { node } => self.input(Input::ConnectFailed { node }),
             TransportEvent::PathChanged { peer, path, rtt } => {
-                self.input(Input::PathChanged { peer, path, rtt })
+                self.acquaint(peer, path);
+                self.input(Input::PathChanged { peer, path, rtt });
             }
-            TransportEvent::Disconnected { peer } => self.input(Input::Disconnected { peer }),
+            TransportEvent::Disconnected { peer } => {
+                self.nodes.remove(&peer);
+                self.input(Input::Disconnected { peer });
+            }
             TransportEvent::Message { peer, message } => self.input(Input::Message { peer, message }),
             TransportEvent::Malformed { peer } => self.input(Input::Malformed { peer }),
             TransportEvent::Run(run) => self.run_comes(run),
             TransportEvent::Closed => tracing::debug!("the transport is closed"),
         }
+    }
+
+    /// Remembers where a node was reached, for the day on which nobody tells.
+    fn acquaint(&mut self, peer: PeerId, path: Path) {
+        let Some((node, nearness)) = self.nodes.get(&peer).copied().filter(|_| path == Path::Direct) else {
+            return;
+        };
+        let Some(address) = self.parts.transport.address_of(peer) else { return };
+        let known =
+            self.addresses.entry(node).or_insert_with(|| Address { direct: Vec::new(), seen: 0, met: false });
+        let news = known.direct.first() != Some(&address);
+        known.direct.retain(|other| *other != address);
+        known.direct.insert(0, address);
+        known.direct.truncate(MAX_ADDRESSES);
+        if news || !known.met {
+            known.met = true;
+            let met = Met { node, nearness, addresses: known.direct.clone() };
+            self.parts.state.met(&met, super::caps::wall_clock().unix);
+        }
+    }
+
+    /// Learns where nodes were reached in earlier lives.
+    pub(super) fn with_met(mut self, met: Vec<Met>) -> Self {
+        for Met { node, addresses, .. } in met {
+            self.addresses.insert(node, Address { direct: addresses, seen: 0, met: true });
+        }
+        self
     }
 
     /// A run begins to come. One that crossed our cancel, or was never asked for, is stopped and costs nothing.
@@ -352,7 +460,8 @@ impl Drive {
             .collect();
         let seen = self.now().micros();
         for holder in holders {
-            self.addresses.insert(holder.node, Address { direct: holder.addresses, seen });
+            let address = Address { direct: holder.addresses, seen, met: false };
+            self.addresses.insert(holder.node, address);
         }
         while self.addresses.len() > MAX_ADDRESS_BOOK {
             let oldest = self.addresses.iter().min_by_key(|(_, a)| a.seen).map(|(node, _)| *node);

@@ -8,15 +8,23 @@ use std::time::Duration;
 use futures_util::{StreamExt, stream};
 use nearcast_content::catalogue::Entry;
 use nearcast_content::{Catalogue, ContentType, DocumentError, ObjectRef, ObjectSize, Policy, TitleId};
-use nearcast_engine::swarm::{Input, PlayId, ReadId, RenditionId, Stored};
+use nearcast_engine::Rate;
+use nearcast_engine::swarm::{Handed, Input, PlayId, ReadId, RenditionId, Settings, Sharing, Stored};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+mod kept;
+mod next;
+mod status;
 
 use super::board::Board;
+use super::caps::OwnCaps;
 use super::counts::Counts;
 use super::drive::{Glimpse, NodeInput, SupernodeState, Told};
 use super::playlist::localize;
 use super::reads::Reading;
 use super::shelf::{Memory, Shelf, SiteError};
+use super::state::State;
 use super::titles::{File, Title, name_of, swarm_of};
 use crate::gateway::{
     BodyStream, Document, Library, LookupError, Media, ReadError, ReadRequest, Resolved, TitleAbout,
@@ -24,6 +32,8 @@ use crate::gateway::{
 };
 use crate::origin::Trouble;
 use crate::store::Store;
+
+pub use kept::{Kept, TitleError};
 
 /// Name under which every title has the file that players open first.
 const ENTRY: &str = "play";
@@ -40,6 +50,8 @@ struct Inner {
     store: Store,
     board: Arc<Board>,
     counts: Arc<Counts>,
+    household: Household,
+    next: next::Next,
     tell: mpsc::Sender<Told>,
     /// How long a player waits for the next bytes before it is told that nothing comes.
     patience: Duration,
@@ -49,8 +61,26 @@ struct Inner {
     opening: tokio::sync::Mutex<()>,
     renditions: AtomicU32,
     reads: AtomicU64,
-    /// How often it was said what is likely next: only the last word counts.
-    told_next: AtomicU64,
+}
+
+/// What the user of this node set, and where it is remembered.
+#[derive(Clone, Debug)]
+pub(super) struct Household {
+    pub(super) caps: Arc<OwnCaps>,
+    pub(super) state: Arc<State>,
+    pub(super) upload_limit: Option<Rate>,
+    pub(super) cache_budget: u64,
+}
+
+impl Household {
+    pub(super) fn new(caps: &Arc<OwnCaps>, state: &Arc<State>, settings: &Settings) -> Self {
+        Self {
+            caps: Arc::clone(caps),
+            state: Arc::clone(state),
+            upload_limit: settings.upload_limit,
+            cache_budget: settings.cache_budget,
+        }
+    }
 }
 
 /// What the catalogue said last.
@@ -68,6 +98,12 @@ pub struct NodeStatus {
     pub supernode: SupernodeState,
     /// Connected peers.
     pub peers: usize,
+    /// Of those, peers in the own network.
+    pub near: usize,
+    /// Whether this node hands on, and why not; none while it stops.
+    pub sharing: Option<Sharing>,
+    /// What it handed on in this calendar month.
+    pub handed: Option<Handed>,
     /// Bytes in the cache.
     pub held_bytes: u64,
     /// Bytes handed to players from the cache.
@@ -90,6 +126,7 @@ impl NodeLibrary {
         store: Store,
         board: Arc<Board>,
         counts: Arc<Counts>,
+        household: Household,
         tell: mpsc::Sender<Told>,
         patience: Duration,
     ) -> Self {
@@ -98,6 +135,8 @@ impl NodeLibrary {
             store,
             board,
             counts,
+            household,
+            next: next::Next::default(),
             tell,
             patience,
             shown: RwLock::default(),
@@ -105,7 +144,6 @@ impl NodeLibrary {
             opening: tokio::sync::Mutex::default(),
             renditions: AtomicU32::new(0),
             reads: AtomicU64::new(0),
-            told_next: AtomicU64::new(0),
         }))
     }
 
@@ -150,7 +188,9 @@ impl NodeLibrary {
     }
 
     async fn find(&self, title: &TitleId, file: &str) -> Result<Resolved, LookupError> {
-        let opened = self.open_title(title, Memory::Refresh).await?;
+        // A site that did not answer just before will not answer for this one either.
+        let memory = if self.0.shelf.answers() { Memory::Refresh } else { Memory::Only };
+        let opened = self.open_title(title, memory).await?;
         let name = if file == ENTRY { opened.entry().unwrap_or_default() } else { file };
         match opened.files.get(name).ok_or(LookupError::Absent)? {
             File::Media { rendition, part, object } => Ok(Resolved::Media(Media {
@@ -217,20 +257,6 @@ impl NodeLibrary {
         shown.withdrawn.binary_search(title).is_ok()
     }
 
-    /// Opens the titles that are likely next and tells the engine, unless it was told otherwise meanwhile.
-    async fn tell_next(&self, titles: Vec<TitleId>, turn: u64) {
-        let mut renditions = Vec::new();
-        for title in titles {
-            match self.open_title(&title, Memory::Refresh).await {
-                Ok(opened) => renditions.extend(opened.renditions.first().map(|r| r.id)),
-                Err(error) => tracing::debug!(%title, %error, "a title of the queue cannot be opened"),
-            }
-        }
-        if self.0.told_next.load(Ordering::Relaxed) == turn {
-            self.say(Input::Upcoming(renditions)).await;
-        }
-    }
-
     async fn read(&self, request: ReadRequest) -> Result<Reading, ReadError> {
         let ReadRequest { play, media, bytes } = request;
         let read = ReadId(self.0.reads.fetch_add(1, Ordering::Relaxed));
@@ -240,7 +266,8 @@ impl NodeLibrary {
         self.0.tell.send(Told::Input(input)).await.map_err(|_| ReadError::Stopping)?;
         let (store, board) = (self.0.store.clone(), Arc::clone(&self.0.board));
         let (patience, tell) = (self.0.patience, self.0.tell.clone());
-        Ok(Reading { read, object, bytes, store, board, patience, tell })
+        let (began, handed) = (Instant::now(), 0);
+        Ok(Reading { read, play, object, bytes, store, board, patience, tell, began, handed })
     }
 
     /// How the node is doing.
@@ -255,6 +282,9 @@ impl NodeLibrary {
         NodeStatus {
             supernode: glimpse.supernode,
             peers: glimpse.peers,
+            near: glimpse.near,
+            sharing: glimpse.sharing,
+            handed: glimpse.handed,
             held_bytes: glimpse.held_bytes,
             from_cache,
             from_peers,
@@ -269,6 +299,11 @@ impl NodeLibrary {
     pub(super) async fn refresh(&self) -> Result<Option<Policy>, SiteError> {
         let (catalogue, entries): (Catalogue, Vec<Entry>) = self.0.shelf.catalogue().await?;
         let changed = self.changed(&entries);
+        for title in &changed {
+            // What is kept of it is other bytes from here on.
+            self.release(title).await;
+        }
+        self.forget_kept(&catalogue.withdrawn);
         for title in catalogue.withdrawn.iter().chain(&changed) {
             let swarm = swarm_of(self.0.shelf.key, title);
             let was_open =
@@ -281,6 +316,9 @@ impl NodeLibrary {
         let provider = catalogue.provider.as_str().to_owned();
         let shown = Shown { entries, withdrawn: catalogue.withdrawn, provider };
         *self.0.shown.write().unwrap_or_else(PoisonError::into_inner) = shown;
+        if !changed.is_empty() {
+            self.keep_remembered(Memory::Refresh).await;
+        }
         Ok(policy)
     }
 
@@ -326,9 +364,7 @@ impl Library for NodeLibrary {
     }
 
     fn upcoming(&self, titles: Vec<TitleId>) {
-        let turn = self.0.told_next.fetch_add(1, Ordering::Relaxed) + 1;
-        let library = self.clone();
-        tokio::spawn(async move { library.tell_next(titles, turn).await });
+        self.set_queue(titles);
     }
 
     async fn resolve(&self, title: &TitleId, file: &str) -> Result<Resolved, LookupError> {
@@ -337,8 +373,10 @@ impl Library for NodeLibrary {
 
     /// Waits for the first bytes, so that a player hears of trouble before it is promised anything.
     async fn open(&self, request: ReadRequest) -> Result<BodyStream, ReadError> {
+        let (play, rendition) = (request.play, request.media.rendition);
         let mut reading = self.read(request).await?;
         let first = reading.next().await?;
+        self.look_ahead(play, rendition);
         let rest = stream::try_unfold(reading, async |mut reading| {
             Ok(reading.next().await?.map(|bytes| (bytes, reading)))
         });
@@ -351,25 +389,7 @@ impl Library for NodeLibrary {
     }
 
     async fn status(&self) -> serde_json::Value {
-        let state = self.state().await;
-        serde_json::json!({
-            "provider": { "key": self.0.shelf.key, "name": self.provider_name(), "site": self.0.shelf.site.as_str() },
-            "supernode": match state.supernode {
-                SupernodeState::Connected => "connected",
-                SupernodeState::Away => "away",
-            },
-            "peers": state.peers,
-            "cache_bytes": state.held_bytes,
-            "delivered_bytes": {
-                "cache": state.from_cache, "peers": state.from_peers, "origin": state.from_origin,
-            },
-            // Of those from peers, the bytes that never left this network.
-            "delivered_lan_bytes": self.0.counts.delivered_near(),
-            "sent_bytes": state.sent,
-            "plays": state.plays,
-            "stalls": state.stalls,
-            "disk": if self.0.board.is_disk_full() { "full" } else { "has room" },
-        })
+        self.told_status().await
     }
 }
 

@@ -1,12 +1,16 @@
 //! One node: the engine with a cache, a transport, an origin, a directory, and players at its gateway.
 
 mod board;
+mod caps;
+mod control;
 pub(crate) mod counts;
 mod cushion;
 mod drive;
 mod library;
+mod pacer;
 mod playlist;
 mod reads;
+mod remembered;
 mod runs;
 mod shelf;
 mod state;
@@ -23,7 +27,7 @@ use futures_util::FutureExt as _;
 use nearcast_content::policy::SupernodeUrl;
 use nearcast_content::{BlockSet, Link, NodeKey, ProviderKey};
 use nearcast_engine::Rate;
-use nearcast_engine::swarm::{Input, OriginUse, PeerUse, Settings, Stored, Swarm};
+use nearcast_engine::swarm::{Caps, Hours, Input, OriginUse, PeerUse, Settings, Stored, Swarm};
 use nearcast_engine::wire::Serves;
 use prometheus_client::registry::Registry;
 use tokio::sync::mpsc;
@@ -31,8 +35,12 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use self::board::Board;
+use self::caps::OwnCaps;
 use self::counts::Counts;
 use self::drive::{Drive, Told};
+use self::library::Household;
+use self::pacer::Pacer;
+use self::remembered::Met;
 use self::shelf::Shelf;
 use self::state::State;
 use crate::directory_client::{
@@ -40,11 +48,12 @@ use crate::directory_client::{
 };
 use crate::gateway::Gateway;
 use crate::origin::OriginClient;
+use crate::settings::Profile;
 use crate::store::{Store, StoreError, default_budget};
-use crate::transport::{BindError, Transport, TransportConfig};
+use crate::transport::{BindError, Transport, TransportConfig, TransportEvent};
 
 pub use drive::SupernodeState;
-pub use library::{NodeLibrary, NodeStatus};
+pub use library::{Kept, NodeLibrary, NodeStatus, TitleError};
 pub use shelf::{Pinned, SiteError};
 pub use state::StateError;
 
@@ -63,6 +72,12 @@ pub struct NodeOptions {
     pub serves: Serves,
     /// Ceiling on delivery to peers.
     pub upload_limit: Option<Rate>,
+    /// Bytes to hand on in a calendar month.
+    pub monthly_limit: Option<u64>,
+    /// When in the day to hand on; none for always.
+    pub hours: Option<Hours>,
+    /// What this device is.
+    pub profile: Profile,
     /// The supernode to use instead of the provider's.
     pub supernode: Option<String>,
     /// How often the provider's catalogue and policy are looked at.
@@ -81,10 +96,29 @@ impl NodeOptions {
             listen: (Ipv4Addr::UNSPECIFIED, 0).into(),
             serves: Serves::Others,
             upload_limit: None,
+            monthly_limit: None,
+            hours: None,
+            profile: Profile::Home,
             supernode: None,
             refresh: watch::EVERY,
             patience: reads::PATIENCE,
         }
+    }
+}
+
+impl NodeOptions {
+    fn settings(&self, cache_budget: u64) -> Settings {
+        Settings {
+            serves: self.serves,
+            upload_limit: self.upload_limit,
+            cache_budget,
+            origin: OriginUse::Fallback,
+            peers: PeerUse::Share,
+        }
+    }
+
+    fn caps(&self) -> Caps {
+        Caps { monthly: self.monthly_limit, hours: self.hours, ..Caps::default() }
     }
 }
 
@@ -146,6 +180,8 @@ impl Node {
         origin: OriginClient,
         registry: &mut Registry,
     ) -> Result<Self, NodeError> {
+        // Asked while the rest starts: the system may take its time to answer.
+        let leaf = tokio::spawn(caps::leaf(options.profile));
         let state = Arc::new(State::open(&options.state)?);
         let cache = options.state.join("cache");
         let (store, holdings) = tokio::task::block_in_place(|| Store::open(&cache))?;
@@ -156,8 +192,7 @@ impl Node {
         let shelf = Arc::new(Shelf::open(&options.link, origin.clone(), Arc::clone(&state)).await?);
         let delivery = state.secret().delivery_key(shelf.key);
         let key = delivery.node();
-        let config = TransportConfig::new(delivery.expose(), options.listen);
-        let (transport, transport_events) = Transport::bind(config).await?;
+        let (transport, transport_events) = bind(&delivery.expose(), options.listen, &state).await?;
         let address = transport.node_addr();
         let (directory, directory_events) = DirectoryClient::spawn(DirectoryClientConfig {
             supernode: supernode(&options, &shelf)?,
@@ -172,17 +207,12 @@ impl Node {
             source: None,
             tls: tls_config()?,
         })?;
-        let settings = Settings {
-            serves: options.serves,
-            upload_limit: options.upload_limit,
-            cache_budget: budget,
-            origin: OriginUse::Fallback,
-            peers: PeerUse::Share,
-        };
+        let settings = options.settings(budget);
         let counts = Arc::new(Counts::register(registry));
         let board = Arc::new(Board::default());
         let (tell, told) = mpsc::channel(drive::QUEUE);
         let swarm = Swarm::new(seed()?, key, shelf.key, settings.clone());
+        let met = state.all_met()?;
         let parts = drive::Parts {
             swarm,
             store: store.clone(),
@@ -192,15 +222,24 @@ impl Node {
             board: Arc::clone(&board),
             counts: Arc::clone(&counts),
             state: Arc::clone(&state),
+            pacer: Arc::new(Pacer::default()),
             tell: tell.clone(),
         };
-        let drive = tokio::spawn(Drive::new(parts).run(told, transport_events, directory_events));
+        let drive = Drive::new(parts).with_met(met.clone());
+        let drive = tokio::spawn(drive.run(told, transport_events, directory_events));
         let pinned = shelf.pinned;
         let provider = shelf.key;
-        let library = NodeLibrary::new(shelf, store.clone(), board, counts, tell.clone(), options.patience);
+        let caps =
+            Arc::new(OwnCaps::open(options.caps(), options.profile, Arc::clone(&state), tell.clone())?);
+        let household = Household::new(&caps, &state, &settings);
+        let library =
+            NodeLibrary::new(shelf, store.clone(), board, counts, household, tell.clone(), options.patience);
         let stop = CancellationToken::new();
-        remember(&tell, &state, holdings).await?;
+        // Before anything is held that could be served.
+        caps.begin(leaf).await?;
+        remember(&tell, &state, holdings, met).await?;
         let follow = watch::follow(library.clone(), (settings, key), state, options.refresh);
+        tokio::spawn(stop.clone().run_until_cancelled_owned(caps.follow()).map(drop));
         let watch = tokio::spawn(stop.clone().run_until_cancelled_owned(follow).map(drop));
         Ok(Self { library, store, transport, tell, drive, watch, stop, key, provider, pinned })
     }
@@ -238,7 +277,8 @@ impl Node {
         stop: CancellationToken,
     ) -> JoinHandle<()> {
         let library = Arc::new(self.library());
-        tokio::spawn(gateway.run(library, axum::Router::new(), Arc::new(registry), stop))
+        let control = control::router(self.library());
+        tokio::spawn(gateway.run(library, control, Arc::new(registry), stop))
     }
 
     /// Ends everything in order: no new work, connections closed, the cache durable.
@@ -261,11 +301,35 @@ impl Node {
     }
 }
 
+/// Listens for peers. Without a port of the user's choice the one of the last life is taken again, so that peers
+/// find this node where they met it.
+async fn bind(
+    secret: &[u8; 32],
+    listen: SocketAddr,
+    state: &State,
+) -> Result<(Transport, mpsc::Receiver<TransportEvent>), NodeError> {
+    let config = |listen| TransportConfig::new(*secret, listen);
+    if listen.port() == 0
+        && let Some(port) = state.last_port()?
+    {
+        // Somebody else may have taken it meanwhile.
+        if let Ok(bound) = Transport::bind(config(SocketAddr::new(listen.ip(), port))).await {
+            return Ok(bound);
+        }
+    }
+    let bound = Transport::bind(config(listen)).await?;
+    if let Some(port) = bound.0.node_addr().port() {
+        state.set_last_port(port)?;
+    }
+    Ok(bound)
+}
+
 /// Tells the engine what the node knows from earlier lives: its cache, whom to avoid.
 async fn remember(
     tell: &mpsc::Sender<Told>,
     state: &State,
     holdings: Vec<crate::store::Holding>,
+    met: Vec<Met>,
 ) -> Result<(), NodeError> {
     let struck = state.strikes()?.into_iter().map(|(node, strikes)| Input::Struck { node, strikes });
     let stored = holdings.into_iter().map(|held| {
@@ -273,7 +337,8 @@ async fn remember(
         let blocks: BlockSet = held.blocks;
         Input::Stored(Stored { object, size, blocks, last_used })
     });
-    for input in struck.chain(stored) {
+    let met = Input::Acquainted(met.into_iter().map(|met| (met.node, met.nearness)).collect());
+    for input in struck.chain(stored).chain([met]) {
         // The loop ends only when the node is stopped, which nobody can do before it has started.
         let _ = tell.send(Told::Input(input)).await;
     }

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use nearcast_content::{BLOCK_SIZE, BlockRange, ByteRange, ObjectId};
-use nearcast_engine::swarm::{Input, ReadId};
+use nearcast_engine::swarm::{Input, PlayId, ReadId};
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::board::Board;
 use super::drive::Told;
@@ -18,6 +18,9 @@ use crate::store::{Store, StoreError};
 /// How long a player waits for the next block before it is told that nothing comes. Players give up after 30
 /// to 60 s by themselves, with a worse message.
 pub(super) const PATIENCE: Duration = Duration::from_secs(25);
+
+/// No advice holds bytes back for longer from the request on.
+const PATIENCE_MICROS: u64 = 3_600_000_000;
 
 fn unavailable() -> ReadError {
     let why = NOBODY.to_owned();
@@ -30,6 +33,7 @@ const NOBODY: &str = "neither the provider nor any peer delivers this at the mom
 #[derive(Debug)]
 pub(super) struct Reading {
     pub(super) read: ReadId,
+    pub(super) play: PlayId,
     pub(super) object: ObjectId,
     /// Where the next byte comes from, and where the last.
     pub(super) bytes: ByteRange,
@@ -38,6 +42,9 @@ pub(super) struct Reading {
     /// How long the player waits for the next block before it is told that nothing comes.
     pub(super) patience: Duration,
     pub(super) tell: mpsc::Sender<Told>,
+    /// When the player asked, and the bytes it was handed since: what it measures by.
+    pub(super) began: Instant,
+    pub(super) handed: u64,
 }
 
 impl Reading {
@@ -50,6 +57,7 @@ impl Reading {
         let first = block(self.bytes.start / BLOCK_SIZE)?;
         let end = block(self.bytes.end.div_ceil(BLOCK_SIZE))?;
         let held = self.blocks(BlockRange::new(first, end)).await?;
+        self.keep_pace().await;
         let from = usize::try_from(self.bytes.start % BLOCK_SIZE).unwrap_or(0);
         let to = held.len().min(from.saturating_add(usize::try_from(self.bytes.len()).unwrap_or(usize::MAX)));
         let piece = held.slice(from.min(to)..to);
@@ -58,8 +66,18 @@ impl Reading {
             return Err(unavailable());
         }
         self.bytes.start += piece.len() as u64;
+        self.handed += piece.len() as u64;
         self.say(Input::Progress { read: self.read, to: self.bytes.start }).await?;
         Ok(Some(piece))
+    }
+
+    /// Waits until what was handed over is no faster than the engine advises, as the player measures: from its
+    /// request on.
+    async fn keep_pace(&self) {
+        let Some(rate) = self.board.pace(self.play) else { return };
+        let due =
+            self.began + Duration::from_micros(rate.span_for(self.handed).micros().min(PATIENCE_MICROS));
+        tokio::time::sleep_until(due).await;
     }
 
     /// Waits until the first of `blocks` is held, and reads it with what is held behind it.

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use nearcast_content::catalogue::{Entry, Page};
@@ -14,12 +15,21 @@ use nearcast_content::{
     ObjectId, ObjectRef, Policy, ProviderKey, Standing, Succession, TitleId, Trust, UnixTime, WebUrl, limits,
 };
 
+use tokio::time::timeout;
+
 use super::state::{State, StateError};
-use crate::origin::{ObjectSource, OriginClient, OriginError};
+use crate::origin::{ObjectSource, OriginClient, OriginError, Trouble, Waiting};
 use crate::store::{Store, StoreError};
 
 /// Longest document that is fetched whole: playlists of a day, large covers.
 const MAX_DOCUMENT: usize = 8 * 1024 * 1024;
+
+/// How long a site may take over a document of which a copy is remembered: nobody waits for one that is away.
+const ANSWER: Duration = Duration::from_secs(3);
+
+fn silent(url: &reqwest::Url) -> OriginError {
+    OriginError { url: Box::new(url.clone()), trouble: Trouble::Timeout(Waiting::Total) }
+}
 
 /// Why something of a site cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -104,6 +114,8 @@ pub(super) struct Shelf {
     pub(super) site: WebUrl,
     pub(super) key: ProviderKey,
     pub(super) pinned: Pinned,
+    /// Whether the site answered last time.
+    answers: AtomicBool,
     origin: OriginClient,
     state: Arc<State>,
 }
@@ -121,8 +133,7 @@ impl Shelf {
     ) -> Result<Self, SiteError> {
         let site = link.site.clone();
         let known = link.provider.or(state.pin(site.as_str())?);
-        let mut shelf =
-            Self { site, key: known.unwrap_or(ProviderKey([0; 32])), pinned: Pinned::Known, origin, state };
+        let mut shelf = Self::of(site, known.unwrap_or(ProviderKey([0; 32])), origin, state);
         let accepted: Accepted<Catalogue> = shelf.signed(site::CATALOGUE, known, Memory::Refresh).await?;
         shelf.key = accepted.signer;
         shelf.pinned = match accepted.standing {
@@ -132,6 +143,15 @@ impl Shelf {
         };
         shelf.state.set_pin(shelf.site.as_str(), shelf.key)?;
         Ok(shelf)
+    }
+
+    fn of(site: WebUrl, key: ProviderKey, origin: OriginClient, state: Arc<State>) -> Self {
+        Self { site, key, pinned: Pinned::Known, answers: AtomicBool::new(true), origin, state }
+    }
+
+    /// Whether the site answered when it was last asked.
+    pub(super) fn answers(&self) -> bool {
+        self.answers.load(Ordering::Relaxed)
     }
 
     /// A signed document, fresh from the site when that answers with a good one, else the remembered one.
@@ -149,7 +169,12 @@ impl Shelf {
             return self.accept(bytes, pin, last_seen).await.map_err(refused);
         }
         let url = url_of(&site::url_of(&self.site, path))?;
-        let fetched = self.origin.fetch_document(&url, D::KIND.limit(), None).await;
+        let fetching = self.origin.fetch_document(&url, D::KIND.limit(), None);
+        let fetched = match &remembered {
+            None => fetching.await,
+            Some(_) => timeout(ANSWER, fetching).await.unwrap_or_else(|_| Err(silent(&url))),
+        };
+        self.answers.store(fetched.is_ok(), Ordering::Relaxed);
         let error = match fetched {
             Ok(bytes) => match self.accept::<D>(&bytes, pin, last_seen).await {
                 Ok(accepted) => {

@@ -12,6 +12,8 @@ use nearcast_content::{NodeKey, ProviderKey};
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 use tokio::sync::Notify;
 
+use super::remembered::make_tables;
+
 /// Documents by site and path: the signed bytes as they came, so that everything is checked again on reading.
 const DOCUMENTS: TableDefinition<'_, (&str, &str), &[u8]> = TableDefinition::new("documents");
 /// Highest sequence accepted, by provider key and path.
@@ -20,8 +22,6 @@ const SEQUENCES: TableDefinition<'_, (&[u8], &str), u64> = TableDefinition::new(
 const PINS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("pins");
 /// Strikes by node key.
 const STRIKES: TableDefinition<'_, &[u8], u32> = TableDefinition::new("strikes");
-/// Titles to keep, by site and title.
-const KEEPS: TableDefinition<'_, (&str, &str), ()> = TableDefinition::new("keeps");
 /// Strikes remembered; a node that is struck again after being forgotten starts at one.
 const MAX_STRIKES: usize = 10_000;
 
@@ -91,7 +91,7 @@ impl State {
             write.open_table(SEQUENCES)?;
             write.open_table(PINS)?;
             write.open_table(STRIKES)?;
-            write.open_table(KEEPS)?;
+            make_tables(&write)?;
             Ok(write.commit()?)
         })();
         made.map_err(fail)?;
@@ -110,7 +110,11 @@ impl State {
         &self.secret
     }
 
-    fn fail(&self) -> impl Fn(redb::Error) -> StateError + '_ {
+    pub(super) fn database(&self) -> &Database {
+        &self.database
+    }
+
+    pub(super) fn fail(&self) -> impl Fn(redb::Error) -> StateError + '_ {
         |source| StateError::Database { path: self.path.clone(), source: Box::new(source) }
     }
 
@@ -233,7 +237,7 @@ impl State {
         read().map_err(self.fail())
     }
 
-    fn write(
+    pub(super) fn write(
         &self,
         change: impl FnOnce(&redb::WriteTransaction) -> Result<(), redb::Error>,
     ) -> Result<(), StateError> {

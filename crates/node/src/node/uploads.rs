@@ -1,12 +1,15 @@
 //! Runs on their way from us: read from the store, verified once more, sent.
 
+use std::sync::Arc;
+
 use nearcast_content::{BlockRange, ObjectId};
-use nearcast_engine::swarm::{Input, PeerId, UploadId};
+use nearcast_engine::swarm::{Input, Over, PeerId, UploadId};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
 use super::counts::Counts;
 use super::drive::{Parts, Told};
+use super::pacer::Pacer;
 use crate::store::{Store, StoreError};
 use crate::transport::{RunSendError, Transport};
 
@@ -19,6 +22,7 @@ pub(super) struct Upload {
     pub(super) request: u32,
     pub(super) object: ObjectId,
     pub(super) blocks: BlockRange,
+    pub(super) over: Over,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -33,8 +37,9 @@ enum UploadError {
 pub(super) fn send(run: Upload, parts: &Parts) -> AbortHandle {
     let (store, transport) = (parts.store.clone(), parts.transport.clone());
     let (tell, counts) = (parts.tell.clone(), parts.counts.clone());
+    let pacer = Arc::clone(&parts.pacer);
     tokio::spawn(async move {
-        if let Err(error) = pass_on(run, &store, &transport, &tell, &counts).await {
+        if let Err(error) = pass_on(run, &store, &transport, &pacer, &tell, &counts).await {
             tracing::debug!(peer = run.peer.0, object = %run.object, %error, "a run to a peer ended early");
             if let UploadError::Store(StoreError::Damaged { object, blocks }) = error {
                 let _ = tell.send(Told::Input(Input::Damaged { object, blocks })).await;
@@ -50,6 +55,7 @@ async fn pass_on(
     run: Upload,
     store: &Store,
     transport: &Transport,
+    pacer: &Pacer,
     tell: &mpsc::Sender<Told>,
     counts: &Counts,
 ) -> Result<(), UploadError> {
@@ -59,6 +65,9 @@ async fn pass_on(
     while let Some((piece, rest)) = reader.next_batch().await? {
         reader = rest;
         let bytes = piece.len() as u64;
+        if run.over == Over::Line {
+            pacer.pass(bytes).await;
+        }
         sender.send(piece.into()).await?;
         counts.sent.inc_by(bytes);
         // Without the loop the task is about to be aborted.

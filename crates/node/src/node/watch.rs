@@ -9,6 +9,7 @@ use nearcast_engine::Rate;
 use nearcast_engine::swarm::{Input, PeerUse, Settings};
 
 use super::library::NodeLibrary;
+use super::shelf::Memory;
 use super::state::State;
 
 /// A policy is obeyed within a minute: half of it is left for a slow origin.
@@ -26,6 +27,7 @@ pub(super) async fn follow(
     if let Err(error) = library.reopen_remembered().await {
         tracing::warn!(%error, "remembered titles were not reopened");
     }
+    library.keep_remembered(Memory::Only).await;
     let mut in_force = own.clone();
     loop {
         match library.refresh().await {

@@ -14,12 +14,13 @@ use std::{fs, io};
 use nearcast_content::Link;
 use nearcast_content::policy::SupernodeUrl;
 use nearcast_engine::Rate;
+use nearcast_engine::swarm::Hours;
 use nearcast_engine::wire::Serves;
 use serde::{Deserialize, Serialize};
 
 use crate::node::{NodeOptions, default_state_dir};
 
-pub use quantities::{QuantityError, parse_rate, parse_size};
+pub use quantities::{QuantityError, parse_duration, parse_hours, parse_rate, parse_size};
 
 /// Port of the gateway unless told otherwise.
 const GATEWAY_PORT: u16 = 8420;
@@ -61,6 +62,12 @@ pub struct SharingSettings {
     /// Ceiling, if any.
     #[serde(with = "words::no_rate")]
     pub upload_limit: Option<Rate>,
+    /// Bytes in a calendar month, if they are limited.
+    #[serde(with = "words::no_size")]
+    pub monthly_limit: Option<u64>,
+    /// When in the day; none for always.
+    #[serde(with = "words::always_hours")]
+    pub hours: Option<Hours>,
     /// What this device is.
     pub profile: Profile,
 }
@@ -69,9 +76,11 @@ pub struct SharingSettings {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Profile {
-    /// On mains and an unmetered line.
+    /// At home: it rests while on battery or on a line that the system calls metered.
     #[default]
     Home,
+    /// Hands on whatever it runs on.
+    Always,
     /// On battery or a metered line: a leaf, which hands nothing on.
     Mobile,
 }
@@ -103,7 +112,7 @@ pub struct DirectorySettings {
 
 impl Default for SharingSettings {
     fn default() -> Self {
-        Self { enabled: true, upload_limit: None, profile: Profile::Home }
+        Self { enabled: true, upload_limit: None, monthly_limit: None, hours: None, profile: Profile::Home }
     }
 }
 
@@ -191,8 +200,8 @@ impl Settings {
     /// Whether this node hands anything on.
     pub fn serves(&self) -> Serves {
         match self.sharing.profile {
-            Profile::Home if self.sharing.enabled => Serves::Others,
-            Profile::Home | Profile::Mobile => Serves::Nobody,
+            Profile::Home | Profile::Always if self.sharing.enabled => Serves::Others,
+            Profile::Home | Profile::Always | Profile::Mobile => Serves::Nobody,
         }
     }
 
@@ -205,8 +214,11 @@ impl Settings {
         Ok(NodeOptions {
             cache_budget: self.cache.budget,
             listen: self.transport.listen,
-            serves: self.serves(),
+            serves: if self.sharing.enabled { Serves::Others } else { Serves::Nobody },
             upload_limit: self.sharing.upload_limit,
+            monthly_limit: self.sharing.monthly_limit,
+            hours: self.sharing.hours,
+            profile: self.sharing.profile,
             supernode: self.directory.supernode.as_ref().map(|url| url.as_str().to_owned()),
             ..NodeOptions::new(link, state)
         })
@@ -229,7 +241,7 @@ mod tests {
     fn every_setting_can_be_set() {
         let text = r#"
             cache = { dir = "state", budget = "10GB" }
-            sharing = { enabled = true, upload_limit = "20mbit", profile = "home" }
+            sharing = { enabled = true, upload_limit = "20mbit", monthly_limit = "100GB", hours = "23:00-07:00", profile = "always" }
             gateway.listen = "[::1]:9000"
             transport.listen = "0.0.0.0:4711"
             directory.supernode = "wss://example.org/nearcast/v1/directory"
@@ -240,6 +252,9 @@ mod tests {
         assert_eq!(options.state, Path::new("state"));
         assert_eq!(options.cache_budget, Some(10_000_000_000));
         assert_eq!(options.upload_limit, Some(Rate::from_bits_per_sec(20_000_000)));
+        assert_eq!(options.monthly_limit, Some(100_000_000_000));
+        assert_eq!(options.hours, Some(Hours { from: 23 * 60, to: 7 * 60 }));
+        assert_eq!(options.profile, Profile::Always);
         assert_eq!(options.listen.port(), 4711);
         assert_eq!(options.supernode.as_deref(), Some("wss://example.org/nearcast/v1/directory"));
         assert_eq!(settings.gateway.listen.port(), 9000);
@@ -261,6 +276,8 @@ mod tests {
             ("[cache]\nbudget = \"lots\"", ["lots", "10GB", "auto"]),
             ("[cache]\nbudget = 5", ["integer", "string", "line 2"]),
             ("[sharing]\nprofile = \"car\"", ["car", "home", "mobile"]),
+            ("[sharing]\nhours = \"late\"", ["late", "23:00-07:00", "always"]),
+            ("[sharing]\nmonthly_limit = \"0\"", ["\"0\"", "10GB", "none"]),
             ("[gateway]\nlisten = \"8420\"", ["socket address", "line 2", "listen"]),
             ("[directory]\nsupernode = \"http://x\"", ["wss://", "provider", "line 2"]),
             ("enabled = false", ["enabled", "sharing", "line 1"]),

@@ -1,6 +1,9 @@
 //! Sizes and rates as people write them: `10GB`, `512MiB`, `20mbit`.
 
+use std::time::Duration;
+
 use nearcast_engine::Rate;
+use nearcast_engine::swarm::Hours;
 
 /// A text that is no size or no rate.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -52,6 +55,46 @@ pub fn parse_rate(text: &str) -> Result<Rate, QuantityError> {
     let refused = || QuantityError { text: text.to_owned(), kind: "rate", hint };
     let bits = scaled(text.strip_suffix("/s").unwrap_or(text), &RATES).filter(|bits| *bits >= 8);
     bits.map(Rate::from_bits_per_sec).ok_or_else(refused)
+}
+
+/// Reads a part of the day: `23:00-07:00`.
+///
+/// # Errors
+/// When it is something else, or no time at all.
+pub fn parse_hours(text: &str) -> Result<Hours, QuantityError> {
+    let hint = "write it like 23:00-07:00";
+    let refused = || QuantityError { text: text.to_owned(), kind: "part of the day", hint };
+    let (from, to) = text.split_once('-').ok_or_else(refused)?;
+    let hours = minute(from).zip(minute(to)).map(|(from, to)| Hours { from, to: to % 1_440 });
+    hours.filter(|hours| hours.from != hours.to && hours.from < 1_440).ok_or_else(refused)
+}
+
+/// A time of the day in minutes, midnight at the end included.
+fn minute(text: &str) -> Option<u16> {
+    let (hour, minute) = text.trim().split_once(':')?;
+    let two = |text: &str| (1..=2).contains(&text.len()).then(|| text.parse::<u16>().ok()).flatten();
+    let (hour, minute) = (two(hour)?, two(minute).filter(|minute| *minute < 60)?);
+    let minutes = hour * 60 + minute;
+    (minutes <= 1_440).then_some(minutes)
+}
+
+/// Reads a length of time: `30m`, `2h`, `1d`, or `90s`.
+///
+/// # Errors
+/// When it is something else, zero, or longer than anybody means.
+pub fn parse_duration(text: &str) -> Result<Duration, QuantityError> {
+    let hint = "write it like 30m, 2h or 1d";
+    let refused = || QuantityError { text: text.to_owned(), kind: "length of time", hint };
+    const SPANS: [(&str, u64); 4] = [("s", 1), ("m", 60), ("h", 3_600), ("d", 86_400)];
+    const MOST: u64 = 10 * 366 * 86_400;
+    let seconds = scaled(text, &SPANS).filter(|seconds| (1..=MOST).contains(seconds));
+    seconds.map(Duration::from_secs).ok_or_else(refused)
+}
+
+/// Writes a part of the day so that [`parse_hours`] reads the same.
+pub(super) fn show_hours(hours: Hours) -> String {
+    let clock = |minute: u16| format!("{:02}:{:02}", minute / 60, minute % 60);
+    format!("{}-{}", clock(hours.from), clock(hours.to))
 }
 
 /// Writes a number of bytes so that [`parse_size`] reads the same.
@@ -106,6 +149,24 @@ mod tests {
         assert_eq!(parse_rate("1G"), Ok(Rate::from_bits_per_sec(1_000_000_000)));
         for bad in ["", "fast", "-1mbit", "1", "20mb", "99999999999999999999", "99999999999gbit", "/s"] {
             assert!(parse_rate(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn parts_of_the_day_and_lengths_of_time_read_as_people_write_them() {
+        assert_eq!(parse_hours("23:00-07:30"), Ok(Hours { from: 1_380, to: 450 }));
+        assert_eq!(parse_hours("0:00 - 24:00").map_err(|_| ()), Err(()), "all day is no part of it");
+        assert_eq!(parse_hours(" 9:05-24:00"), Ok(Hours { from: 545, to: 0 }));
+        for bad in ["", "9-17", "25:00-07:00", "7:60-8:00", "7:00-7:00", "24:00-7:00", "-", "7:00", "a:b-c:d"]
+        {
+            assert!(parse_hours(bad).is_err(), "{bad}");
+        }
+        let hours = parse_hours("23:05-7:00").expect("hours");
+        assert_eq!(parse_hours(&show_hours(hours)), Ok(hours));
+        assert_eq!(parse_duration("2h"), Ok(Duration::from_secs(7_200)));
+        assert_eq!(parse_duration("90 s"), Ok(Duration::from_secs(90)));
+        for bad in ["", "0m", "h", "2", "1y", "-1h", "99999d", "1.5h"] {
+            assert!(parse_duration(bad).is_err(), "{bad}");
         }
     }
 

@@ -65,6 +65,22 @@ value_or_word!(
     |rate: &nearcast_engine::Rate| crate::settings::quantities::show_rate(*rate)
 );
 value_or_word!(
+    /// A number of bytes, or "none".
+    no_size,
+    "none",
+    u64,
+    crate::settings::parse_size,
+    |bytes: &u64| crate::settings::quantities::show_size(*bytes)
+);
+value_or_word!(
+    /// A part of the day, or "always".
+    always_hours,
+    "always",
+    nearcast_engine::swarm::Hours,
+    crate::settings::parse_hours,
+    |hours: &nearcast_engine::swarm::Hours| crate::settings::quantities::show_hours(*hours)
+);
+value_or_word!(
     /// A supernode's address, or "provider".
     providers_supernode,
     "provider",

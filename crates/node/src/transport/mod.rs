@@ -11,6 +11,7 @@ mod control;
 mod dial;
 mod event;
 mod link;
+mod meter;
 mod nearby;
 mod path;
 mod quic;
@@ -28,7 +29,7 @@ use bytes::Bytes;
 use iroh::Endpoint;
 use nearcast_content::NodeKey;
 use nearcast_engine::limits::MAX_PEERS;
-use nearcast_engine::swarm::PeerId;
+use nearcast_engine::swarm::{PathReport, PeerId};
 use nearcast_engine::wire::{PeerMessage, encode_framed};
 use tokio::sync::{mpsc, watch};
 use tokio_util::task::TaskTracker;
@@ -176,6 +177,22 @@ impl Transport {
     pub fn connect(&self, node: NodeKey, addresses: Vec<SocketAddr>, relay: Option<RelayUrl>) {
         let shared = Arc::clone(&self.0);
         self.0.tasks.spawn(dial::dial(shared, node, addresses, relay));
+    }
+
+    /// Where a peer is reached on a direct path.
+    pub fn address_of(&self, peer: PeerId) -> Option<SocketAddr> {
+        let conn = self.0.links().get(&peer).map(|grip| grip.conn.clone())?;
+        path::address(&conn)
+    }
+
+    /// What the paths of these peers did since they were last asked about.
+    pub fn reports(&self, peers: impl IntoIterator<Item = PeerId>) -> Vec<PathReport> {
+        let links = self.0.links();
+        let report = |peer| {
+            let (rtt, acked) = meter::take(&links.get(&peer)?.conn)?;
+            Some(PathReport { peer, rtt, acked })
+        };
+        peers.into_iter().filter_map(report).collect()
     }
 
     /// Ends a connection. Messages sent before still go out. Nothing new is reported of it but

@@ -1,6 +1,6 @@
 //! How a connection reaches its peer: the path in use, and when a change of it is worth a report.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use iroh::TransportAddr;
 use iroh::endpoint::Connection;
@@ -38,6 +38,14 @@ pub(super) fn route(conn: &Connection) -> Option<Route> {
         rtt: Span::from_micros(micros),
         address,
     })
+}
+
+/// The peer's address on the path in use, when that is direct.
+pub(super) fn address(conn: &Connection) -> Option<SocketAddr> {
+    let paths = conn.paths();
+    let path = paths.iter().find(|path| path.is_selected()).or_else(|| paths.iter().next())?;
+    let TransportAddr::Ip(address) = path.remote_addr() else { return None };
+    Some(SocketAddr::new(address.ip().to_canonical(), address.port()))
 }
 
 /// What was last reported of a path.

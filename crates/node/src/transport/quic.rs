@@ -1,9 +1,12 @@
 //! What a connection between peers is allowed to hold, carry and take its time over.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use iroh::endpoint::{IdleTimeout, MtuDiscoveryConfig, QuicTransportConfig, VarInt};
 use nearcast_engine::limits::{MAX_RUN_BLOCKS, MAX_RUNS_PER_PEER};
+
+use super::meter::Metering;
 
 /// What both ends must agree on before anything else.
 pub(super) const ALPN: &[u8] = b"nearcast/1";
@@ -76,8 +79,8 @@ pub(super) fn settings(end: End) -> QuicTransportConfig {
         .mtu_discovery_config(Some(MtuDiscoveryConfig::default()))
         .datagram_receive_buffer_size(Some(PROBE_BUFFER))
         .datagram_send_buffer_size(PROBE_BUFFER)
-        // Congestion control: the default, cubic. A controller that yields to other traffic for prefetch and
-        // strangers goes in here, `.congestion_controller_factory(..)`.
+        // Cubic, the default, with an ear on it: the engine paces all paths together by what is heard.
+        .congestion_controller_factory(Arc::new(Metering))
         .build()
 }
 

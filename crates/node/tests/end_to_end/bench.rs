@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use nearcast_content::{Link, ProviderKey, SigningKey, UnixTime};
+use nearcast_engine::Rate;
 use nearcast_engine::wire::{Serves, SwarmId};
 use nearcast_node::gateway::Gateway;
 use nearcast_node::http::{ConnectionLimits, HttpMetrics, Server, Uplink};
@@ -16,6 +17,7 @@ use nearcast_node::node::{Node, NodeError, NodeOptions};
 use nearcast_node::origin::{OriginClient, OriginMetrics, OriginSettings};
 use nearcast_node::origin_server::{OriginOptions, OriginServer};
 use nearcast_node::publish::{self, Options};
+use nearcast_node::settings::Profile;
 use nearcast_node::supernode::{self, DIRECTORY_PATH, SupernodeConfig, SupernodeHandle};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
@@ -270,6 +272,9 @@ pub(crate) struct Setup {
     pub(crate) supernode: Option<String>,
     pub(crate) serves: Serves,
     pub(crate) refresh: Duration,
+    pub(crate) cache: u64,
+    pub(crate) monthly_limit: Option<u64>,
+    pub(crate) upload_limit: Option<Rate>,
 }
 
 impl Setup {
@@ -279,14 +284,26 @@ impl Setup {
 
     /// With the supernode that stands beside the site, if one does.
     pub(crate) fn beside(link: Link) -> Self {
-        Self { link, supernode: None, serves: Serves::Others, refresh: Duration::from_secs(30) }
+        Self {
+            link,
+            supernode: None,
+            serves: Serves::Others,
+            refresh: Duration::from_secs(30),
+            cache: 100_000_000,
+            monthly_limit: None,
+            upload_limit: None,
+        }
     }
 
     pub(crate) fn options(&self, state: PathBuf) -> NodeOptions {
         NodeOptions {
-            cache_budget: Some(100_000_000),
+            cache_budget: Some(self.cache),
+            monthly_limit: self.monthly_limit,
+            upload_limit: self.upload_limit,
             listen: LOOPBACK,
             serves: self.serves,
+            // Whatever the machine of the tests runs on.
+            profile: Profile::Always,
             supernode: self.supernode.clone(),
             refresh: self.refresh,
             patience: Duration::from_secs(3),

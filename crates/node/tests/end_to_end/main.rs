@@ -2,10 +2,12 @@
 
 mod bad_peers;
 mod bench;
+mod caps;
 mod crowd;
 mod documents;
 mod elsewhere;
 mod full_disk;
+mod keeping;
 mod liar;
 mod lives;
 mod origin_trouble;

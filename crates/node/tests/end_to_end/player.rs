@@ -75,6 +75,38 @@ impl Player {
         self.client.get(self.url(path)).send().await.expect("the gateway answers")
     }
 
+    /// Tells the node something at its gateway. Answers the status, and what it says.
+    pub(crate) async fn tell(&self, path: &str, what: &Value) -> (StatusCode, Value) {
+        let request = self.client.post(self.url(path)).header(header::CONTENT_TYPE, "application/json");
+        let answer = request.body(what.to_string()).send().await.expect("the gateway answers");
+        let status = answer.status();
+        let text = answer.text().await.expect("a text");
+        (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+    }
+
+    /// Tells the node to do something as another page or a form would.
+    pub(crate) async fn forged(&self, path: &str, kind: &str, origin: Option<&str>) -> StatusCode {
+        let mut request = self.client.post(self.url(path)).header(header::CONTENT_TYPE, kind).body("{}");
+        if let Some(origin) = origin {
+            request = request.header(header::ORIGIN, origin);
+        }
+        request.send().await.expect("the gateway answers").status()
+    }
+
+    /// What is kept.
+    pub(crate) async fn kept(&self) -> Vec<Value> {
+        let text = self.get("kept").await.text().await.expect("a text");
+        serde_json::from_str(&text).expect("a list")
+    }
+
+    /// Waits until everything that is kept is here.
+    pub(crate) async fn all_kept(&self) {
+        until("everything kept is here", async || {
+            self.kept().await.iter().all(|title| title["complete"] == true)
+        })
+        .await;
+    }
+
     pub(crate) async fn status(&self) -> Status {
         let text = self.get("status").await.text().await.expect("a text");
         Status(serde_json::from_str(&text).expect("JSON"))

@@ -221,6 +221,15 @@ impl Agent for OriginOnly {
             | Input::Upcoming(_)
             | Input::Keep(_)
             | Input::Unkeep(_)
+            | Input::Caps(_)
+            | Input::Clock(_)
+            | Input::Handed(_)
+            | Input::Pin(_)
+            | Input::Unpin(_)
+            | Input::Discard(_)
+            | Input::DiscardAll
+            | Input::Acquainted(_)
+            | Input::Uplink(_)
             | Input::Found { .. }
             | Input::DirectoryUp
             | Input::DirectoryDown

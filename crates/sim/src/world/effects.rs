@@ -11,7 +11,8 @@ impl World<'_> {
     /// Does one thing that the agent of `who` wants done.
     pub(super) fn carry_out(&mut self, who: Who, output: Output) {
         match output {
-            Output::Timeout(..) => {}
+            // Simulated nodes have no caps by the month, and their links share themselves out.
+            Output::Timeout(..) | Output::Remember(_) | Output::Pace(_) | Output::Advise { .. } => {}
             Output::AskOrigin { request, object, size, blocks } => {
                 if let Some(object) = self.catalogue.find(object) {
                     let coming = Coming {
@@ -40,7 +41,7 @@ impl World<'_> {
             }
             Output::Cancel { request } => self.cancel(who, request),
             Output::Send { peer, message } => self.send(who, peer, message),
-            Output::Serve { upload, peer, request, object, size: _, blocks } => {
+            Output::Serve { upload, peer, request, object, size: _, blocks, over: _ } => {
                 if let Some(object) = self.catalogue.find(object) {
                     self.serve(who, upload, (peer, RequestId(request)), (object, blocks));
                 }

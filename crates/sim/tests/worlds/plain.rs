@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use nearcast_content::{BlockRange, BlockSet, ByteRange, NodeKey, ObjectId, ObjectSize, ProviderKey};
 use nearcast_engine::swarm::{
-    Input, InputError, Output, Part, PeerId, PlayId, ReadId, Reason, Rendition, RenditionId, RequestId,
+    Input, InputError, Output, Over, Part, PeerId, PlayId, ReadId, Reason, Rendition, RenditionId, RequestId,
     Settings, UploadId,
 };
 use nearcast_engine::wire::{Have, Hello, PeerMessage, RefuseReason, Serves, SwarmId, Versions, Want};
@@ -261,7 +261,15 @@ impl Plain {
             let (upload, request) = (UploadId(self.last.into()), want.request);
             self.uploads.insert(upload, (peer, request));
             let (object, blocks) = (want.object, want.blocks);
-            self.outputs.push_back(Output::Serve { upload, peer, request, object, size, blocks });
+            self.outputs.push_back(Output::Serve {
+                upload,
+                peer,
+                request,
+                object,
+                size,
+                blocks,
+                over: Over::Line,
+            });
         }
     }
 

@@ -50,7 +50,7 @@ impl Trouble {
 
 /// An HTTP client like a player's.
 pub(super) fn client() -> anyhow::Result<Client> {
-    super::super::http_client()?
+    crate::gateway::http_client()?
         .user_agent("nearcast-demo-player")
         .read_timeout(IDLE)
         .build()

@@ -69,6 +69,8 @@ fn settings(state: PathBuf) -> Settings {
     settings.cache.dir = Some(state);
     settings.gateway.listen = loopback;
     settings.transport.listen = loopback;
+    // Listeners stand for other people's devices: what this one runs on says nothing about them.
+    settings.sharing.profile = nearcast_node::settings::Profile::Always;
     settings
 }
 
