@@ -206,10 +206,7 @@ impl World<'_> {
         let Some(mut coming) = self.node(to).and_then(|node| node.coming.remove(&request)) else { return };
         let (good, end) = self.verify(&mut coming, &chunk);
         let finished = chunk.last && end.is_none();
-        if let Some(node) = self.node(to)
-            && !finished
-            && end.is_none()
-        {
+        if let Some(node) = self.node(to) {
             node.coming.insert(request, coming);
         }
         for verdict in good {
@@ -217,6 +214,15 @@ impl World<'_> {
                 return;
             }
             self.tell(to, Input::Arrived { request, verdict });
+            // An agent that hears of one block may not want the others any more: they are not kept.
+            if self.node(to).is_none_or(|node| !node.coming.contains_key(&request)) {
+                return self.tend_player(to);
+            }
+        }
+        if let Some(node) = self.node(to)
+            && (finished || end.is_some())
+        {
+            node.coming.remove(&request);
         }
         if let Some(fault) = end {
             if let Some(node) = self.node(to) {
