@@ -190,8 +190,7 @@ impl Agent for OriginOnly {
                 self.read(read, play, (rendition, part), bytes)?;
             }
             Input::Progress { read, to } => {
-                let reading = self.reads.get_mut(&read).ok_or(InputError::UnknownNumber("read"))?;
-                reading.done = to;
+                self.reads.get_mut(&read).ok_or(InputError::UnknownNumber("read"))?.done = to;
             }
             Input::Closed { read } => {
                 self.reads.remove(&read);
