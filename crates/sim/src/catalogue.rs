@@ -13,6 +13,7 @@ use crate::access_log::PlayedTitle;
 use crate::fixed;
 use crate::random::{Random, Stream};
 use crate::scenario::Scenario;
+use crate::store::Store;
 
 /// Index of an object in the catalogue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -122,6 +123,13 @@ impl Catalogue {
     /// A title, drawn by popularity.
     pub(crate) fn pick(&self, random: &mut Random) -> u32 {
         u32::try_from(fixed::draw(random, &self.popularity)).unwrap_or(0)
+    }
+
+    /// Puts the published bytes of an object into a store that has the object, in a world with bytes.
+    pub(crate) fn published_to(&self, object: ObjectIx, store: &mut Store) {
+        let of = self.object(object);
+        let Some(content) = &of.content else { return };
+        store.keep_whole_content(object, of.size, &content.blocks);
     }
 
     /// How many titles are in each of ten groups that draw a tenth of the plays each, the most popular first.

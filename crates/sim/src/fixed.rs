@@ -71,6 +71,12 @@ pub(crate) fn exp2(x: i64) -> u64 {
     }
 }
 
+/// e to the power of −`x / 2^32`, as Q32.
+pub(crate) fn exp_minus(x: u64) -> u64 {
+    let by_ln_2 = (u128::from(x) << 32) / u128::from(LN_2);
+    i64::try_from(by_ln_2).map_or(0, |power| exp2(-power))
+}
+
 /// `base / 2^32` to the power of `milli / 1000`, as Q32.
 pub(crate) fn power(base: u64, milli: i64) -> u64 {
     let x = i128::from(log2(base)) * i128::from(milli) / 1000;
@@ -139,6 +145,8 @@ mod tests {
         assert!(near(power(10 * ONE, 500), 3, 162), "√10");
         assert!(near(power(2 * ONE, 1_500), 2, 828), "2^1.5");
         assert!(near(power(3 * ONE, -1_000), 0, 333), "1/3");
+        assert!(near(exp_minus(ONE), 0, 368) && near(exp_minus(0), 1, 0), "1/e");
+        assert_eq!(exp_minus(u64::MAX), 0);
     }
 
     #[test]

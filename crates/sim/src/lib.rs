@@ -49,7 +49,7 @@ pub use outcome::{
 };
 pub use scenario::{SHIPPED, Scenario, ScenarioError, parse_span};
 pub use seeds::{run_seeds, run_worlds};
-pub use world::{Passing, Until, World};
+pub use world::{Passing, Rendezvous, TrackerSpec, Until, World};
 
 /// Runs the world of `scenario` and `seed` with agents of `policy`.
 ///
@@ -61,5 +61,7 @@ pub fn simulate(
     policy: Policy,
     until: Until,
 ) -> Result<Outcome, Box<Violation>> {
-    World::new(scenario, seed, policy.name(), &|birth| policy.make(birth)).run(until)
+    World::new(scenario, seed, policy.name(), &|birth| policy.make(birth))
+        .with_rendezvous(policy.rendezvous())
+        .run(until)
 }

@@ -49,6 +49,8 @@ pub(crate) struct Node {
     pub(crate) plays: Vec<PlayReport>,
     pub(crate) counts: NodeCounts,
     pub(crate) watch: Watch,
+    /// Something was added to what is under way, and its bounds are to be looked at.
+    pub(crate) grew: bool,
 }
 
 /// The links a node sends and receives over.
@@ -137,7 +139,6 @@ pub(crate) struct NodeCounts {
     /// Handed to players, by the agent's own notes.
     pub(crate) noted: BySource,
     pub(crate) noted_stalls: u64,
-    pub(crate) noted_starts: Vec<Span>,
     pub(crate) control_messages: u64,
     pub(crate) control_bytes: u64,
     pub(crate) strikes: u64,
@@ -167,6 +168,7 @@ impl Node {
             plays: Vec::new(),
             counts: NodeCounts::default(),
             watch: Watch::default(),
+            grew: false,
         }
     }
 
@@ -189,6 +191,13 @@ impl Node {
         self.described.clear();
         self.player_timer.clear();
         self.watch = Watch::default();
+    }
+
+    /// It does not come back: what it kept is added up and forgotten.
+    pub(crate) fn go_for_good(&mut self) {
+        let waste = std::mem::take(&mut self.store).waste();
+        self.counts.wasted.add_all(waste);
+        self.described = BTreeSet::new();
     }
 }
 

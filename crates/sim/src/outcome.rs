@@ -41,6 +41,8 @@ pub struct Outcome {
     pub cross_isp_share: f64,
     /// Share of the bytes from peers that came from the same household or operator.
     pub near_share: f64,
+    /// The same of plays at whose begin two or more nodes of the operator had something of the title.
+    pub near_share_of_crowds: f64,
     /// Listeners that take no part in sharing, to compare with.
     pub hold_out: HoldOut,
     /// The fixed client part of every start-up, in milliseconds: the same for every policy.
@@ -242,6 +244,10 @@ pub struct Popularity {
     /// Other nodes of the player's operator that were there and had something of the title when a play began,
     /// on average over the plays.
     pub holders: f64,
+    /// Share of the handed bytes that did not come from the origin.
+    pub saved: f64,
+    /// What a crowd of so many holders can save at most when each fetches as it plays: 1 − (1 − e⁻ᶜ) / c.
+    pub can_save: f64,
 }
 
 impl Quantiles {

@@ -3,6 +3,8 @@
 //! Nothing here depends on what agents do, so worlds with the same scenario and seed are *paired*: the same
 //! listeners on the same links click the same, and only the agents differ.
 
+use std::collections::BTreeSet;
+
 use nearcast_content::NodeKey;
 use nearcast_engine::swarm::{OriginUse, PeerUse, Settings};
 use nearcast_engine::wire::Serves;
@@ -11,7 +13,7 @@ use nearcast_engine::{Place, Span};
 use crate::catalogue::Catalogue;
 use crate::fixed;
 use crate::random::{Random, Stream};
-use crate::scenario::{Link, Plays, Scenario};
+use crate::scenario::{Harm, Link, NatKind, Plays, Scenario};
 
 mod logged;
 
@@ -30,6 +32,11 @@ pub(crate) struct Listener {
     /// these alone.
     pub(crate) visits: Vec<(Span, Span)>,
     pub(crate) honesty: Honesty,
+    pub(crate) nat: NatKind,
+    /// After its last play it goes when this has passed, if it does.
+    pub(crate) lingers: Option<Span>,
+    /// Titles in the cache from earlier evenings, the least recent first.
+    pub(crate) history: Vec<u32>,
     pub(crate) plays: Vec<PlayPlan>,
 }
 
@@ -58,7 +65,7 @@ pub(crate) enum Departure {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Honesty {
     Honest,
-    Adversary,
+    Adversary(Harm),
 }
 
 /// One play.
@@ -114,27 +121,33 @@ impl Audience {
             }
             let household = u32::try_from(audience.households.len()).unwrap_or(1) - 1;
             let random = Random::stream(seed, Stream::Listener, index.into());
-            audience.listeners.push(listener(scenario, catalogue, (place, household), random));
+            let link = &audience.households[household as usize].link;
+            audience.listeners.push(listener(scenario, catalogue, (place, household), link, random));
         }
         audience
     }
 }
 
 fn draw_link(links: &[Link], random: &mut Random) -> Link {
+    let weights: Vec<u32> = links.iter().map(|link| link.weight).collect();
+    links[fixed::draw(random, &cumulative(&weights))].clone()
+}
+
+fn cumulative(weights: &[u32]) -> Vec<u64> {
     let mut sum = 0;
-    let cumulative: Vec<u64> = links
-        .iter()
-        .map(|link| {
-            sum += u64::from(link.weight);
-            sum
-        })
-        .collect();
-    links[fixed::draw(random, &cumulative)].clone()
+    let upto = weights.iter().map(|weight| {
+        sum += u64::from(*weight);
+        sum
+    });
+    upto.collect()
 }
 
 fn draw_place(scenario: &Scenario, random: &mut Random, lan: u64) -> Place {
     let places = &scenario.places;
-    let isp = random.below(places.isps.into());
+    let isp = match places.isp_shares.is_empty() {
+        true => random.below(places.isps.into()),
+        false => fixed::draw(random, &cumulative(&places.isp_shares)) as u64,
+    };
     let neighbourhood = random.below(places.neighbourhoods.into());
     let country = isp % u64::from(places.countries);
     Place {
@@ -149,28 +162,87 @@ fn listener(
     scenario: &Scenario,
     catalogue: &Catalogue,
     (place, household): (Place, u32),
+    link: &Link,
     mut random: Random,
 ) -> Listener {
     let random = &mut random;
     let node = NodeKey(random.bytes32());
-    let arrives = Span::from_micros(random.below(scenario.listeners.arrive_over.micros()));
-    let honesty = match random.percent(scenario.adversaries.percent) {
-        true => Honesty::Adversary,
-        false => Honesty::Honest,
-    };
-    let settings = settings(scenario, random);
+    let arrives = arrival(scenario, random);
+    let honesty = honesty(scenario, random);
+    let settings = settings(scenario, link, random);
     let goes = departure(scenario, random);
+    // What a scenario does not have is not drawn: older scenarios keep their worlds.
+    let linger = Some(scenario.churn.linger).filter(|linger| *linger > Span::ZERO);
+    let lingers = linger.map(|linger| fixed::weibull(random, scenario.churn.shape.0, linger));
+    let history = history(scenario, catalogue, random);
+    let spec = &scenario.plays;
+    let many = match spec.each_most > spec.each {
+        true => random.between(spec.each.into(), spec.each_most.into()),
+        false => spec.each.into(),
+    };
     let mut plays: Vec<PlayPlan> = Vec::new();
-    for _ in 0..scenario.plays.each {
+    for _ in 0..many {
         let before = plays.last().map(|play| play.title);
-        plays.push(draw_play(&scenario.plays, catalogue, before, random));
+        plays.push(draw_play(spec, catalogue, (before, &history), random));
     }
-    Listener { node, place, household, settings, arrives, goes, visits: Vec::new(), honesty, plays }
+    let (nat, visits) = (link.nat, Vec::new());
+    Listener {
+        node,
+        place,
+        household,
+        settings,
+        arrives,
+        goes,
+        visits,
+        honesty,
+        nat,
+        lingers,
+        history,
+        plays,
+    }
 }
 
-fn settings(scenario: &Scenario, random: &mut Random) -> Settings {
+fn honesty(scenario: &Scenario, random: &mut Random) -> Honesty {
+    if !random.percent(scenario.adversaries.percent) {
+        return Honesty::Honest;
+    }
+    let kinds = &scenario.adversaries.kinds;
+    let kind = usize::try_from(random.below(kinds.len() as u64)).unwrap_or(0);
+    kinds.get(kind).map_or(Honesty::Honest, |harm| Honesty::Adversary(*harm))
+}
+
+/// A moment after the day's curve.
+fn arrival(scenario: &Scenario, random: &mut Random) -> Span {
     let spec = &scenario.listeners;
-    let serves = if random.percent(spec.serve_percent) { Serves::Others } else { Serves::Nobody };
+    let parts = spec.arrivals.len().max(1) as u64;
+    let part = match spec.arrivals.is_empty() {
+        true => 0,
+        false => fixed::draw(random, &cumulative(&spec.arrivals)) as u64,
+    };
+    let length = spec.arrive_over.over(parts);
+    length.times(part) + Span::from_micros(random.below(length.micros()))
+}
+
+/// Titles that were played on earlier evenings, each once, as far as the cache has room.
+fn history(scenario: &Scenario, catalogue: &Catalogue, random: &mut Random) -> Vec<u32> {
+    let wanted = scenario.listeners.history.min(scenario.catalogue.titles) as usize;
+    let (mut titles, mut known, mut bytes) = (Vec::with_capacity(wanted), BTreeSet::new(), 0);
+    // The most popular come up again and again; who has heard them all has heard enough.
+    for _ in 0..wanted * 4 {
+        let title = catalogue.pick(random);
+        bytes += if known.insert(title) { catalogue.title(title).bytes } else { continue };
+        if titles.len() >= wanted || bytes > scenario.listeners.cache {
+            break;
+        }
+        titles.push(title);
+    }
+    titles
+}
+
+fn settings(scenario: &Scenario, link: &Link, random: &mut Random) -> Settings {
+    let spec = &scenario.listeners;
+    let willing = random.percent(spec.serve_percent) && !link.metered;
+    let serves = if willing { Serves::Others } else { Serves::Nobody };
     let peers = if random.percent(spec.hold_out_percent) { PeerUse::HoldOut } else { PeerUse::Share };
     Settings {
         serves,
@@ -194,10 +266,20 @@ fn departure(scenario: &Scenario, random: &mut Random) -> Option<(Departure, Spa
 }
 
 /// The title after `before` is another one where there is another.
-fn draw_play(spec: &Plays, catalogue: &Catalogue, before: Option<u32>, random: &mut Random) -> PlayPlan {
-    let mut title = catalogue.pick(random);
+fn draw_play(
+    spec: &Plays,
+    catalogue: &Catalogue,
+    (before, history): (Option<u32>, &[u32]),
+    random: &mut Random,
+) -> PlayPlan {
+    let again = spec.replay_percent > 0 && random.percent(spec.replay_percent) && !history.is_empty();
+    let mut draw = || match again {
+        true => history[usize::try_from(random.below(history.len() as u64)).unwrap_or(0)],
+        false => catalogue.pick(random),
+    };
+    let mut title = draw();
     if before == Some(title) {
-        title = catalogue.pick(random);
+        title = draw();
     }
     let length = catalogue.title(title).length.micros();
     let mut acts = Vec::new();
@@ -208,9 +290,26 @@ fn draw_play(spec: &Plays, catalogue: &Catalogue, before: Option<u32>, random: &
         let to = Span::from_micros(random.below(length));
         acts.push((Span::from_micros(random.below(length)), Act::SeekTo(to)));
     }
-    if random.percent(spec.skip_percent) {
-        acts.push((Span::from_micros(random.below(length)), Act::Skip));
+    if let Some(at) = skip(spec, length, random) {
+        acts.push((at, Act::Skip));
     }
     acts.sort_by_key(|(at, _)| *at);
     PlayPlan { title, not_before: Span::ZERO, known_before: random.percent(spec.upcoming_percent), acts }
+}
+
+/// Where a play is skipped, if it is.
+fn skip(spec: &Plays, length: u64, random: &mut Random) -> Option<Span> {
+    if spec.skips.is_empty() {
+        return random.percent(spec.skip_percent).then(|| Span::from_micros(random.below(length)));
+    }
+    let mut roll = random.below(100);
+    for part in &spec.skips {
+        if roll < part.percent.into() {
+            let end = if part.before == Span::ZERO { length } else { part.before.micros().min(length) };
+            let from = part.from.micros().min(end);
+            return Some(Span::from_micros(from + random.below(end - from)));
+        }
+        roll -= u64::from(part.percent);
+    }
+    None
 }

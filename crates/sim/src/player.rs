@@ -15,8 +15,12 @@ use crate::store::BySource;
 
 /// A playhead that stands still no longer than this does not count (FACTS §0).
 const STALL: Span = Span::from_millis(250);
-/// With one range to the end, the player takes bytes in steps of this much media.
+/// With one range to the end, the player takes bytes in steps: a quarter of what it reads ahead, at least this.
 const STEP: Span = Span::from_secs(1);
+
+fn step(spec: &PlayerSpec) -> Span {
+    spec.ahead.over(4).max(STEP).min(spec.ahead)
+}
 
 /// A play in progress.
 #[derive(Debug)]
@@ -251,7 +255,7 @@ impl Player {
             }
             Some(open) if spec.reads > Span::ZERO => return self.bytes_or_wait(now, open.end, title, spec),
             // Who waits takes whatever comes; who plays takes steps.
-            Some(open) if self.waits_since().is_some() || buffered + STEP.min(spec.ahead) <= spec.ahead => {
+            Some(open) if self.waits_since().is_some() || buffered + step(spec) <= spec.ahead => {
                 let room = title.bytes_at(self.position + spec.ahead);
                 return self.bytes_or_wait(now, open.end.min(room), title, spec);
             }
@@ -277,7 +281,7 @@ impl Player {
                 let act = self.acts.front().map(|(at, _)| *at).filter(|at| *at <= there);
                 let end = (self.taken == title.bytes).then_some(title.length);
                 // The buffer falls below the read-ahead, so that the next range may be opened or taken.
-                let step = if self.read.is_some() { STEP.min(spec.ahead) } else { Span::from_micros(1) };
+                let step = if self.read.is_some() { step(spec) } else { Span::from_micros(1) };
                 let room = (self.taken < title.bytes).then(|| (there + step).less(spec.ahead));
                 let next = [act, end, room].into_iter().flatten().filter(|at| *at > self.position).min();
                 next.map_or(Time::NEVER, |at| now + at.less(self.position))

@@ -11,6 +11,11 @@ impl Random {
         Self(mix(seed ^ 0x6e65_6172_6361_7374))
     }
 
+    /// The chances of an agent.
+    pub(crate) fn from_seed(seed: u64) -> Self {
+        Self(mix(seed))
+    }
+
     /// The stream `label` of this seed: drawing more from one stream changes no other.
     pub(crate) fn stream(seed: u64, label: Stream, index: u64) -> Self {
         Self(mix(mix(mix(seed) ^ label as u64) ^ index))

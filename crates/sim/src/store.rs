@@ -1,4 +1,7 @@
 //! What a simulated node keeps: which blocks, where each came from, whether it was of use, and the bytes.
+//!
+//! An object that is complete, played and of use is all cache, and costs no more than its line in a map: in a
+//! large world most of what is kept is of this kind.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -13,8 +16,10 @@ use crate::catalogue::{ObjectIx, len_of};
 #[derive(Debug, Default)]
 pub(crate) struct Store {
     objects: BTreeMap<ObjectIx, Kept>,
+    /// Objects that are all cache, by their rank of last use.
+    whole: BTreeMap<ObjectIx, u32>,
     bytes: u64,
-    uses: u64,
+    uses: u32,
 }
 
 /// What is kept of one object.
@@ -29,7 +34,7 @@ struct Kept {
     /// Blocks that were played to their end, or were here when the node started: cache from then on.
     played: BlockSet,
     content: BTreeMap<u32, Rc<[u8]>>,
-    last_used: u64,
+    last_used: u32,
 }
 
 /// Bytes by where they came from.
@@ -81,23 +86,49 @@ impl Store {
         self.bytes
     }
 
-    /// The blocks kept of an object.
-    pub(crate) fn blocks(&self, object: ObjectIx) -> Option<&BlockSet> {
-        self.objects.get(&object).map(|kept| &kept.blocks)
+    /// Whether anything of an object is kept.
+    pub(crate) fn has(&self, object: ObjectIx) -> bool {
+        self.objects.contains_key(&object) || self.whole.contains_key(&object)
+    }
+
+    /// The end of the blocks kept in a row from `block` of an object of `size` on.
+    pub(crate) fn held_until(&self, object: ObjectIx, size: ObjectSize, block: u32) -> u32 {
+        if self.whole.contains_key(&object) {
+            return size.all().end.max(block);
+        }
+        self.objects.get(&object).map_or(block, |kept| kept.blocks.run_at(block).end)
     }
 
     /// Whether all of `blocks` are kept.
     pub(crate) fn holds(&self, object: ObjectIx, blocks: BlockRange) -> bool {
-        blocks.is_empty() || self.blocks(object).is_some_and(|held| held.contains_all(blocks))
+        let held = || self.objects.get(&object).is_some_and(|kept| kept.blocks.contains_all(blocks));
+        blocks.is_empty() || self.whole.contains_key(&object) || held()
     }
 
-    /// Everything kept, with its rank of last use.
-    pub(crate) fn all(&self) -> impl Iterator<Item = (ObjectIx, ObjectSize, &BlockSet, u64)> {
-        self.objects.iter().map(|(ix, kept)| (*ix, kept.size, &kept.blocks, kept.last_used))
+    /// The blocks kept of an object that is not whole, for showing.
+    pub(crate) fn partly(&self, object: ObjectIx) -> Option<&BlockSet> {
+        self.objects.get(&object).map(|kept| &kept.blocks)
+    }
+
+    /// Everything kept, with its rank of last use; of whole objects no blocks are told.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (ObjectIx, Option<&BlockSet>, u64)> {
+        let parts = self.objects.iter().map(|(ix, kept)| (*ix, Some(&kept.blocks), kept.last_used.into()));
+        parts.chain(self.whole.iter().map(|(ix, last_used)| (*ix, None, (*last_used).into())))
+    }
+
+    /// Puts a whole object in the cache, as of an earlier evening.
+    pub(crate) fn put_whole(&mut self, object: ObjectIx, size: ObjectSize) {
+        self.uses += 1;
+        if self.whole.insert(object, self.uses).is_none() {
+            self.bytes += size.bytes();
+        }
     }
 
     /// Keeps verified blocks. Blocks that were there keep their source.
     pub(crate) fn keep(&mut self, object: ObjectIx, size: ObjectSize, blocks: BlockRange, source: Source) {
+        if self.whole.contains_key(&object) {
+            return;
+        }
         let kept = self.objects.entry(object).or_insert_with(|| Kept {
             size,
             blocks: BlockSet::EMPTY,
@@ -122,6 +153,14 @@ impl Store {
         }
     }
 
+    /// Keeps the bytes of a whole object.
+    pub(crate) fn keep_whole_content(&mut self, object: ObjectIx, size: ObjectSize, blocks: &[Rc<[u8]>]) {
+        self.unfold(object, size);
+        if let Some(kept) = self.objects.get_mut(&object) {
+            kept.content = (0..).zip(blocks.iter().cloned()).collect();
+        }
+    }
+
     /// The bytes of a block.
     pub(crate) fn content(&self, object: ObjectIx, block: u32) -> Option<&Rc<[u8]>> {
         self.objects.get(&object)?.content.get(&block)
@@ -130,7 +169,9 @@ impl Store {
     /// Notes that blocks were played or served. Playing also counts as a use of the object.
     pub(crate) fn note_use(&mut self, object: ObjectIx, blocks: BlockRange) {
         self.uses += 1;
-        if let Some(kept) = self.objects.get_mut(&object) {
+        if let Some(last_used) = self.whole.get_mut(&object) {
+            *last_used = self.uses;
+        } else if let Some(kept) = self.objects.get_mut(&object) {
             kept.of_use.insert(blocks);
             kept.last_used = self.uses;
         }
@@ -141,6 +182,32 @@ impl Store {
         self.note_use(object, blocks);
         if let Some(kept) = self.objects.get_mut(&object) {
             kept.played.insert(BlockRange::new(blocks.start, blocks.end.saturating_sub(unfinished)));
+            self.fold(object);
+        }
+    }
+
+    /// An object that has become all cache costs less from here on.
+    fn fold(&mut self, object: ObjectIx) {
+        let all_cache = |kept: &Kept| {
+            let all = kept.size.all();
+            let sets = [&kept.blocks, &kept.played, &kept.of_use];
+            kept.content.is_empty() && sets.iter().all(|set| set.contains_all(all))
+        };
+        if self.objects.get(&object).is_some_and(all_cache)
+            && let Some(kept) = self.objects.remove(&object)
+        {
+            self.whole.insert(object, kept.last_used);
+        }
+    }
+
+    /// The other way round, to take something out of it.
+    fn unfold(&mut self, object: ObjectIx, size: ObjectSize) {
+        if let Some(last_used) = self.whole.remove(&object) {
+            let all = BlockSet::from(size.all());
+            let (of_use, played) = (all.clone(), all.clone());
+            let (sources, content) = (BTreeMap::new(), BTreeMap::new());
+            let kept = Kept { size, blocks: all, sources, of_use, played, content, last_used };
+            self.objects.insert(object, kept);
         }
     }
 
@@ -149,10 +216,15 @@ impl Store {
         for kept in self.objects.values_mut() {
             kept.played = kept.blocks.clone();
         }
+        let objects: Vec<ObjectIx> = self.objects.keys().copied().collect();
+        objects.into_iter().for_each(|object| self.fold(object));
     }
 
     /// Where the bytes of `blocks` come from when they are played: from the cache when they were played before.
     pub(crate) fn play_sources(&self, object: ObjectIx, blocks: BlockRange) -> Vec<(BlockRange, Source)> {
+        if self.whole.contains_key(&object) {
+            return vec![(blocks, Source::Cache)];
+        }
         let Some(kept) = self.objects.get(&object) else { return Vec::new() };
         let mut sources: Vec<_> = kept.played.present(blocks).map(|range| (range, Source::Cache)).collect();
         for range in kept.played.missing(blocks) {
@@ -168,7 +240,8 @@ impl Store {
     }
 
     /// Removes blocks. Says what of it was never of use.
-    pub(crate) fn evict(&mut self, object: ObjectIx, blocks: BlockRange) -> BySource {
+    pub(crate) fn evict(&mut self, object: ObjectIx, size: ObjectSize, blocks: BlockRange) -> BySource {
+        self.unfold(object, size);
         let Some(kept) = self.objects.get_mut(&object) else { return BySource::default() };
         let gone: Vec<BlockRange> = kept.blocks.present(blocks).collect();
         let mut waste = BySource::default();
@@ -263,6 +336,25 @@ mod tests {
     const LAN: Source = Source::Peer(Nearness::Lan);
 
     #[test]
+    fn a_whole_object_is_cache_and_can_be_taken_apart() {
+        let block = nearcast_content::BLOCK_SIZE;
+        let size = ObjectSize::new(10 * block).expect("a size");
+        let mut store = Store::default();
+        store.keep(OBJECT, size, size.all(), LAN);
+        store.note_play(OBJECT, BlockRange::new(0, 9), 0);
+        assert!(store.partly(OBJECT).is_some(), "its end was not played");
+        store.note_play(OBJECT, BlockRange::new(9, 10), 0);
+        assert!(store.partly(OBJECT).is_none() && store.has(OBJECT));
+        store.put_whole(ObjectIx(1), size);
+        assert_eq!((store.bytes(), store.all().count()), (20 * block, 2));
+        assert_eq!(store.held_until(OBJECT, size, 3), 10);
+        assert_eq!(store.play_sources(OBJECT, size.all()), [(size.all(), Source::Cache)]);
+        store.evict(OBJECT, size, BlockRange::new(0, 4));
+        assert!(!store.holds(OBJECT, size.all()) && store.holds(OBJECT, BlockRange::new(4, 10)));
+        assert_eq!((store.bytes(), store.waste()), (16 * block, BySource::default()));
+    }
+
+    #[test]
     fn sources_waste_and_bytes_follow_what_is_kept() {
         let block = nearcast_content::BLOCK_SIZE;
         let size = ObjectSize::new(100 * block).expect("a size");
@@ -276,12 +368,12 @@ mod tests {
         assert_eq!(from, ranges.map(|(start, end, source)| (BlockRange::new(start, end), source)));
 
         store.note_use(OBJECT, BlockRange::new(0, 6));
-        let waste = store.evict(OBJECT, BlockRange::new(5, 7));
+        let waste = store.evict(OBJECT, size, BlockRange::new(5, 7));
         assert_eq!((waste.lan, waste.origin), (block, 0));
         assert!(!store.holds(OBJECT, BlockRange::new(4, 6)) && store.holds(OBJECT, BlockRange::new(7, 10)));
         assert_eq!(store.bytes(), 8 * block);
         assert_eq!((store.waste().lan, store.waste().origin), (block, 2 * block));
-        store.evict(OBJECT, size.all());
+        store.evict(OBJECT, size, size.all());
         assert_eq!((store.bytes(), store.all().count()), (0, 0));
     }
 }

@@ -1,12 +1,21 @@
 //! What decides for a node: the production engine, or a baseline with the same contract.
 
+mod asking;
+mod isp_blind;
 mod nearcast;
+mod neighbours;
 mod origin_only;
+mod p2p_media_loader;
+mod shelf;
+mod spotify;
 
 use nearcast_content::{BlockRange, NodeKey, ProviderKey, Verified};
 use nearcast_engine::swarm::{Input, InputError, Output, Settings};
 use nearcast_engine::{Time, Verdict};
 
+use crate::world::Rendezvous;
+
+pub use isp_blind::IspBlind;
 pub use nearcast::Nearcast;
 pub use origin_only::OriginOnly;
 
@@ -80,19 +89,39 @@ pub type Maker<'m> = dyn Fn(Birth) -> Box<dyn Agent> + 'm;
 pub enum Policy {
     /// The production engine.
     Nearcast,
+    /// The production engine in a world that hides who is near whom.
+    IspBlind,
+    /// Spotify's desktop client of 2010.
+    Spotify2010,
+    /// p2p-media-loader with its defaults: segments among browsers.
+    P2pMediaLoader,
     /// A player that knows the origin and its own cache, and no peers.
     OriginOnly,
 }
 
 impl Policy {
     /// Every policy, in the order they are listed.
-    pub const ALL: [Self; 2] = [Self::Nearcast, Self::OriginOnly];
+    pub const ALL: [Self; 5] =
+        [Self::Nearcast, Self::IspBlind, Self::Spotify2010, Self::P2pMediaLoader, Self::OriginOnly];
 
     /// The name on the command line and in results.
     pub fn name(self) -> &'static str {
         match self {
             Self::Nearcast => "nearcast",
+            Self::IspBlind => "isp-blind",
+            Self::Spotify2010 => "spotify-2010",
+            Self::P2pMediaLoader => "p2p-media-loader",
             Self::OriginOnly => "origin-only",
+        }
+    }
+
+    /// How agents of this policy find each other.
+    pub fn rendezvous(self) -> Rendezvous {
+        match self {
+            Self::Nearcast | Self::OriginOnly => Rendezvous::Directory,
+            Self::IspBlind => Rendezvous::BlindDirectory,
+            Self::Spotify2010 => Rendezvous::Tracker(spotify::TRACKER),
+            Self::P2pMediaLoader => Rendezvous::Tracker(p2p_media_loader::TRACKER),
         }
     }
 
@@ -100,6 +129,9 @@ impl Policy {
     pub fn make(self, birth: Birth) -> Box<dyn Agent> {
         match self {
             Self::Nearcast => Box::new(Nearcast::new(birth)),
+            Self::IspBlind => Box::new(IspBlind::new(birth)),
+            Self::Spotify2010 => Box::new(spotify::Spotify::new(birth)),
+            Self::P2pMediaLoader => Box::new(p2p_media_loader::Loader::new(birth)),
             Self::OriginOnly => Box::new(OriginOnly::new(birth.settings)),
         }
     }
@@ -107,7 +139,9 @@ impl Policy {
 
 /// No policy has that name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no policy is called '{0}'; there are: nearcast, origin-only")]
+#[error(
+    "no policy is called '{0}'; there are: nearcast, isp-blind, spotify-2010, p2p-media-loader, origin-only"
+)]
 pub struct UnknownPolicy(String);
 
 impl std::str::FromStr for Policy {

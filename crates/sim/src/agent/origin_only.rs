@@ -52,7 +52,9 @@ struct Reading {
 }
 
 /// How far ahead of what the player took a request may run.
-const AHEAD_BYTES: u64 = 1024 * 1024;
+const AHEAD_BYTES: u64 = 512 * 1024;
+/// With this much ahead nothing is asked, so that requests are few and long.
+const ENOUGH_BYTES: u64 = 256 * 1024;
 
 impl OriginOnly {
     /// A player with the cache budget of `settings`.
@@ -103,6 +105,10 @@ impl OriginOnly {
             let until = reading.bytes.end.min(reading.done.saturating_add(AHEAD_BYTES));
             let wanted = reading.size.covering(ByteRange::new(reading.done, until));
             let Some(gap) = held.blocks.missing(wanted).next() else { continue };
+            let ahead = reading.size.bytes_of(BlockRange::new(wanted.start, gap.start)).len();
+            if ahead >= ENOUGH_BYTES {
+                continue;
+            }
             let busy = self
                 .asked
                 .values()

@@ -4,11 +4,11 @@ use nearcast_content::NodeKey;
 use nearcast_engine::{Place, Span};
 
 use super::{
-    Act, Audience, Departure, Honesty, Household, Listener, PlayPlan, draw_link, draw_place, settings,
+    Act, Audience, Departure, Household, Listener, PlayPlan, draw_link, draw_place, honesty, settings,
 };
 use crate::access_log::{LoggedAudience, LoggedListener};
 use crate::random::{Random, Stream};
-use crate::scenario::Scenario;
+use crate::scenario::{Link, Scenario};
 
 impl Audience {
     /// The listeners of a log, with what it does not tell drawn from `seed`.
@@ -21,9 +21,11 @@ impl Audience {
         let listeners = logged.listeners.iter().zip(0..).map(|(listener, index)| {
             let random = Random::stream(seed, Stream::Listener, index);
             let drawn = places[listener.household as usize];
-            one(scenario, listener, place(scenario, listener, drawn), random)
+            let link = &households[listener.household as usize].link;
+            one(scenario, listener, place(scenario, listener, drawn), link, random)
         });
-        Self { listeners: listeners.collect(), households }
+        let listeners = listeners.collect();
+        Self { listeners, households }
     }
 }
 
@@ -37,14 +39,17 @@ fn place(scenario: &Scenario, listener: &LoggedListener, drawn: Place) -> Place 
     Place { country: u16::try_from(country + 1).unwrap_or(1), ..place }
 }
 
-fn one(scenario: &Scenario, logged: &LoggedListener, place: Place, mut random: Random) -> Listener {
+fn one(
+    scenario: &Scenario,
+    logged: &LoggedListener,
+    place: Place,
+    link: &Link,
+    mut random: Random,
+) -> Listener {
     let random = &mut random;
     let node = NodeKey(random.bytes32());
-    let honesty = match random.percent(scenario.adversaries.percent) {
-        true => Honesty::Adversary,
-        false => Honesty::Honest,
-    };
-    let settings = settings(scenario, random);
+    let honesty = honesty(scenario, random);
+    let settings = settings(scenario, link, random);
     let killed = random.percent(scenario.churn.kill_percent);
     let how = if killed { Departure::Killed } else { Departure::Leaves };
     let mut plays = Vec::new();
@@ -55,6 +60,18 @@ fn one(scenario: &Scenario, logged: &LoggedListener, place: Place, mut random: R
     }
     let visits: Vec<(Span, Span)> = logged.visits.iter().map(|visit| (visit.from, visit.stays)).collect();
     let arrives = visits.first().map_or(Span::ZERO, |(from, _)| *from);
-    let goes = Some((how, Span::FOREVER));
-    Listener { node, place, household: logged.household, settings, arrives, goes, visits, honesty, plays }
+    Listener {
+        node,
+        place,
+        household: logged.household,
+        settings,
+        arrives,
+        goes: Some((how, Span::FOREVER)),
+        visits,
+        honesty,
+        nat: link.nat,
+        lingers: None,
+        history: Vec::new(),
+        plays,
+    }
 }

@@ -1,25 +1,33 @@
 //! Scenarios: what a world is made of, as TOML a person can write. Everything has a default.
 
+mod check;
 mod random;
+mod sections;
 pub(crate) mod units;
 mod variants;
 
 use std::sync::Arc;
 
-use nearcast_content::MAX_OBJECT_SIZE;
-use nearcast_engine::{Rate, Span};
+use nearcast_engine::Span;
 use serde::Deserialize;
 
-use units::{Milli, de_limit, de_rate, de_size, de_span};
+pub(crate) use sections::*;
+use units::de_span;
 
 use crate::access_log::LoggedAudience;
 
 pub use units::span as parse_span;
 
 /// Scenarios that come with the program, by name.
-pub const SHIPPED: [(&str, &str); 2] = [
+pub const SHIPPED: [(&str, &str); 8] = [
     ("small", include_str!("../../scenarios/small.toml")),
     ("film-night", include_str!("../../scenarios/film-night.toml")),
+    ("spotify-2010", include_str!("../../scenarios/spotify-2010.toml")),
+    ("music-2026", include_str!("../../scenarios/music-2026.toml")),
+    ("iplayer-isp", include_str!("../../scenarios/iplayer-isp.toml")),
+    ("campus", include_str!("../../scenarios/campus.toml")),
+    ("mobile-heavy", include_str!("../../scenarios/mobile-heavy.toml")),
+    ("polluters-30", include_str!("../../scenarios/polluters-30.toml")),
 ];
 
 /// Most listeners with real bytes: beyond it verdicts are drawn.
@@ -98,232 +106,6 @@ impl Default for Scenario {
     }
 }
 
-/// A part of the scenario with its defaults: one row per key.
-macro_rules! section {
-    ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty = $value:expr,)* }) => {
-        $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Deserialize)]
-        #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
-        pub(crate) struct $name { $($(#[$field_doc])* pub(crate) $field: $type,)* }
-
-        impl Default for $name {
-            fn default() -> Self {
-                Self { $($field: $value,)* }
-            }
-        }
-    };
-}
-
-section! {
-    /// Who listens.
-    Listeners {
-        /// How many.
-        count: u32 = 12,
-        /// They arrive evenly at random over this time.
-        #[serde(deserialize_with = "de_span")]
-        arrive_over: Span = Span::from_secs(30),
-        /// How many in a hundred serve others.
-        serve_percent: u32 = 100,
-        /// Ceiling on what each uploads to peers.
-        #[serde(deserialize_with = "de_limit")]
-        upload_limit: Option<Rate> = None,
-        /// Each one's cache.
-        #[serde(deserialize_with = "de_size")]
-        cache: u64 = 1_000_000_000,
-        /// How many in a hundred take no part in sharing, to compare with.
-        hold_out_percent: u32 = 0,
-    }
-}
-
-section! {
-    /// A kind of access link.
-    Link {
-        /// How many of these there are, against the other kinds.
-        weight: u32 = 1,
-        /// To the household.
-        #[serde(deserialize_with = "de_rate")]
-        down: Rate = Rate::from_bits_per_sec(50_000_000),
-        /// From the household.
-        #[serde(deserialize_with = "de_rate")]
-        up: Rate = Rate::from_bits_per_sec(10_000_000),
-        /// One way from the household to its operator.
-        #[serde(deserialize_with = "de_span")]
-        delay: Span = Span::from_millis(5),
-    }
-}
-
-section! {
-    /// Where listeners are.
-    Places {
-        /// Operators, all of the same size.
-        isps: u32 = 3,
-        /// Neighbourhoods of each.
-        neighbourhoods: u32 = 4,
-        /// Countries, among which the operators are spread.
-        countries: u32 = 1,
-        /// How many in a hundred live in the household of the listener before them.
-        same_household_percent: u32 = 10,
-        /// Rate of a node's own network.
-        #[serde(deserialize_with = "de_rate")]
-        lan: Rate = Rate::from_bits_per_sec(300_000_000),
-    }
-}
-
-section! {
-    /// Who can connect to whom.
-    Nat {
-        /// How many pairs in a hundred never get a direct path.
-        fail_percent: u32 = 20,
-        /// How long a connect that comes to nothing takes.
-        #[serde(deserialize_with = "de_span")]
-        give_up: Span = Span::from_secs(5),
-    }
-}
-
-section! {
-    /// Who goes, and when.
-    Churn {
-        /// How many in a hundred close the program.
-        leave_percent: u32 = 0,
-        /// How many in a hundred drop off without a word.
-        kill_percent: u32 = 0,
-        /// Scale of the time until they do, after arriving.
-        #[serde(deserialize_with = "de_span")]
-        after: Span = Span::from_secs(60),
-        /// Weibull shape of that time; 1 is exponential, less is many short and few long.
-        shape: Milli = Milli(1_000),
-        /// They come back after this long with their cache; "0s" for never.
-        #[serde(deserialize_with = "de_span")]
-        back_after: Span = Span::ZERO,
-        /// How long until others notice that a node dropped off.
-        #[serde(deserialize_with = "de_span")]
-        noticed_after: Span = Span::from_secs(8),
-    }
-}
-
-section! {
-    /// What there is to play.
-    CatalogueSpec {
-        /// Titles.
-        titles: u32 = 3,
-        /// Each one's length, give or take a quarter.
-        #[serde(deserialize_with = "de_span")]
-        length: Span = Span::from_secs(60),
-        /// Bytes in a second of media.
-        #[serde(deserialize_with = "de_rate")]
-        rate: Rate = Rate::from_bits_per_sec(320_000),
-        /// Objects of each title, along its timeline.
-        parts: u32 = 1,
-        /// Exponent of the popularity law.
-        zipf: Milli = Milli(1_000),
-        /// Shift of the popularity law (Zipf–Mandelbrot).
-        zipf_shift: u32 = 0,
-    }
-}
-
-section! {
-    /// What each listener does.
-    Plays {
-        /// Plays of a session.
-        each: u32 = 2,
-        /// Between two plays.
-        #[serde(deserialize_with = "de_span")]
-        gap: Span = Span::from_secs(1),
-        /// How many plays in a hundred were known to come when the one before them began.
-        upcoming_percent: u32 = 60,
-        /// How many in a hundred are skipped somewhere.
-        skip_percent: u32 = 20,
-        /// How many in a hundred have a seek.
-        seek_percent: u32 = 10,
-        /// How many in a hundred are paused once.
-        pause_percent: u32 = 5,
-        /// How long a pause lasts.
-        #[serde(deserialize_with = "de_span")]
-        pause: Span = Span::from_secs(10),
-    }
-}
-
-section! {
-    /// How players buffer.
-    PlayerSpec {
-        /// Fixed part of every start-up that is not the network's: decoding, drawing, sound. The same for every
-        /// policy.
-        #[serde(deserialize_with = "de_span")]
-        client_start: Span = Span::ZERO,
-        /// Media that must be there before it starts, and after a stall.
-        #[serde(deserialize_with = "de_span")]
-        start_after: Span = Span::from_millis(1_000),
-        /// Media it reads ahead of the playhead.
-        #[serde(deserialize_with = "de_span")]
-        ahead: Span = Span::from_secs(30),
-        /// Media it asks for in one range; "0s" for one range to the end.
-        #[serde(deserialize_with = "de_span")]
-        reads: Span = Span::from_secs(4),
-    }
-}
-
-section! {
-    /// The provider's server.
-    OriginSpec {
-        /// What it can send.
-        #[serde(deserialize_with = "de_rate")]
-        up: Rate = Rate::from_bits_per_sec(1_000_000_000),
-        /// One way from an operator's network.
-        #[serde(deserialize_with = "de_span")]
-        delay: Span = Span::from_millis(15),
-        /// From a request's arrival to its first byte.
-        #[serde(deserialize_with = "de_span")]
-        request: Span = Span::from_millis(5),
-        /// An idle connection is kept this long.
-        #[serde(deserialize_with = "de_span")]
-        keep_alive: Span = Span::from_secs(60),
-    }
-}
-
-section! {
-    /// The supernode.
-    DirectorySpec {
-        /// One way from an operator's network.
-        #[serde(deserialize_with = "de_span")]
-        delay: Span = Span::from_millis(10),
-    }
-}
-
-section! {
-    /// Nodes that send bad bytes.
-    Adversaries {
-        /// How many in a hundred.
-        percent: u32 = 0,
-        /// How many of their chunks in a hundred are bad.
-        corrupt_percent: u32 = 50,
-    }
-}
-
-/// Something that breaks for a while.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(crate) struct FaultSpec {
-    pub(crate) what: FaultKind,
-    #[serde(deserialize_with = "de_span")]
-    pub(crate) at: Span,
-    #[serde(deserialize_with = "de_span")]
-    pub(crate) lasts: Span,
-}
-
-/// What breaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum FaultKind {
-    /// The origin refuses connections.
-    OriginDown,
-    /// The origin sends at a tenth of its rate.
-    OriginSlow,
-    /// The origin sends bytes that were never published.
-    OriginCorrupt,
-    /// The supernode is gone.
-    DirectoryDown,
-}
-
 impl Scenario {
     /// The shipped scenario called `name`.
     ///
@@ -378,64 +160,6 @@ impl Scenario {
         self.bytes &= count <= MAX_BYTES_LISTENERS;
         self.check()?;
         Ok(self)
-    }
-
-    fn check(&self) -> Result<(), ScenarioError> {
-        let rules = [
-            (self.length > Span::ZERO, "length", "must not be zero"),
-            (
-                (1..=MAX_LISTENERS).contains(&self.listeners.count),
-                "listeners.count",
-                "must be 1 to 1,000,000",
-            ),
-            (
-                !self.bytes || self.listeners.count <= MAX_BYTES_LISTENERS,
-                "bytes",
-                "works with at most 50 listeners",
-            ),
-            (self.links.iter().any(|l| l.weight > 0), "links", "need one with a weight above zero"),
-            (
-                self.links.iter().all(|l| l.up > Rate::ZERO && l.down > Rate::ZERO),
-                "links",
-                "need rates above zero",
-            ),
-            (self.origin.up > Rate::ZERO, "origin.up", "must not be zero"),
-            (self.places.lan > Rate::ZERO, "places.lan", "must not be zero"),
-            (
-                self.places.isps > 0 && self.places.neighbourhoods > 0,
-                "places",
-                "need an ISP and a neighbourhood",
-            ),
-            (self.places.countries > 0, "places.countries", "must not be zero"),
-            (self.catalogue.titles > 0 && self.catalogue.parts > 0, "catalogue", "needs a title with a part"),
-            (
-                self.catalogue.rate >= Rate::from_bytes_per_sec(1_000),
-                "catalogue.rate",
-                "must be 8kbit or more",
-            ),
-            (self.catalogue.length >= Span::from_secs(1), "catalogue.length", "must be 1s or more"),
-            (self.catalogue.length <= Span::from_secs(86_400), "catalogue.length", "must be a day or less"),
-            (
-                self.catalogue.rate.bytes_in(self.catalogue.length) <= MAX_OBJECT_SIZE / 2,
-                "catalogue",
-                "has titles over 500 GB",
-            ),
-            (
-                self.player.start_after <= self.player.ahead,
-                "player.ahead",
-                "must not be less than start-after",
-            ),
-            (self.churn.shape.0 >= 100, "churn.shape", "must be 0.1 or more"),
-            (
-                self.churn.leave_percent + self.churn.kill_percent <= 100,
-                "churn",
-                "leaves more than there are",
-            ),
-        ];
-        match rules.into_iter().find(|(holds, ..)| !holds) {
-            Some((_, what, why)) => Err(ScenarioError::Value(what, why)),
-            None => Ok(()),
-        }
     }
 }
 

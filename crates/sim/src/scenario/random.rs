@@ -4,8 +4,8 @@ use nearcast_engine::{Rate, Span};
 
 use super::units::Milli;
 use super::{
-    Adversaries, CatalogueSpec, Churn, DirectorySpec, FaultKind, FaultSpec, Link, Listeners, Nat, OriginSpec,
-    Places, PlayerSpec, Plays, Scenario,
+    Adversaries, CatalogueSpec, Churn, DirectorySpec, FaultKind, FaultSpec, Harm, Link, Listeners, Nat,
+    NatKind, OriginSpec, Places, PlayerSpec, Plays, Scenario, SkipSpec,
 };
 use crate::random::{Random, Stream};
 
@@ -49,10 +49,15 @@ pub(super) fn draw(seed: u64) -> Scenario {
             delay: millis(random, 1, 120),
             request: millis(random, 0, 200),
             keep_alive: millis(random, 2_000, 60_000),
+            warm: random.percent(30),
         },
         directory: DirectorySpec { delay: millis(random, 1, 100) },
         adversaries: Adversaries {
             percent: one_of(random, [0, 0, 10, 30]),
+            kinds: match random.percent(50) {
+                true => vec![Harm::Corrupt],
+                false => vec![Harm::Corrupt, Harm::Stall, Harm::OfferAll],
+            },
             corrupt_percent: one_of(random, [1, 50, 100]),
         },
         faults: (0..one_of(random, [0, 0, 1, 2])).map(|_| fault(random)).collect(),
@@ -63,6 +68,8 @@ fn listeners(random: &mut Random) -> Listeners {
     Listeners {
         count: number(random, 2, 14),
         arrive_over: millis(random, 0, 60_000),
+        arrivals: if random.percent(30) { vec![1, 5, 2] } else { Vec::new() },
+        history: one_of(random, [0, 0, 1, 3]),
         serve_percent: one_of(random, [0, 50, 100, 100]),
         upload_limit: one_of(random, [None, None, Some(Rate::from_bits_per_sec(2_000_000))]),
         cache: one_of(random, [6_000_000, 50_000_000, 1_000_000_000]),
@@ -73,12 +80,16 @@ fn listeners(random: &mut Random) -> Listeners {
 fn link(random: &mut Random) -> Link {
     let down = kbit(random, 1_000, 100_000);
     let up = Rate::from_bytes_per_sec(down.bytes_per_sec() / random.between(1, 8));
-    Link { weight: number(random, 1, 4), down, up, delay: millis(random, 0, 60) }
+    let nat = one_of(random, [NatKind::Unsaid, NatKind::Open, NatKind::PortRestricted, NatKind::Symmetric]);
+    let metered = random.percent(15);
+    Link { weight: number(random, 1, 4), down, up, delay: millis(random, 0, 60), nat, metered }
 }
 
 fn places(random: &mut Random) -> Places {
     Places {
         isps: number(random, 1, 4),
+        isp_shares: if random.percent(30) { vec![5, 2, 1] } else { Vec::new() },
+        own_isp_only: random.percent(15),
         neighbourhoods: number(random, 1, 4),
         countries: number(random, 1, 2),
         same_household_percent: one_of(random, [0, 10, 60]),
@@ -93,6 +104,7 @@ fn churn(random: &mut Random) -> Churn {
         after: millis(random, 5_000, 90_000),
         shape: Milli(one_of(random, [400, 1_000, 2_000])),
         back_after: one_of(random, [Span::ZERO, Span::from_secs(5), Span::from_secs(30)]),
+        linger: one_of(random, [Span::ZERO, Span::ZERO, Span::from_secs(20)]),
         noticed_after: millis(random, 500, 15_000),
     }
 }
@@ -111,9 +123,18 @@ fn catalogue(random: &mut Random) -> CatalogueSpec {
 fn plays(random: &mut Random) -> Plays {
     Plays {
         each: number(random, 1, 3),
+        each_most: one_of(random, [0, 4]),
+        replay_percent: one_of(random, [0, 30]),
         gap: millis(random, 0, 5_000),
         upcoming_percent: one_of(random, [0, 60, 100]),
         skip_percent: one_of(random, [0, 20, 80]),
+        skips: match random.percent(30) {
+            true => vec![
+                SkipSpec { percent: 30, from: Span::ZERO, before: Span::from_secs(5) },
+                SkipSpec { percent: 20, from: Span::from_secs(5), before: Span::ZERO },
+            ],
+            false => Vec::new(),
+        },
         seek_percent: one_of(random, [0, 20, 80]),
         pause_percent: one_of(random, [0, 20]),
         pause: millis(random, 1_000, 20_000),

@@ -1,6 +1,6 @@
 //! Connections between nodes: who can reach whom, what messages take, how the end of one is noticed.
 
-use nearcast_content::{NodeKey, ObjectId};
+use nearcast_content::{BlockSet, NodeKey, ObjectId};
 use nearcast_engine::swarm::{Input, Path, PeerId, Side};
 use nearcast_engine::wire::{PeerMessage, decode, encode};
 use nearcast_engine::{Nearness, Span};
@@ -10,7 +10,9 @@ use crate::arena::Key;
 use crate::invariants::Broken;
 use crate::network::{ChannelKey, Transport};
 use crate::node::Who;
+use crate::plan::Honesty;
 use crate::random::{Random, Stream};
+use crate::scenario::Harm;
 
 /// One way within a household.
 const LAN_DELAY: Span = Span::from_micros(500);
@@ -69,7 +71,12 @@ impl World<'_> {
         let pair = u64::from(a.min(b)) << 32 | u64::from(a.max(b));
         let fails = self.scenario.nat.fail_percent;
         let near = self.delay_between(a, b).0;
-        near == Nearness::Lan || !Random::stream(self.seed, Stream::Nat, pair).percent(fails)
+        if near == Nearness::Lan {
+            return true;
+        }
+        let nat = |node: u32| self.audience.listeners[node as usize].nat;
+        let apart = self.scenario.places.own_isp_only && near > Nearness::Isp;
+        !apart && nat(a).connects(nat(b)) && !Random::stream(self.seed, Stream::Nat, pair).percent(fails)
     }
 
     /// A node wants to connect: a signal through the supernode and a handshake, or giving up.
@@ -114,6 +121,7 @@ impl World<'_> {
         for end in ends {
             if let Some(node) = self.node(end) {
                 node.peers.insert(peer_of(key));
+                node.grew = true;
             }
         }
         // The side that is called sees it half a round trip later; its words arrive after those of the caller.
@@ -128,10 +136,11 @@ impl World<'_> {
     }
 
     /// Sends a message over a connection.
-    pub(super) fn send(&mut self, who: Who, peer: PeerId, message: PeerMessage) {
+    pub(super) fn send(&mut self, who: Who, peer: PeerId, mut message: PeerMessage) {
         let Some(connection) = self.connections.get(key_of(peer)).copied() else { return };
         let Some(end) = connection.end_of(who).filter(|end| connection.open[*end]) else { return };
         self.check_message(who, peer, &message);
+        self.exaggerate(who, &mut message);
         let real = self.scenario.bytes;
         let letter = if real { Letter::Bytes(encode(&message)) } else { Letter::Plain(Box::new(message)) };
         if let Some(node) = self.node(who) {
@@ -159,6 +168,8 @@ impl World<'_> {
         let peer = peer_of(key);
         match &message {
             PeerMessage::Interest { object } => self.note_interest(who, peer, *object),
+            // It has no intention to answer.
+            PeerMessage::Want(_) if self.offers_all(who) => return,
             PeerMessage::Hello(_)
             | PeerMessage::NoInterest { .. }
             | PeerMessage::Have(_)
@@ -169,6 +180,22 @@ impl World<'_> {
             | PeerMessage::Goodbye => {}
         }
         self.tell(who, Input::Message { peer, message });
+    }
+
+    /// Whether a node is one of those who say that they hold everything.
+    pub(super) fn offers_all(&self, who: Who) -> bool {
+        self.audience.listeners[who.node as usize].honesty == Honesty::Adversary(Harm::OfferAll)
+    }
+
+    /// What such a node says of its holdings.
+    fn exaggerate(&self, who: Who, message: &mut PeerMessage) {
+        if let PeerMessage::Have(have) = message
+            && self.offers_all(who)
+            && let Some(object) = self.catalogue.find(have.object)
+        {
+            have.added = self.catalogue.object(object).size.all().into();
+            have.removed = BlockSet::EMPTY;
+        }
     }
 
     /// The answer to a new interest goes out at once and is no change of holdings.

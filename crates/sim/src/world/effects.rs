@@ -61,11 +61,12 @@ impl World<'_> {
             }
             Output::Evict { object, blocks } => {
                 let object = self.catalogue.find(object);
-                if let Some((object, node)) = object.zip(self.node(who)) {
-                    let there = node.store.blocks(object).is_some();
-                    let waste = node.store.evict(object, blocks);
+                let size = object.map(|object| self.catalogue.object(object).size);
+                if let Some(((object, size), node)) = object.zip(size).zip(self.node(who)) {
+                    let there = node.store.has(object);
+                    let waste = node.store.evict(object, size, blocks);
                     node.counts.wasted.add_all(waste);
-                    if there && node.store.blocks(object).is_none() {
+                    if there && !node.store.has(object) {
                         self.note_presence(who.node, object, false);
                     }
                 }
@@ -83,6 +84,7 @@ impl World<'_> {
         coming.check = self.verifier(&coming);
         if let Some(node) = self.node(who) {
             node.coming.insert(request, coming);
+            node.grew = true;
         }
     }
 
@@ -117,9 +119,8 @@ impl World<'_> {
         match note {
             Note::Delivered { source, bytes, .. } => node.counts.noted.add(*source, *bytes),
             Note::Stalled { .. } => node.counts.noted_stalls += 1,
-            Note::Started { after, .. } => node.counts.noted_starts.push(*after),
             Note::Stuck { .. } => node.watch.stuck_at = Some(now),
-            Note::Asked { .. } | Note::Wasted { .. } | Note::Refused { .. } => {}
+            Note::Asked { .. } | Note::Started { .. } | Note::Wasted { .. } | Note::Refused { .. } => {}
         }
     }
 

@@ -11,6 +11,7 @@ mod outcome;
 mod plays;
 mod presence;
 mod supernode;
+mod tracker;
 mod transfers;
 mod watching;
 
@@ -26,6 +27,7 @@ use nearcast_engine::{Nearness, Span, Time, directory};
 use self::connections::Connection;
 use self::presence::Presence;
 use self::supernode::Supernode;
+pub use self::tracker::TrackerSpec;
 use crate::agent::{Bounds, Maker, SimVerdict};
 use crate::arena::{Arena, Key};
 use crate::catalogue::{Catalogue, ObjectIx};
@@ -142,6 +144,17 @@ pub type Passing<'m> = dyn Fn(Span) + 'm;
 /// Events between two such calls: some milliseconds.
 const TELLS_EVERY: u64 = 1 << 14;
 
+/// How nodes of a world find each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rendezvous {
+    /// The production directory, which knows who is near whom.
+    Directory,
+    /// The production directory without knowledge of places.
+    BlindDirectory,
+    /// A tracker as baselines had it.
+    Tracker(TrackerSpec),
+}
+
 /// How far a world is run, and whom it explains.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Until {
@@ -221,7 +234,7 @@ impl<'m> World<'m> {
             presence: Presence::default(),
             series: Series::new(scenario.length),
             origin_back_at: Time::ZERO,
-            supernode: Supernode::new(seed),
+            supernode: Supernode::new(seed, Rendezvous::Directory),
             chance,
             faults: Vec::new(),
             moved: Moved::default(),
@@ -242,6 +255,13 @@ impl<'m> World<'m> {
     #[must_use]
     pub fn telling(mut self, passing: &'m Passing<'m>) -> Self {
         self.passing = Some((passing, Time::ZERO));
+        self
+    }
+
+    /// The same world with another way for nodes to find each other.
+    #[must_use]
+    pub fn with_rendezvous(mut self, rendezvous: Rendezvous) -> Self {
+        self.supernode = Supernode::new(self.seed, rendezvous);
         self
     }
 
@@ -360,6 +380,12 @@ impl<'m> World<'m> {
 
     /// Hands an input to a node's agent and carries out what it wants.
     fn tell(&mut self, who: Who, input: Input<SimVerdict>) {
+        self.hand(who, input);
+        self.drain(who);
+    }
+
+    /// Hands an input to a node's agent.
+    fn hand(&mut self, who: Who, input: Input<SimVerdict>) {
         let now = self.now;
         if self.node(who).is_none() || self.violation.is_some() {
             return;
@@ -370,7 +396,15 @@ impl<'m> World<'m> {
         }
         let Some(agent) = self.node(who).and_then(|node| node.agent.as_mut()) else { return };
         if let Err(why) = agent.handle_input(now, input) {
-            return self.broke(Some(who.node), Broken::InputRefused(why.to_string()));
+            self.broke(Some(who.node), Broken::InputRefused(why.to_string()));
+        }
+    }
+
+    /// Carries out what a node's agent wants, until it wants nothing more.
+    fn drain(&mut self, who: Who) {
+        let now = self.now;
+        if self.violation.is_some() {
+            return;
         }
         for count in 0.. {
             let Some(agent) = self.node(who).and_then(|node| node.agent.as_mut()) else { return };
@@ -391,6 +425,7 @@ impl<'m> World<'m> {
                 return self.broke(Some(who.node), Broken::Endless(count));
             }
         }
+        self.send_announces(who);
         self.watch_node(who);
     }
 

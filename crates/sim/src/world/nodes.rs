@@ -1,5 +1,7 @@
 //! Nodes come, go and come back; faults of the scenario begin and end.
 
+use std::collections::BTreeSet;
+
 use nearcast_engine::swarm::{Fault, Input, Stored};
 use nearcast_engine::{Rate, Span, Time, directory};
 
@@ -27,23 +29,24 @@ impl World<'_> {
             settings: plan.settings.clone(),
         };
         node.agent = Some((self.maker)(birth));
+        if node.life == 1 {
+            for title in plan.history.iter().map(|title| self.catalogue.title(*title)) {
+                for part in (0..).take(title.rendition.parts.len()) {
+                    let object = title.object_of(part);
+                    node.store.put_whole(object, self.catalogue.object(object).size);
+                    self.catalogue.published_to(object, &mut node.store);
+                }
+            }
+        }
         node.store.note_restart();
-        let stored: Vec<Stored> = node
-            .store
-            .all()
-            .map(|(ix, size, blocks, last_used)| {
-                let object = self.catalogue.object(ix).id;
-                Stored { object, size, blocks: blocks.clone(), last_used }
-            })
-            .collect();
         let strikes = node.strikes.clone();
         self.note_presence_of_all(index, true);
-        for stored in stored {
-            self.tell(who, Input::Stored(stored));
-        }
+        self.remember(who);
         for (node, strikes) in strikes {
-            self.tell(who, Input::Struck { node, strikes });
+            self.hand(who, Input::Struck { node, strikes });
         }
+        self.drain(who);
+        self.warm_origin(who);
         if !self.fails(FaultKind::DirectoryDown) {
             self.reach_supernode(who, Span::ZERO);
         }
@@ -55,6 +58,25 @@ impl World<'_> {
         self.queue.push(self.now, Event::NextPlay(who));
     }
 
+    /// An agent is told of what its node keeps, and of the titles that this belongs to.
+    fn remember(&mut self, who: Who) {
+        let catalogue = self.catalogue.clone();
+        let Some(node) = self.node(who) else { return };
+        let told = node.store.all().map(|(ix, blocks, last_used)| {
+            let (object, size) = (catalogue.object(ix).id, catalogue.object(ix).size);
+            let blocks = blocks.map_or_else(|| size.all().into(), Clone::clone);
+            Stored { object, size, blocks, last_used }
+        });
+        let stored: Vec<Stored> = told.collect();
+        let titles: BTreeSet<u32> = node.store.all().map(|(ix, ..)| catalogue.title_of(ix)).collect();
+        for stored in stored {
+            self.hand(who, Input::Stored(stored));
+        }
+        for title in titles {
+            self.describe_to(who, title);
+        }
+    }
+
     /// A node goes: its play ends, its connections close at once or fall silent.
     pub(super) fn departs(&mut self, who: Who) {
         let audience = self.audience.clone();
@@ -63,6 +85,9 @@ impl World<'_> {
         let churn = self.scenario.churn.clone();
         let now = self.now;
         let Some(node) = self.node(who) else { return };
+        let has_played_all = node.player.is_none() && node.next_play >= plan.plays.len();
+        let comes_again = has_played_all && plan.lingers.is_some();
+        let comes_back = churn.back_after > Span::ZERO && !comes_again;
         if let Some(mut player) = node.player.take() {
             node.plays.push(player.close(now, PlayEnd::Departed));
         }
@@ -86,8 +111,13 @@ impl World<'_> {
             let silent = if how == Departure::Killed { churn.noticed_after } else { Span::ZERO };
             self.queue.push(now + delay + silent, Event::ToSupernode(closed));
         }
-        if churn.back_after > Span::ZERO && plan.visits.is_empty() {
+        if !plan.visits.is_empty() {
+            return;
+        }
+        if comes_back {
             self.queue.push(now + churn.back_after, Event::Arrives(who.node));
+        } else {
+            self.nodes[who.node as usize].go_for_good();
         }
     }
 

@@ -6,6 +6,7 @@ use nearcast_engine::{Rate, Span};
 
 use super::World;
 use crate::catalogue::Catalogue;
+use crate::fixed;
 use crate::node::{Node, NodeCounts};
 use crate::outcome::{
     HoldOut, OriginRequests, Outcome, PlayCounts, Popularity, Quantiles, Stalls, Startup, Waste, ratio,
@@ -55,6 +56,7 @@ impl World<'_> {
             offload: 1.0 - ratio(origin_sent, handed.sum()),
             cross_isp_share: ratio(fetched.other + fetched.origin, fetched.sum()),
             near_share: ratio(fetched.lan + fetched.isp, fetched.peers()),
+            near_share_of_crowds: near_share(plays.iter().filter(|play| play.holders >= 2)),
             hold_out: hold_out(&held_out),
             client_start_ms,
             startup_ms: network_startup_ms.all.later(client_start_ms),
@@ -117,6 +119,13 @@ impl World<'_> {
     }
 }
 
+/// Share of the bytes from peers that came from the same household or operator.
+fn near_share<'p>(plays: impl Iterator<Item = &'p &'p PlayReport>) -> f64 {
+    let mut sum = BySource::default();
+    plays.for_each(|play| sum.add_all(play.bytes));
+    ratio(sum.lan + sum.isp, sum.peers())
+}
+
 fn handed(plays: &[&PlayReport]) -> BySource {
     let mut handed = BySource::default();
     plays.iter().for_each(|play| handed.add_all(play.bytes));
@@ -160,8 +169,21 @@ fn popularity(catalogue: &Catalogue, plays: &[&PlayReport]) -> Vec<Popularity> {
     }
     for (group, holders) in told.iter_mut().zip(holders) {
         group.holders = ratio(holders, group.plays);
+        group.saved = 1.0 - ratio(group.bytes.origin, group.bytes.sum());
+        group.can_save = can_save(holders, group.plays);
     }
     told
+}
+
+/// 1 − (1 − e⁻ᶜ) / c for c holders at a play, in whole numbers until the last step.
+fn can_save(holders: u64, plays: u64) -> f64 {
+    let c = u128::from(holders) * u128::from(fixed::ONE) / u128::from(plays.max(1));
+    if c == 0 {
+        return 0.0;
+    }
+    let c = u64::try_from(c).unwrap_or(u64::MAX);
+    let rest = fixed::ONE.saturating_sub(fixed::exp_minus(c));
+    1.0 - ratio(rest, c)
 }
 
 fn play_counts(plays: &[&PlayReport]) -> PlayCounts {

@@ -22,14 +22,14 @@ impl World<'_> {
             return;
         }
         let index = node.next_play;
-        let Some(next) = plan.plays.get(index) else { return };
+        let Some(next) = plan.plays.get(index) else { return self.has_played_all(who) };
         let earliest = Time::ZERO + next.not_before;
         if earliest > now {
             return self.queue.push(earliest, Event::NextPlay(who));
         }
         node.next_play += 1;
         let object = catalogue.title(next.title).object_of(0);
-        let there = u32::from(plan.serves() && node.store.blocks(object).is_some());
+        let there = u32::from(plan.serves() && node.store.has(object));
         let holders = self.presence.count(next.title, plan.place.isp) - there;
         self.series.at(now).plays += 1;
         let Some(node) = self.node(who) else { return };
@@ -51,12 +51,26 @@ impl World<'_> {
         self.tend_player(who);
     }
 
+    /// A listener who has heard enough stays for a while.
+    fn has_played_all(&mut self, who: Who) {
+        let lingers = self.audience.listeners[who.node as usize].lingers;
+        if let Some(lingers) = lingers {
+            self.queue.push(self.now + lingers, Event::Departs(who));
+        }
+    }
+
     fn describe(&mut self, who: Who, title: u32) {
+        self.describe_to(who, title);
+        self.drain(who);
+    }
+
+    /// Hands in what a title is made of, once.
+    pub(super) fn describe_to(&mut self, who: Who, title: u32) {
         let catalogue = self.catalogue.clone();
         let rendition = &catalogue.title(title).rendition;
         let Some(node) = self.node(who) else { return };
         if node.described.insert(rendition.id) {
-            self.tell(who, Input::Describe(rendition.clone()));
+            self.hand(who, Input::Describe(rendition.clone()));
         }
     }
 
@@ -128,7 +142,7 @@ impl World<'_> {
         let (object, base) = (title.object_of(open.part), title.offset_of(open.part));
         let size = catalogue.object(object).size;
         let first = size.covering(ByteRange::new(from - base, from - base + 1));
-        let there = node.store.blocks(object).map_or(first.start, |held| held.run_at(first.start).end);
+        let there = node.store.held_until(object, size, first.start);
         let end = to.min(base + size.bytes_of(BlockRange::new(first.start, there)).end);
         if there == first.start || end <= from {
             return false;
@@ -217,7 +231,7 @@ fn cached(store: &Store, catalogue: &Catalogue, title: u32) -> Cached {
     let objects = parts.iter().filter_map(|part| Some((catalogue.find(part.object)?, part.size)));
     let (mut some, mut all) = (false, true);
     for (object, size) in objects {
-        some |= store.blocks(object).is_some_and(|held| !held.is_empty());
+        some |= store.has(object);
         all &= store.holds(object, size.all());
     }
     match (some, all) {

@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use nearcast_engine::Span;
+use nearcast_content::NodeKey;
 use nearcast_engine::directory::{self, Directory, SessionId};
 use nearcast_engine::limits::LEASE;
 use nearcast_engine::swarm::{Candidate, Input};
 use nearcast_engine::wire::SwarmId;
 use nearcast_engine::wire::directory::Holding;
+use nearcast_engine::{Nearness, Place, Span, Time};
 
-use super::{Event, Seen, World};
+use super::tracker::Tracker;
+use super::{Event, Rendezvous, Seen, World};
 use crate::invariants::Broken;
 use crate::node::{Ring, Timer, Who};
 use crate::scenario::FaultKind;
@@ -21,23 +23,62 @@ const SUPERNODE: u32 = u32::MAX;
 /// The supernode.
 #[derive(Debug)]
 pub(super) struct Supernode {
-    machine: Directory,
+    machine: Machine,
+    rendezvous: Rendezvous,
     seed: u64,
     sessions: BTreeMap<SessionId, Who>,
     queries: BTreeMap<(SessionId, u32), SwarmId>,
     last_session: u64,
     timer: Timer,
+    /// What the node that speaks at this moment has said so far.
+    added: Vec<Holding>,
+    removed: Vec<SwarmId>,
+}
+
+/// What answers lookups.
+#[derive(Debug)]
+enum Machine {
+    Directory(Box<Directory>),
+    Tracker(Tracker),
+}
+
+impl Machine {
+    fn handle_input(&mut self, now: Time, input: directory::Input) -> Result<(), String> {
+        match self {
+            Self::Directory(machine) => machine.handle_input(now, input).map_err(|why| why.to_string()),
+            Self::Tracker(machine) => {
+                machine.handle_input(input);
+                Ok(())
+            }
+        }
+    }
+
+    fn poll_output(&mut self) -> directory::Output {
+        match self {
+            Self::Directory(machine) => machine.poll_output(),
+            Self::Tracker(machine) => machine.poll_output(),
+        }
+    }
 }
 
 impl Supernode {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(super) fn new(seed: u64, rendezvous: Rendezvous) -> Self {
+        let machine = match rendezvous {
+            Rendezvous::Directory | Rendezvous::BlindDirectory => {
+                Machine::Directory(Box::new(Directory::new(seed, directory::Settings::default())))
+            }
+            Rendezvous::Tracker(spec) => Machine::Tracker(Tracker::new(spec)),
+        };
         Self {
-            machine: Directory::new(seed, directory::Settings::default()),
+            machine,
+            rendezvous,
             seed,
             sessions: BTreeMap::new(),
             queries: BTreeMap::new(),
             last_session: 0,
             timer: Timer::default(),
+            added: Vec::new(),
+            removed: Vec::new(),
         }
     }
 }
@@ -69,7 +110,9 @@ impl World<'_> {
                 if let Some(node) = self.node(who) {
                     node.session = Some(session);
                 }
-                let (node, place, serves) = (plan.node, plan.place, plan.settings.serves);
+                let blind = self.supernode.rendezvous == Rendezvous::BlindDirectory;
+                let place = if blind { Place::default() } else { plan.place };
+                let (node, serves) = (plan.node, plan.settings.serves);
                 self.supernode_hears(directory::Input::Opened { session, node, place, serves });
             }
             Seen::Gone => {
@@ -98,13 +141,21 @@ impl World<'_> {
         self.say(who, |session| directory::Input::Lookup { session, query, swarm, renditions });
     }
 
-    /// A node tells what it holds of a title.
+    /// A node tells what it holds of a title. What it tells in one go is sent in one message.
     pub(super) fn announce(&mut self, who: Who, swarm: SwarmId, renditions: u16, coverage: u64) {
-        let (mut added, mut removed) = (Vec::new(), Vec::new());
+        let coverage = if self.offers_all(who) { u64::MAX } else { coverage };
         match renditions {
-            0 => removed.push(swarm),
-            _ => added.push(Holding { swarm, renditions, coverage }),
+            0 => self.supernode.removed.push(swarm),
+            _ => self.supernode.added.push(Holding { swarm, renditions, coverage }),
         }
+    }
+
+    pub(super) fn send_announces(&mut self, who: Who) {
+        if self.supernode.added.is_empty() && self.supernode.removed.is_empty() {
+            return;
+        }
+        let added = std::mem::take(&mut self.supernode.added);
+        let removed = std::mem::take(&mut self.supernode.removed);
         self.say(who, |session| directory::Input::Announced { session, added, removed });
     }
 
@@ -123,7 +174,7 @@ impl World<'_> {
         }
         self.trace.note(self.now, SUPERNODE, Side::DirectoryIn, &input);
         if let Err(why) = self.supernode.machine.handle_input(self.now, input) {
-            return self.broke(None, Broken::InputRefused(why.to_string()));
+            return self.broke(None, Broken::InputRefused(why));
         }
         self.drain_supernode();
     }
@@ -173,8 +224,10 @@ impl World<'_> {
             }
             directory::Output::Answer { session, query, holders, again } => {
                 let Some(swarm) = self.supernode.queries.remove(&(session, query)) else { return };
+                let apart = self.scenario.places.own_isp_only;
                 let holders = holders
                     .iter()
+                    .filter(|found| !apart || self.of_one_isp(who.node, &found.node))
                     .map(|found| Candidate {
                         node: found.node,
                         nearness: found.nearness,
@@ -197,6 +250,12 @@ impl World<'_> {
             directory::Output::RetryAfter { session, after } => self.come_back_later(who, session, after),
             directory::Output::Deliver { .. } | directory::Output::Timeout(_) => {}
         }
+    }
+
+    /// Whether a node and another, named by its key, are of one operator.
+    fn of_one_isp(&self, node: u32, other: &NodeKey) -> bool {
+        let place = |node: u32| self.audience.listeners[node as usize].place;
+        self.by_key.get(other).is_some_and(|other| place(node).nearness(place(*other)) <= Nearness::Isp)
     }
 
     /// A node renews its lease, three times in its length.
@@ -233,8 +292,8 @@ impl World<'_> {
     pub(super) fn supernode_falls(&mut self) {
         let sessions = std::mem::take(&mut self.supernode.sessions);
         let seed = self.supernode.seed.wrapping_add(1);
-        let last_session = self.supernode.last_session;
-        self.supernode = Supernode { last_session, ..Supernode::new(seed) };
+        let (last_session, rendezvous) = (self.supernode.last_session, self.supernode.rendezvous);
+        self.supernode = Supernode { last_session, ..Supernode::new(seed, rendezvous) };
         for who in sessions.into_values() {
             let at = self.now + self.supernode_delay(who.node);
             self.see_supernode(who, at, Seen::Gone);

@@ -17,11 +17,23 @@ use crate::invariants::Broken;
 use crate::network::{Chunk, PipeIx, Transport};
 use crate::node::{Check, Coming, OriginLine, Outboard, Who};
 use crate::plan::Honesty;
-use crate::scenario::FaultKind;
+use crate::scenario::{FaultKind, Harm};
 
 impl World<'_> {
     pub(super) fn origin_delay(&self, node: u32) -> Span {
         self.nodes[node as usize].pipes.delay + self.scenario.origin.delay
+    }
+
+    /// A client that is logged in has a connection to the provider before it needs one.
+    pub(super) fn warm_origin(&mut self, who: Who) {
+        let (now, delay, origin_up) = (self.now, self.origin_delay(who.node), self.origin_up);
+        let warm = self.scenario.origin.warm && !self.fails(FaultKind::OriginDown);
+        let Some(node) = self.node(who).filter(|_| warm) else { return };
+        let down = node.pipes.down;
+        let channel = self.network.open(origin_up, down, delay, Transport::Tcp);
+        if let Some(node) = self.node(who) {
+            node.origin = Some(OriginLine { channel, last_used: now });
+        }
     }
 
     /// A request goes to the origin, over the kept-alive connection or a new one.
@@ -95,14 +107,22 @@ impl World<'_> {
             return self.broke(Some(who.node), Broken::ServesAlthoughOff);
         }
         let size = self.catalogue.object(object).size;
-        let spoils = plan.honesty == Honesty::Adversary
-            && self.chance.percent(self.scenario.adversaries.corrupt_percent);
+        let harm = match plan.honesty {
+            Honesty::Honest => None,
+            Honesty::Adversary(harm) => Some(harm),
+        };
+        let spoils =
+            harm == Some(Harm::Corrupt) && self.chance.percent(self.scenario.adversaries.corrupt_percent);
         let bad = spoils.then(|| self.pick_block(blocks));
         let Some(node) = self.node(who) else { return };
         if !node.store.holds(object, blocks) {
             let held =
-                node.store.blocks(object).map_or_else(|| "nothing".to_owned(), |held| format!("{held:?}"));
+                node.store.partly(object).map_or_else(|| "nothing".to_owned(), |held| format!("{held:?}"));
             return self.broke(Some(who.node), Broken::ServesUnverified(blocks, held));
+        }
+        if matches!(harm, Some(Harm::Stall | Harm::OfferAll)) {
+            // Its agent takes the run for sent, so that it goes on to take more.
+            return self.tell(who, Input::SentAll { upload });
         }
         node.store.note_use(object, blocks);
         let content = blocks.iter().filter_map(|block| node.store.content(object, block).cloned()).collect();
@@ -115,6 +135,7 @@ impl World<'_> {
         let run = self.network.send(self.now, connection.channels[end], (size, blocks), parcel);
         if let Some((run, node)) = run.zip(self.node(who)) {
             node.going.insert(upload, run);
+            node.grew = true;
         }
     }
 
@@ -287,7 +308,7 @@ impl World<'_> {
         let size = catalogue.object(object).size;
         let Some(node) = self.node(who) else { return false };
         let bytes = node.store.bytes();
-        let begins = node.store.blocks(object).is_none();
+        let begins = !node.store.has(object);
         node.store.keep(object, size, blocks, source);
         node.counts.fetched.add(source, node.store.bytes() - bytes);
         node.counts.late.add(source, len_of(size, blocks) - (node.store.bytes() - bytes));

@@ -33,18 +33,21 @@ impl World<'_> {
             let broken = Broken::BudgetPassed(node.store.bytes(), budget);
             return self.broke(Some(who.node), broken);
         }
-        if bounded && let Err(broken) = check_bounds(under_way(node)) {
+        if std::mem::take(&mut node.grew)
+            && bounded
+            && let Err(broken) = check_bounds(under_way(node))
+        {
             self.broke(Some(who.node), broken);
         }
     }
 
     /// The expensive checks.
     pub(super) fn watch_everything(&mut self) {
-        self.watch_bytes();
         let large = self.nodes.len() > LARGE;
         if large && !(self.now.micros() / EVERY.micros()).is_multiple_of(10) {
             return;
         }
+        self.watch_bytes();
         for index in 0..self.nodes.len() {
             let node = &self.nodes[index];
             if node.agent.is_none() || self.violation.is_some() {
