@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use nearcast_content::{BlockSet, NodeKey, ObjectId, ProviderKey};
 use nearcast_engine::limits::{MAX_UPLOAD_QUEUE_PER_PEER, MAX_UPLOADS};
-use nearcast_engine::swarm::{Output, PeerId, UploadId};
+use nearcast_engine::swarm::{Output, Over, PeerId, UploadId};
 use nearcast_engine::wire::{Have, Hello, PeerMessage, RefuseReason, Serves, Versions, Want};
 use nearcast_engine::{Rate, Span, Time};
 
@@ -266,7 +266,8 @@ impl Neighbours {
             self.last_upload += 1;
             let upload = UploadId(self.last_upload);
             self.uploads.insert(upload, (peer, request));
-            outputs.push_back(Output::Serve { upload, peer, request, object, size, blocks });
+            let over = Over::Line;
+            outputs.push_back(Output::Serve { upload, peer, request, object, size, blocks, over });
         }
     }
 }
