@@ -45,6 +45,8 @@ class Service:
         self.site = processes.place("site")
         self.environment = {"HOME": str(self.home), "XDG_CONFIG_HOME": "", "XDG_DATA_HOME": "", "XDG_STATE_HOME": ""}
         run([self.binary, "publish", *media, "--site", self.site, "--json"], env=dict(os.environ, **self.environment))
+        # A node held out for comparison would look like one that does not help.
+        run([self.binary, "policy", self.site, "--hold-out", "0"], env=dict(os.environ, **self.environment))
         self.link = self.url = None
 
     def serve(self, host):

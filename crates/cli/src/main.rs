@@ -1,5 +1,6 @@
 //! The nearcast command.
 
+mod audience;
 mod autostart;
 mod completions;
 mod config;

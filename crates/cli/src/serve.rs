@@ -8,6 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, bail, ensure};
 use nearcast_content::{Link, ProviderKey, UnixTime, WebUrl};
+use nearcast_node::audience::{self, AudienceMetrics};
 use nearcast_node::dashboard::{self, DASHBOARD_PATH, Token};
 use nearcast_node::http::{ConnectionLimits, Uplink};
 use nearcast_node::origin_server::{
@@ -89,6 +90,7 @@ async fn serve(
     let relay = start_relay(args.relay).await?;
     let config = SupernodeConfig {
         relay: relay.as_ref().map(|r| r.url().to_string()),
+        audience: AudienceMetrics::register(&mut registry),
         ..SupernodeConfig::new(vec![provider])
     };
     let (router, supernode) = supernode::router(config)?;
@@ -100,8 +102,12 @@ async fn serve(
         titles: server.asked().clone(),
         supernode: supernode.clone(),
     };
-    let router =
-        router.merge(front_page(&site, &link)).merge(dashboard::router(sources, token, stop.clone()));
+    let seen = audience::router(provider, supernode.clone(), server.metrics().clone(), &site);
+    let router = router.merge(seen).merge(front_page(&site, &link)).merge(dashboard::router(
+        sources,
+        token,
+        stop.clone(),
+    ));
     let running = tokio::spawn(server.run(router, Arc::new(registry), stop.clone()));
     stop.cancelled().await;
     supernode.close();

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use serde_json::Value;
 
 use crate::gateway::GatewayArgs;
-use crate::shell;
+use crate::{audience, shell};
 
 /// Lists the titles of a running node.
 pub(crate) fn titles(args: GatewayArgs) -> anyhow::Result<ExitCode> {
@@ -34,7 +34,9 @@ pub(crate) fn status(args: GatewayArgs) -> anyhow::Result<ExitCode> {
     if args.json {
         shell::say(&status.to_string())?;
     } else {
-        for line in in_words(&status) {
+        let lines =
+            if audience::is_origin(&status) { audience::in_words(&status) } else { in_words(&status) };
+        for line in lines {
             shell::say(&line)?;
         }
     }

@@ -17,6 +17,8 @@ impl FeatureSet {
     pub const LIVE: Self = Self(1 << 2);
     /// Checks and shows credentials.
     pub const CREDENTIAL: Self = Self(1 << 3);
+    /// Takes reports of what players got.
+    pub const REPORTS: Self = Self(1 << 4);
     /// What this version does.
     pub const OURS: Self = Self(Self::PARTIAL.0 | Self::CANCEL.0 | Self::CREDENTIAL.0);
 

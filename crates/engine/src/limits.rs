@@ -105,3 +105,15 @@ pub const MAX_READS: usize = 64;
 pub const MAX_RENDITIONS: usize = 4_096;
 /// Parts of a rendition: 12 h of 4 s segments.
 pub const MAX_PARTS: usize = 10_800;
+
+/// Between two reports of a node about its plays: a provider looks at minutes, and 10,000 nodes make 500 messages a
+/// second.
+pub const REPORT_SPACING: Span = Span::from_secs(20);
+/// A report may come sooner than that by so much: clocks and queues.
+pub const REPORT_SLACK: Span = Span::from_secs(5);
+/// Plays, and stalls, in one report: a household's players, many times over.
+pub const MAX_REPORT_PLAYS: u64 = 1_000;
+/// Bytes in one report: what ended since the last one may have played for a day.
+pub const MAX_REPORT_BYTES: u64 = 1 << 40;
+/// Milliseconds of media, or of standing still, in one report: a week.
+pub const MAX_REPORT_MILLIS: u64 = 7 * 24 * 3_600_000;

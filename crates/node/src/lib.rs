@@ -1,5 +1,6 @@
 //! The native shell: transport, store, origin, gateway, supernode.
 
+pub mod audience;
 pub mod dashboard;
 pub mod directory_client;
 pub mod gateway;

@@ -94,6 +94,7 @@ impl Explain {
             | Input::DiscardAll
             | Input::Acquainted(_)
             | Input::Uplink(_)
+            | Input::HoldOut { .. }
             | Input::Arrived { .. }
             | Input::Damaged { .. }
             | Input::PathChanged { .. }
@@ -236,6 +237,8 @@ fn note_words(note: &Note) -> String {
             format!("{bytes} bytes from {} were of no use", source_words(*source))
         }
         Note::Refused { peer, reason } => format!("refuses peer {}: {reason:?}", peer.0),
+        Note::HeldOut { play } => format!("play {} is held out: it goes without peers", play.0),
+        Note::Ended { play, media } => format!("play {} ended after {} ms of media", play.0, media.millis()),
         Note::Stuck { read } => format!("read {} cannot be served from anywhere at present", read.0),
     }
 }

@@ -8,6 +8,7 @@
 
 mod answer;
 mod api;
+mod audience;
 mod backoff;
 pub mod client;
 mod load;
@@ -35,6 +36,7 @@ use crate::wire::directory::{Holding, RefusedReason};
 use crate::wire::{Serves, SwarmId};
 
 pub use api::*;
+pub use audience::{Audience, Implausible};
 pub use client::Client;
 pub use rendezvous::rendezvous;
 

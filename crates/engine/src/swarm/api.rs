@@ -206,6 +206,13 @@ pub enum Input<V> {
     Discard(Vec<ObjectId>),
     /// Drops everything from the cache that is neither kept nor read.
     DiscardAll,
+    /// So many plays in a thousand go without peers, to compare with.
+    HoldOut {
+        /// Days since 1970: on another day it is other plays.
+        day: u32,
+        /// How many, 0 to 1000.
+        permille: u16,
+    },
 
     /// Blocks of a run were verified and written. May come many times in one run.
     Arrived {
@@ -612,6 +619,18 @@ pub enum Note {
         play: PlayId,
         /// For how long.
         lasted: Span,
+    },
+    /// A play that begins is held out: it goes without peers.
+    HeldOut {
+        /// The play.
+        play: PlayId,
+    },
+    /// A play ended.
+    Ended {
+        /// The play.
+        play: PlayId,
+        /// Media handed to its player.
+        media: Span,
     },
     /// Bytes were handed to a player.
     Delivered {

@@ -285,10 +285,11 @@ impl Swarm {
         if self.settings.peers == PeerUse::HoldOut {
             titles.clear();
         }
+        titles.retain(|swarm, _| !self.holds_out(*swarm));
         titles
     }
 
-    fn home_of(&self, object: ObjectIx) -> Option<&Track> {
+    pub(super) fn home_of(&self, object: ObjectIx) -> Option<&Track> {
         self.objects.track(self.objects.get(object).home?.rendition)
     }
 
@@ -421,6 +422,9 @@ impl Swarm {
     }
 
     fn offers(&self, pick: &Pick, free: &[PeerId]) -> Vec<Offer> {
+        if self.holds_out(pick.swarm) {
+            return Vec::new();
+        }
         let object = self.objects.get(pick.object);
         let mut offers = Vec::new();
         for (id, peer) in free.iter().filter_map(|id| Some((*id, self.peers.get(*id)?))) {
@@ -487,6 +491,9 @@ impl Swarm {
         due: Time,
         swarm: SwarmId,
     ) -> Crowd {
+        if self.holds_out(swarm) {
+            return Crowd::Nobody;
+        }
         if holders > 0 {
             return Crowd::Held;
         }
@@ -584,8 +591,11 @@ impl Swarm {
                 None => Source::Peer(crate::place::Nearness::Far),
             },
         };
+        let offered = !self.is_held_out(object);
         for news in self.objects.arrived(object, blocks, source) {
-            self.peers.note_added(object, news);
+            if offered {
+                self.peers.note_added(object, news);
+            }
             self.count_early(object, news);
         }
         self.holding_changed(object);

@@ -173,7 +173,7 @@ impl Swarm {
 
     fn announce_one(&mut self, swarm: SwarmId) {
         let mut held = Announced::default();
-        if self.sharing.any() {
+        if self.sharing.any() && !self.holds_out(swarm) {
             held = holding(&self.objects, swarm);
             held.renditions |= self.connects.wanted(swarm);
         }

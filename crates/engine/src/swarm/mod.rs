@@ -9,6 +9,7 @@ mod api;
 mod caps;
 mod connect;
 mod fetch;
+mod hold_out;
 mod keeping;
 mod meter;
 mod objects;
@@ -29,6 +30,7 @@ use nearcast_content::{NodeKey, ProviderKey};
 use self::caps::Allowance;
 use self::connect::Connects;
 use self::fetch::Pick;
+use self::hold_out::HoldOut;
 use self::keeping::Announced;
 use self::objects::{Described, ObjectIx, Objects};
 use self::origin::Origin;
@@ -94,6 +96,7 @@ pub struct Swarm {
     serving: Serving,
     connects: Connects,
     upcoming: Vec<RenditionId>,
+    hold_out: HoldOut,
     keeps: BTreeSet<RenditionId>,
     /// Objects that are not evicted, beside those of what is kept.
     pinned: BTreeSet<ObjectIx>,
@@ -167,6 +170,7 @@ impl Swarm {
             serving,
             connects: Connects::new(me),
             upcoming: Vec::new(),
+            hold_out: HoldOut::default(),
             keeps: BTreeSet::new(),
             pinned: BTreeSet::new(),
             announced: BTreeMap::new(),
@@ -221,6 +225,7 @@ impl Swarm {
             Input::Unpin(object) => self.unpin(&object),
             Input::Discard(objects) => self.discard(&objects),
             Input::DiscardAll => self.discard_all(),
+            Input::HoldOut { day, permille } => self.hold_out(day, permille),
             Input::Arrived { request, verdict } => self.arrived(request, verdict.blocks()),
             Input::Finished { request } => self.finished(request),
             Input::Failed { request, fault } => self.failed(request, fault),
@@ -378,7 +383,11 @@ impl Swarm {
         let bytes = nearcast_content::ByteRange::new(bytes.start, bytes.end.min(on.size.bytes()));
         let (object, at, since) = (on.object, bytes.start, self.now);
         let read = Read { play, rendition, part, object, bytes, at, since, stuck: false };
+        let known = self.plays.knows(play);
         self.plays.open(self.now, id, read, &on, length)?;
+        if !known && self.is_held_out(object) {
+            self.note(Note::HeldOut { play });
+        }
         self.objects.touch(object);
         Ok(())
     }
@@ -454,7 +463,9 @@ impl Swarm {
     }
 
     fn stopped(&mut self, play: PlayId) {
-        self.plays.stop(play);
+        if let Some(media) = self.plays.stop(play) {
+            self.note(Note::Ended { play, media });
+        }
         self.advised.remove(&play);
     }
 

@@ -232,7 +232,7 @@ impl Swarm {
     /// Begins to tell a peer what is held of an object, with all of it first.
     fn tell_all(&mut self, id: PeerId, ix: ObjectIx) -> Result<(), Misbehaviour> {
         let over = self.peers.get(id).map_or(Over::Line, |peer| peer.over);
-        let serves = self.sharing.serves(over) == Serves::Others;
+        let serves = self.sharing.serves(over) == Serves::Others && !self.is_held_out(ix);
         let held = if serves { self.objects.get(ix).held.clone() } else { BlockSet::EMPTY };
         self.peers.interested(id, ix, &held)
     }
@@ -282,6 +282,7 @@ impl Swarm {
         }
         let held =
             self.objects.find(&want.object).filter(|ix| self.objects.get(*ix).held.contains_all(want.blocks));
+        let held = held.filter(|ix| !self.is_held_out(*ix));
         let Some(object) = held else { return self.refuse(id, want.request, RefuseReason::NotHeld) };
         let bytes = self.objects.get(object).size.bytes_of(want.blocks).len();
         let due = self.now + Span::from_millis(want.due_millis.into());
@@ -318,7 +319,7 @@ impl Swarm {
 
     /// Tells peers which objects we want to hear about, and which no longer.
     pub(super) fn tell_interests(&mut self, wanted: &[Demand]) {
-        let open = |d: &&Demand| !self.objects.get(d.object).complete();
+        let open = |d: &&Demand| !self.objects.get(d.object).complete() && !self.is_held_out(d.object);
         self.interests = wanted.iter().filter(open).map(|d| d.object).take(MAX_INTERESTS).collect();
         let mut messages = Vec::new();
         let (interests, objects, now) = (&self.interests, &self.objects, self.now);

@@ -51,6 +51,8 @@ struct Play {
     tail: Option<Read>,
     /// Where the reads of each rendition stand.
     marks: BTreeMap<RenditionId, Mark>,
+    /// Media handed to the player in all.
+    handed: Span,
 }
 
 /// Where the latest read of a rendition stands, and where it ends, in title time.
@@ -142,6 +144,7 @@ impl Plays {
             length,
             tail: None,
             marks: BTreeMap::new(),
+            handed: Span::ZERO,
         };
         let mark = Mark { at: media, end: part.media_at(read.bytes.end) };
         match self.plays.get_mut(&read.play) {
@@ -153,7 +156,8 @@ impl Plays {
             Some(play) if !play.continues(read.rendition, media) => {
                 // A player that looks at the end of a file before it starts has not started yet.
                 let waiting = play.start.filter(|start| start.first);
-                *play = fresh(false);
+                let handed = play.handed;
+                *play = Play { handed, ..fresh(false) };
                 if let (Some(first), Some(start)) = (waiting, &mut play.start) {
                     (start.asked, start.first) = (first.asked, true);
                 }
@@ -181,6 +185,7 @@ impl Plays {
         read.since = now;
         read.stuck = false;
         let play = self.plays.get_mut(&read.play)?;
+        play.handed += part.media_at(handed.end).less(part.media_at(handed.start));
         if let Some(mark) = play.marks.get_mut(&read.rendition) {
             mark.at = part.media_at(handed.end);
         }
@@ -202,14 +207,19 @@ impl Plays {
         Some(read)
     }
 
-    /// Ends a play and all its reads.
-    pub(super) fn stop(&mut self, id: PlayId) -> bool {
+    /// Whether a play is going on.
+    pub(super) fn knows(&self, id: PlayId) -> bool {
+        self.plays.contains_key(&id)
+    }
+
+    /// Ends a play and all its reads. Answers how much media its player was handed, if there was such a play.
+    pub(super) fn stop(&mut self, id: PlayId) -> Option<Span> {
         self.reads.retain(|_, read| read.play != id);
-        let Some(play) = self.plays.remove(&id) else { return false };
+        let play = self.plays.remove(&id)?;
         if play.start.is_none() && play.delivered + ADJOINS >= play.length {
             self.plays_out = Some(play.end());
         }
-        true
+        Some(play.handed)
     }
 
     /// Ends all reads of a rendition.

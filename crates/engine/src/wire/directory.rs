@@ -7,6 +7,7 @@ use minicbor::{Decode, Encode};
 use nearcast_content::{NodeKey, ProviderKey};
 
 use super::peer::Serves;
+use super::report::PlayReport;
 use super::{SwarmId, Versions};
 use crate::place::Nearness;
 
@@ -52,6 +53,11 @@ pub enum ClientMessage {
     /// Keeps the lease when nothing else was sent.
     #[n(4)]
     Renew,
+    /// What players got since the last report, at most one in [`REPORT_SPACING`](crate::limits::REPORT_SPACING).
+    /// Only to a supernode that welcomed with [`REPORTS`](nearcast_content::FeatureSet::REPORTS): others end
+    /// the session.
+    #[n(5)]
+    Report(#[n(0)] PlayReport),
 }
 
 /// First message of a node.

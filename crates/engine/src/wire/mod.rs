@@ -8,10 +8,12 @@ pub mod directory;
 mod frame;
 pub mod peer;
 mod ranges;
+pub mod report;
 
 pub use directory::{ClientMessage, ServerMessage};
 pub use frame::{Frames, WireError, decode, encode, encode_framed};
 pub use peer::{Have, Hello, PeerMessage, RefuseReason, RunHeader, Serves, Want};
+pub use report::{PlayReport, PlaySums};
 
 use minicbor::{Decode, Encode};
 

@@ -1,12 +1,12 @@
 //! Messages of every kind, with the edges of what each field can say.
 
 use nearcast_content::{BlockRange, BlockSet, NodeKey, ObjectId, ProviderKey};
-use nearcast_engine::Nearness;
 use nearcast_engine::wire::directory::{ClientHello, Holder, Holding, RefusedReason};
 use nearcast_engine::wire::{
-    ClientMessage, Have, Hello, PeerMessage, RefuseReason, RunHeader, ServerMessage, Serves, SwarmId,
-    Versions, Want,
+    ClientMessage, Have, Hello, PeerMessage, PlayReport, PlaySums, RefuseReason, RunHeader, ServerMessage,
+    Serves, SwarmId, Versions, Want,
 };
+use nearcast_engine::{Nearness, Span};
 
 /// Messages with the names of their golden lines.
 pub(crate) trait Samples: Sized {
@@ -37,7 +37,7 @@ macro_rules! named {
 }
 
 named!(PeerMessage { Hello, Interest, NoInterest, Have, Want, Cancel, Refuse, Choke, Goodbye });
-named!(ClientMessage { Hello, Announce, Lookup, Signal, Renew });
+named!(ClientMessage { Hello, Announce, Lookup, Signal, Renew, Report });
 named!(ServerMessage { Challenge, Welcome, Holders, Signal, RetryAfter, Refused, PolicyChanged });
 
 impl Named for RunHeader {
@@ -135,6 +135,8 @@ impl Samples for ClientMessage {
             ("lookup", Self::Lookup { query: 9, swarm: SWARM, renditions: u16::MAX }),
             ("signal", Self::Signal { to: NODE, payload: b"offer".to_vec() }),
             ("renew", Self::Renew),
+            ("report", Self::Report(report())),
+            ("report-nothing", Self::Report(PlayReport::default())),
         ]
     }
 }
@@ -174,4 +176,22 @@ impl Samples for ServerMessage {
             ("policy-changed", Self::PolicyChanged { sequence: u64::MAX }),
         ]
     }
+}
+
+/// One play that started and one held out that did not.
+fn report() -> PlayReport {
+    let mut shared = PlaySums {
+        stuttered: 1,
+        stalls: 2,
+        stalled_millis: 900,
+        media_millis: 180_000,
+        cache_bytes: 1,
+        lan_bytes: 256,
+        isp_bytes: 65_536,
+        other_bytes: 1 << 32,
+        origin_bytes: 24,
+        ..PlaySums::default()
+    };
+    shared.started(Span::from_millis(120));
+    PlayReport { shared, held_out: PlaySums { unstarted: 1, ..PlaySums::default() } }
 }

@@ -23,7 +23,7 @@ use nearcast_content::{FeatureSet, NodeKey, ProviderKey};
 use nearcast_engine::directory::client::{Client, Input, InputError, Output};
 use nearcast_engine::limits::MAX_ADDRESSES;
 use nearcast_engine::wire::directory::{ClientHello, Holding, RefusedReason, hello_text};
-use nearcast_engine::wire::{ClientMessage, Serves, SwarmId, Versions};
+use nearcast_engine::wire::{ClientMessage, PlayReport, Serves, SwarmId, Versions};
 use nearcast_engine::{Span, Time};
 use tokio::sync::mpsc;
 
@@ -192,6 +192,14 @@ impl DirectoryClient {
     /// When the client's task has ended.
     pub async fn signal(&self, to: NodeKey, payload: Vec<u8>) -> Result<(), Ended> {
         self.tell(Input::Signal { to, payload }).await
+    }
+
+    /// What players of this node got since the last call; sent when the supernode takes it.
+    ///
+    /// # Errors
+    /// When the client's task has ended.
+    pub async fn report(&self, report: PlayReport) -> Result<(), Ended> {
+        self.tell(Input::Report(report)).await
     }
 
     /// What others may know changed: the session is opened anew to say so.

@@ -30,6 +30,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::audience::AudienceMetrics;
     use crate::http::HttpMetrics;
     use crate::node::counts::Counts;
     use crate::origin::OriginMetrics;
@@ -37,6 +38,7 @@ mod tests {
     /// Every metric that any role of a node registers. Whoever adds a set of metrics adds it here.
     fn all() -> Registry {
         let mut all = registry();
+        AudienceMetrics::register(&mut all);
         Counts::register(&mut all);
         HttpMetrics::register(&mut all, "serve");
         HttpMetrics::register(&mut all, "gateway");

@@ -125,7 +125,11 @@ impl Counts {
                 self.stalls.inc();
                 self.stalled.observe(seconds(*lasted));
             }
-            Note::Asked { .. } | Note::Refused { .. } | Note::Stuck { .. } => {}
+            Note::HeldOut { .. }
+            | Note::Ended { .. }
+            | Note::Asked { .. }
+            | Note::Refused { .. }
+            | Note::Stuck { .. } => {}
         }
     }
 

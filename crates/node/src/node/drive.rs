@@ -22,6 +22,7 @@ use super::counts::Counts;
 use super::pacer::Pacer;
 use super::remembered::Met;
 use super::state::State;
+use super::tally::Tallies;
 use super::{runs, uploads};
 use crate::directory_client::{DirectoryClient, Event as DirectoryEvent, FoundHolder};
 use crate::origin::OriginClient;
@@ -112,6 +113,7 @@ pub(super) struct Drive {
     addresses: BTreeMap<NodeKey, Address>,
     relay: Option<RelayUrl>,
     supernode: SupernodeState,
+    tallies: Tallies,
 }
 
 /// Where a node can be reached.
@@ -137,6 +139,7 @@ impl Drive {
             addresses: BTreeMap::new(),
             relay: None,
             supernode: SupernodeState::Away,
+            tallies: Tallies::default(),
         }
     }
 
@@ -314,6 +317,10 @@ impl Drive {
             Output::Note(note) => {
                 tracing::debug!(?note, "engine");
                 self.parts.counts.note(&note);
+                if let Some(report) = self.tallies.note(&note) {
+                    // The client takes commands at once, and ends only with the runtime.
+                    let _ = self.parts.directory.report(report).await;
+                }
                 if let Note::Stuck { read } = note {
                     self.parts.board.stuck(read);
                 }

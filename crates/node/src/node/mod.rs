@@ -14,6 +14,7 @@ mod remembered;
 mod runs;
 mod shelf;
 mod state;
+mod tally;
 mod titles;
 mod uploads;
 mod watch;

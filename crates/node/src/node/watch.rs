@@ -1,7 +1,7 @@
 //! Keeping up with the provider: the catalogue and the policy, looked at again and again.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use nearcast_content::policy::Sharing;
 use nearcast_content::{NodeKey, Policy};
@@ -29,9 +29,15 @@ pub(super) async fn follow(
     }
     library.keep_remembered(Memory::Only).await;
     let mut in_force = own.clone();
+    let mut held_out = None;
     loop {
         match library.refresh().await {
             Ok(policy) => {
+                let share = hold_out(policy.as_ref());
+                if held_out.replace(share) != Some(share) {
+                    let (day, permille) = share;
+                    library.say(Input::HoldOut { day, permille }).await;
+                }
                 let settings = under(&own, policy.as_ref(), &node);
                 if settings != in_force {
                     tracing::info!(?settings, "the provider's policy changed what this node does");
@@ -47,6 +53,13 @@ pub(super) async fn follow(
             () = state.policy_news() => tokio::time::sleep(TOLD).await,
         }
     }
+}
+
+/// The day, and how many plays in a thousand are held out on it. Without a policy nobody asked for any.
+fn hold_out(policy: Option<&Policy>) -> (u32, u16) {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let day = u32::try_from(since_1970.as_secs() / 86_400).unwrap_or(u32::MAX);
+    (day, policy.map_or(0, |policy| policy.hold_out.thousandths()))
 }
 
 /// What the node's own settings come to under a policy: the stricter of both.

@@ -1,17 +1,21 @@
 //! The one task that owns a provider's directory: notes from sessions come in, messages to sessions go out.
 
 use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use nearcast_content::{FeatureSet, NodeKey};
-use nearcast_engine::directory::{Counts, Directory, Found, Input, InputError, Output, SessionId};
+use nearcast_engine::directory::{
+    Audience, Counts, Directory, Found, Implausible, Input, InputError, Output, SessionId,
+};
 use nearcast_engine::wire::directory::{Holder, RefusedReason};
-use nearcast_engine::wire::{ClientMessage, ServerMessage, Serves};
+use nearcast_engine::wire::{ClientMessage, PlayReport, ServerMessage, Serves};
 use nearcast_engine::{Place, Span, Time};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::addresses::Reach;
+use crate::audience::AudienceMetrics;
 
 /// Notes that may wait for the desk. Sessions wait for room, which slows their reading down.
 pub(super) const NOTES: usize = 1_024;
@@ -46,11 +50,21 @@ pub(super) struct Desk {
     seats: HashMap<SessionId, Seat>,
     relay: Option<String>,
     policy: Option<u64>,
+    audience: SharedAudience,
+    metrics: AudienceMetrics,
 }
 
+/// A provider's sums, read by whoever shows them.
+pub(super) type SharedAudience = Arc<Mutex<Audience>>;
+
 impl Desk {
-    pub(super) fn new(directory: Directory, relay: Option<String>) -> Self {
-        Self { directory, started: Instant::now(), seats: HashMap::new(), relay, policy: None }
+    pub(super) fn new(
+        directory: Directory,
+        relay: Option<String>,
+        (audience, metrics): (SharedAudience, AudienceMetrics),
+    ) -> Self {
+        let (started, seats) = (Instant::now(), HashMap::new());
+        Self { directory, started, seats, relay, policy: None, audience, metrics }
     }
 
     /// Runs until `shutdown`, or until nobody can send notes any more.
@@ -115,9 +129,35 @@ impl Desk {
                 self.hand_in(Input::Signal { session, to });
                 self.deliver(Some(payload));
             }
+            ClientMessage::Report(report) => self.reported(session, &report),
             ClientMessage::Renew => self.tell(Input::Renewed { session }),
             ClientMessage::Hello(_) => self.refuse(session, Some(RefusedReason::Misbehaved)),
         }
+    }
+
+    /// A node tells what its players got. That keeps its lease like any word of it.
+    fn reported(&mut self, session: SessionId, report: &PlayReport) {
+        let now = self.now();
+        let taken = self.sums().take(now, session, report);
+        match taken {
+            Ok(()) => {
+                self.metrics.taken(report);
+                self.tell(Input::Renewed { session });
+            }
+            Err(Implausible) => {
+                self.metrics.refused();
+                self.refuse(session, Some(RefusedReason::Misbehaved));
+            }
+        }
+    }
+
+    fn sums(&self) -> MutexGuard<'_, Audience> {
+        // Whoever panicked while reading has written nothing.
+        self.audience.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now(&self) -> Time {
+        Time::from_micros(u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX))
     }
 
     fn tell(&mut self, input: Input) {
@@ -126,7 +166,7 @@ impl Desk {
     }
 
     fn hand_in(&mut self, input: Input) {
-        let now = Time::from_micros(u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX));
+        let now = self.now();
         match self.directory.handle_input(now, input) {
             Ok(()) => {}
             Err(
@@ -165,6 +205,7 @@ impl Desk {
                 }
                 Output::Expired { session } => {
                     self.seats.remove(&session);
+                    self.sums().ended(session);
                 }
             }
         }
@@ -173,7 +214,7 @@ impl Desk {
     fn welcome(&mut self, session: SessionId, lease: Span) {
         let Some(seat) = self.seats.get(&session) else { return };
         let welcome = ServerMessage::Welcome {
-            features: FeatureSet::CREDENTIAL.0,
+            features: FeatureSet::CREDENTIAL.union(FeatureSet::REPORTS).0,
             lease_millis: millis(lease),
             observed: seat.reach.observed().to_string(),
             relay: self.relay.clone(),
@@ -212,6 +253,7 @@ impl Desk {
 
     /// Last words to a session that the directory ended.
     fn dismiss(&mut self, session: SessionId, last: ServerMessage) {
+        self.sums().ended(session);
         if let Some(seat) = self.seats.remove(&session) {
             // A queue that is full of other messages has no room for this one: the connection ends all the same.
             let _ = seat.outbound.try_send(last);
@@ -220,6 +262,7 @@ impl Desk {
 
     fn leave(&mut self, session: SessionId) {
         if self.seats.remove(&session).is_some() {
+            self.sums().ended(session);
             self.hand_in(Input::Closed { session });
         }
     }

@@ -19,8 +19,8 @@ mod tests;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError};
 
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::{ConnectInfo, State};
@@ -31,14 +31,15 @@ use axum::{Extension, Router};
 use nearcast_content::ProviderKey;
 use nearcast_engine::directory::{Directory, SessionId, Settings};
 use nearcast_engine::limits::MAX_MESSAGE;
-use nearcast_engine::wire::Versions;
+use nearcast_engine::wire::{PlayReport, Versions};
 use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use self::connections::Connections;
-use self::desk::{Desk, NOTES, Note};
+use self::desk::{Desk, NOTES, Note, SharedAudience};
 use self::door::Door;
+use crate::audience::AudienceMetrics;
 
 pub use addresses::TrustedProxies;
 pub use connections::ConnectionBounds;
@@ -71,6 +72,8 @@ pub struct SupernodeConfig {
     pub credentials: CredentialRule,
     /// Tells where nodes are.
     pub places: Arc<dyn Places>,
+    /// Counts what nodes report of their plays.
+    pub audience: AudienceMetrics,
 }
 
 impl SupernodeConfig {
@@ -85,6 +88,7 @@ impl SupernodeConfig {
             origins: AllowedOrigins::Any,
             credentials: everyone(),
             places: Arc::new(PlainPlaces::default()),
+            audience: AudienceMetrics::default(),
         }
     }
 }
@@ -130,6 +134,7 @@ struct Shared {
     door: Door,
     places: Arc<dyn Places>,
     connections: Connections,
+    audiences: BTreeMap<ProviderKey, SharedAudience>,
     sessions: AtomicU64,
     shutdown: CancellationToken,
 }
@@ -157,8 +162,12 @@ pub struct SupernodeHandle {
 pub fn router(config: SupernodeConfig) -> Result<(Router, SupernodeHandle), SupernodeError> {
     let shutdown = CancellationToken::new();
     let mut desks = BTreeMap::new();
+    let mut audiences = BTreeMap::new();
     for provider in &config.providers {
-        let desk = Desk::new(Directory::new(getrandom::u64()?, config.directory), config.relay.clone());
+        let audience = SharedAudience::default();
+        let directory = Directory::new(getrandom::u64()?, config.directory);
+        let desk = Desk::new(directory, config.relay.clone(), (audience.clone(), config.audience.clone()));
+        audiences.insert(*provider, audience);
         let (sender, notes) = mpsc::channel(NOTES);
         tokio::spawn(desk.run(notes, shutdown.clone()));
         desks.insert(*provider, sender);
@@ -167,6 +176,7 @@ pub fn router(config: SupernodeConfig) -> Result<(Router, SupernodeHandle), Supe
         door: Door { desks, credentials: config.credentials.clone() },
         places: config.places.clone(),
         connections: Connections::new(config.connections),
+        audiences,
         sessions: AtomicU64::new(0),
         shutdown,
         config,
@@ -185,6 +195,14 @@ impl SupernodeHandle {
             // A desk that is gone has nobody to tell.
             let _ = desk.send(Note::PolicyChanged { sequence }).await;
         }
+    }
+
+    /// Sums of what the nodes of `provider` reported, and how many reports these are from.
+    pub fn audience(&self, provider: ProviderKey) -> (PlayReport, u64) {
+        let Some(audience) = self.shared.audiences.get(&provider) else { return Default::default() };
+        let audience = audience.lock().unwrap_or_else(PoisonError::into_inner);
+        let (sums, reports) = audience.sums();
+        (sums.clone(), reports)
     }
 
     /// How the supernode does.

@@ -93,6 +93,7 @@ async fn greet(
             ClientMessage::Announce { .. }
             | ClientMessage::Lookup { .. }
             | ClientMessage::Signal { .. }
+            | ClientMessage::Report(_)
             | ClientMessage::Renew,
         )
         | Err(Broken) => Some(Err(RefusedReason::Misbehaved)),

@@ -2,9 +2,10 @@
 
 use axum::http::StatusCode;
 use nearcast_content::{Credential, SigningKey, UnixTime};
+use nearcast_engine::Span;
 use nearcast_engine::limits::{MAX_MESSAGE, MAX_SIGNAL};
 use nearcast_engine::wire::directory::{ClientHello, Holding, RefusedReason};
-use nearcast_engine::wire::{ClientMessage, ServerMessage, Serves, Versions};
+use nearcast_engine::wire::{ClientMessage, PlayReport, ServerMessage, Serves, Versions};
 use tokio_tungstenite::tungstenite::Message;
 
 use super::testing::{Bare, PROVIDER, Running, hello, hello_for, key, swarm};
@@ -272,4 +273,30 @@ async fn who_serves_nobody_is_never_handed_out() {
     leaf.read().await;
     asker.send(&ClientMessage::Lookup { query: 1, swarm: swarm(1), renditions: 0 }).await;
     assert!(matches!(asker.read().await, Some(ServerMessage::Holders { holders, .. }) if holders.is_empty()));
+}
+
+#[tokio::test]
+async fn reports_add_up_and_one_against_the_rules_ends_its_session() {
+    let supernode = Running::plain().await;
+    let mut report = PlayReport::default();
+    report.shared.started(Span::from_millis(80));
+    report.held_out.started(Span::from_millis(90));
+    let mut nodes = Vec::new();
+    for n in 1..4 {
+        let mut bare = Bare::session(&supernode, n).await;
+        bare.send(&ClientMessage::Report(report.clone())).await;
+        // An answer to what follows shows that the report was heard.
+        bare.send(&ClientMessage::Lookup { query: 1, swarm: swarm(1), renditions: 0 }).await;
+        assert!(matches!(bare.read().await, Some(ServerMessage::Holders { .. })));
+        nodes.push(bare);
+    }
+    nodes[0].send(&ClientMessage::Report(report.clone())).await;
+    assert_eq!(nodes[0].read().await, refused(RefusedReason::Misbehaved), "twice in a breath");
+    let mut liar = Bare::session(&supernode, 9).await;
+    let mut lie = report.clone();
+    lie.shared.plays = u64::MAX;
+    liar.send(&ClientMessage::Report(lie)).await;
+    assert_eq!(liar.read().await, refused(RefusedReason::Misbehaved));
+    let (sums, reports) = supernode.handle.audience(PROVIDER);
+    assert_eq!((sums.shared.plays, sums.held_out.plays, reports), (3, 3, 3));
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
+use nearcast_content::policy::{Permille, Policy};
 use nearcast_content::{Link, ProviderKey, SigningKey, UnixTime};
 use nearcast_engine::Rate;
 use nearcast_engine::wire::{Serves, SwarmId};
@@ -104,6 +105,9 @@ impl Site {
         fs::create_dir_all(self.media()).expect("a folder");
         fs::write(self.media().join(format!("{name}.mp3")), bytes).expect("written");
         publish::publish(&[self.media()], &self.root(), &self.options(), &()).expect("published");
+        // A play held out by chance would look like a peer that does not help.
+        let nobody = |policy: &mut Policy| policy.hold_out = Permille::NONE;
+        publish::change_policy(&self.root(), &self.options(), nobody).expect("a policy");
     }
 
     /// How this site is published.

@@ -235,6 +235,7 @@ impl Agent for OriginOnly {
             | Input::DiscardAll
             | Input::Acquainted(_)
             | Input::Uplink(_)
+            | Input::HoldOut { .. }
             | Input::Found { .. }
             | Input::DirectoryUp
             | Input::DirectoryDown

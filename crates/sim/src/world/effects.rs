@@ -120,7 +120,12 @@ impl World<'_> {
             Note::Delivered { source, bytes, .. } => node.counts.noted.add(*source, *bytes),
             Note::Stalled { .. } => node.counts.noted_stalls += 1,
             Note::Stuck { .. } => node.watch.stuck_at = Some(now),
-            Note::Asked { .. } | Note::Started { .. } | Note::Wasted { .. } | Note::Refused { .. } => {}
+            Note::HeldOut { .. }
+            | Note::Ended { .. }
+            | Note::Asked { .. }
+            | Note::Started { .. }
+            | Note::Wasted { .. }
+            | Note::Refused { .. } => {}
         }
     }
 

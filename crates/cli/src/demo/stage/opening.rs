@@ -2,9 +2,12 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, bail, ensure};
+use nearcast_content::UnixTime;
+use nearcast_content::policy::{Permille, Policy};
+use nearcast_node::publish::{self, Options, ProviderKeyFile};
 use reqwest::Url;
 use serde::Deserialize;
 use tokio::time::{sleep, timeout};
@@ -84,11 +87,20 @@ impl Stage {
                         "there is nothing in it that can be published: {}",
                         result["skipped"]
                     );
-                    return Ok(());
+                    return self.hold_nobody_out();
                 }
                 Event::Line(..) | Event::Ended(..) => {}
             }
         }
+    }
+
+    /// Nine plays tell nothing about a hold-out, and one held out would look like a peer that does not help.
+    fn hold_nobody_out(&self) -> anyhow::Result<()> {
+        let key = ProviderKeyFile::open(&self.path("provider.key"))?.key;
+        let now = UnixTime(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs());
+        let nobody = |policy: &mut Policy| policy.hold_out = Permille::NONE;
+        publish::change_policy(&self.path("site"), &Options::new(key, now), nobody)?;
+        Ok(())
     }
 
     async fn serve(&mut self) -> anyhow::Result<()> {

@@ -4,7 +4,7 @@ use nearcast_content::NodeKey;
 
 use crate::time::{Span, Time};
 use crate::wire::directory::{Holder, Holding, RefusedReason};
-use crate::wire::{ClientMessage, ServerMessage, SwarmId};
+use crate::wire::{ClientMessage, PlayReport, ServerMessage, SwarmId};
 
 /// What may happen to a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +31,8 @@ pub enum Input {
         /// Renditions of interest; zero for any.
         renditions: u16,
     },
+    /// What players of this node got since the last such input: sent when the supernode takes it.
+    Report(PlayReport),
     /// Hand this to another node.
     Signal {
         /// For whom.

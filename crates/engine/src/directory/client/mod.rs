@@ -5,11 +5,14 @@
 //! anew and unanswered lookups are asked again.
 
 mod api;
+mod reports;
 
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use nearcast_content::FeatureSet;
 
 use super::backoff::Backoff;
 use crate::limits::{
@@ -20,6 +23,8 @@ use crate::random::Random;
 use crate::time::{Span, Time};
 use crate::wire::directory::{Holder, Holding, RefusedReason};
 use crate::wire::{ClientMessage, ServerMessage, SwarmId, Versions};
+
+use reports::Reports;
 
 pub use api::*;
 
@@ -32,6 +37,7 @@ pub struct Client {
     backoff: Backoff,
     holdings: Holdings,
     lookups: Lookups,
+    reports: Reports,
     /// When something was last sent; silence is broken before the lease ends.
     sent: Time,
     outputs: VecDeque<Output>,
@@ -91,6 +97,7 @@ impl Client {
             backoff: Backoff::default(),
             holdings: Holdings::default(),
             lookups: Lookups::default(),
+            reports: Reports::default(),
             sent: Time::ZERO,
             outputs: VecDeque::new(),
         }
@@ -123,6 +130,7 @@ impl Client {
             Input::Hold(holding) => self.holdings.hold(holding)?,
             Input::Drop(swarm) => self.holdings.drop(swarm),
             Input::Lookup { swarm, renditions } => self.lookups.add(swarm, renditions)?,
+            Input::Report(report) => self.reports.add(&report),
             Input::Signal { to, payload } => {
                 if payload.len() > MAX_SIGNAL {
                     return Err(InputError::SignalTooLong(payload.len()));
@@ -158,13 +166,14 @@ impl Client {
                 self.sent = self.now;
                 self.outputs.push_back(Output::Prove { nonce });
             }
-            (Link::Opening { .. }, ServerMessage::Welcome { lease_millis, observed, relay, .. }) => {
+            (Link::Opening { .. }, ServerMessage::Welcome { features, lease_millis, observed, relay }) => {
                 self.link = Link::Up {
                     since: self.now,
                     lease: Span::from_millis(u64::from(lease_millis.max(1_000))),
                 };
                 self.holdings.tell_all(self.now);
                 self.lookups.ask_all(self.now);
+                self.reports.welcomed(self.now, FeatureSet(features));
                 self.outputs.push_back(Output::Up { observed, relay });
             }
             (Link::Opening { .. }, ServerMessage::RetryAfter { millis }) => {
@@ -257,6 +266,9 @@ impl Client {
                 while let Some((query, swarm, renditions)) = self.lookups.due(self.now) {
                     self.send(ClientMessage::Lookup { query, swarm, renditions });
                 }
+                if let Some(report) = self.reports.due(self.now) {
+                    self.send(ClientMessage::Report(report));
+                }
                 if self.sent + lease.over(3) <= self.now {
                     self.send(ClientMessage::Renew);
                 }
@@ -271,6 +283,7 @@ impl Client {
             Link::Up { lease, .. } => (self.sent + lease.over(3))
                 .min(self.holdings.wake())
                 .min(self.lookups.wake())
+                .min(self.reports.wake())
                 .min(self.lookups.overdue() + ANSWER_PATIENCE),
         }
     }

@@ -1,0 +1,176 @@
+//! What players of a node got, in sums: how a provider sees whether its audience is served well.
+//!
+//! A report names no title, no time but its own, and nobody: sums of what has ended since the report before it.
+
+use minicbor::{Decode, Encode};
+
+use crate::limits::{MAX_REPORT_BYTES, MAX_REPORT_MILLIS, MAX_REPORT_PLAYS};
+use crate::time::Span;
+
+/// Upper bounds of the start-up buckets in milliseconds; one more bucket takes what is above.
+pub const STARTUP_BOUNDS: [u64; 14] =
+    [10, 25, 50, 100, 150, 200, 300, 400, 600, 800, 1_200, 2_000, 5_000, 10_000];
+/// Buckets of start-up times.
+pub const STARTUP_BUCKETS: usize = STARTUP_BOUNDS.len() + 1;
+
+/// What players got since the last report.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Encode, Decode)]
+pub struct PlayReport {
+    /// Plays that took part in sharing.
+    #[n(0)]
+    pub shared: PlaySums,
+    /// Plays held out for comparison.
+    #[n(1)]
+    pub held_out: PlaySums,
+}
+
+/// Sums over plays that have ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Encode, Decode)]
+pub struct PlaySums {
+    /// Plays that started.
+    #[n(0)]
+    pub plays: u64,
+    /// Of these, with at least one stall.
+    #[n(1)]
+    pub stuttered: u64,
+    /// Stalls.
+    #[n(2)]
+    pub stalls: u64,
+    /// How long these lasted in all.
+    #[n(3)]
+    pub stalled_millis: u64,
+    /// Network start-ups by bucket of [`STARTUP_BOUNDS`]; at most [`STARTUP_BUCKETS`], absent ones are zero.
+    #[n(4)]
+    pub startups: Vec<u64>,
+    /// Media handed to players.
+    #[n(5)]
+    pub media_millis: u64,
+    /// Bytes handed to players that were cached.
+    #[n(6)]
+    pub cache_bytes: u64,
+    /// From the same household.
+    #[n(7)]
+    pub lan_bytes: u64,
+    /// From peers of the same operator.
+    #[n(8)]
+    pub isp_bytes: u64,
+    /// From other peers.
+    #[n(9)]
+    pub other_bytes: u64,
+    /// From the origin.
+    #[n(10)]
+    pub origin_bytes: u64,
+    /// Plays that ended before they started.
+    #[n(11)]
+    pub unstarted: u64,
+}
+
+impl PlayReport {
+    /// Whether there is nothing in it.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Adds another report.
+    pub fn add(&mut self, other: &Self) {
+        self.shared.add(&other.shared);
+        self.held_out.add(&other.held_out);
+    }
+
+    /// Whether one node can have seen this since its last report. What passes may still be a lie: a report is a
+    /// claim, and the bounds keep one liar from drowning the others.
+    pub fn is_plausible(&self) -> bool {
+        self.shared.is_plausible() && self.held_out.is_plausible()
+    }
+}
+
+impl PlaySums {
+    /// Counts a start.
+    pub fn started(&mut self, after: Span) {
+        let bucket =
+            STARTUP_BOUNDS.iter().position(|bound| after.millis() <= *bound).unwrap_or(STARTUP_BOUNDS.len());
+        self.startups.resize(STARTUP_BUCKETS, 0);
+        self.startups[bucket] += 1;
+        self.plays += 1;
+    }
+
+    /// All bytes handed to players.
+    pub fn bytes(&self) -> u64 {
+        [self.cache_bytes, self.lan_bytes, self.isp_bytes, self.other_bytes, self.origin_bytes]
+            .into_iter()
+            .fold(0, u64::saturating_add)
+    }
+
+    /// Adds other sums.
+    pub fn add(&mut self, other: &Self) {
+        let sum = |a: &mut u64, b: u64| *a = a.saturating_add(b);
+        sum(&mut self.plays, other.plays);
+        sum(&mut self.stuttered, other.stuttered);
+        sum(&mut self.stalls, other.stalls);
+        sum(&mut self.stalled_millis, other.stalled_millis);
+        if self.startups.len() < other.startups.len().min(STARTUP_BUCKETS) {
+            self.startups.resize(other.startups.len().min(STARTUP_BUCKETS), 0);
+        }
+        self.startups.iter_mut().zip(&other.startups).for_each(|(a, b)| sum(a, *b));
+        sum(&mut self.media_millis, other.media_millis);
+        sum(&mut self.cache_bytes, other.cache_bytes);
+        sum(&mut self.lan_bytes, other.lan_bytes);
+        sum(&mut self.isp_bytes, other.isp_bytes);
+        sum(&mut self.other_bytes, other.other_bytes);
+        sum(&mut self.origin_bytes, other.origin_bytes);
+        sum(&mut self.unstarted, other.unstarted);
+    }
+
+    fn is_plausible(&self) -> bool {
+        let startups = self.startups.iter().copied().fold(0, u64::saturating_add);
+        self.plays <= MAX_REPORT_PLAYS
+            && self.unstarted <= MAX_REPORT_PLAYS
+            && self.stuttered <= self.plays
+            && self.stuttered <= self.stalls
+            && self.stalls <= MAX_REPORT_PLAYS
+            && self.startups.len() <= STARTUP_BUCKETS
+            && startups == self.plays
+            && self.stalled_millis <= MAX_REPORT_MILLIS
+            && self.media_millis <= MAX_REPORT_MILLIS
+            && self.bytes() <= MAX_REPORT_BYTES
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sums() -> PlaySums {
+        let mut sums = PlaySums { media_millis: 60_000, origin_bytes: 1_000_000, ..PlaySums::default() };
+        sums.started(Span::from_millis(10));
+        sums.started(Span::from_millis(11));
+        sums.started(Span::from_secs(60));
+        sums
+    }
+
+    #[test]
+    fn starts_fall_into_their_buckets() {
+        let sums = sums();
+        assert_eq!((sums.startups[0], sums.startups[1], sums.startups[STARTUP_BUCKETS - 1]), (1, 1, 1));
+        let mut twice = sums.clone();
+        twice.add(&sums);
+        assert_eq!((twice.plays, twice.startups[0], twice.origin_bytes), (6, 2, 2_000_000));
+    }
+
+    #[test]
+    fn what_no_node_can_have_seen_is_told_apart() {
+        let report = |shared| PlayReport { shared, held_out: PlaySums::default() };
+        assert!(report(sums()).is_plausible() && PlayReport::default().is_plausible());
+        let bad = [
+            PlaySums { plays: 2, ..sums() },
+            PlaySums { plays: u64::MAX, startups: vec![u64::MAX, u64::MAX], ..sums() },
+            PlaySums { stuttered: 1, ..sums() },
+            PlaySums { startups: vec![0; STARTUP_BUCKETS + 1], plays: 0, ..sums() },
+            PlaySums { origin_bytes: u64::MAX, ..sums() },
+            PlaySums { cache_bytes: u64::MAX, origin_bytes: 9, ..sums() },
+            PlaySums { media_millis: u64::MAX, ..sums() },
+            PlaySums { stalls: MAX_REPORT_PLAYS + 1, ..sums() },
+        ];
+        bad.into_iter().for_each(|sums| assert!(!report(sums.clone()).is_plausible(), "{sums:?}"));
+    }
+}
