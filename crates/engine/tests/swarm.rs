@@ -104,7 +104,8 @@ impl Bench {
     }
 
     fn has(&mut self, peer: PeerId, blocks: BlockRange) {
-        let have = Have { object: OBJECT, added: blocks.into(), removed: BlockSet::EMPTY };
+        let have =
+            Have { object: OBJECT, added: blocks.into(), removed: BlockSet::EMPTY, coming: BlockSet::EMPTY };
         self.message(peer, PeerMessage::Have(have));
     }
 
@@ -328,7 +329,8 @@ fn an_interest_in_an_object_not_known_here_is_answered_at_once_and_again_when_it
     let later = ObjectId([8; 32]);
     bench.take();
     bench.message(peer, PeerMessage::Interest { object: later });
-    let nothing = Have { object: later, added: BlockSet::EMPTY, removed: BlockSet::EMPTY };
+    let none = BlockSet::EMPTY;
+    let nothing = Have { object: later, added: none.clone(), removed: none.clone(), coming: none };
     assert!(bench.take().contains(&Output::Send { peer, message: PeerMessage::Have(nothing) }));
     let parts = vec![Part { object: later, size: size(), length: Span::from_secs(60) }];
     bench.input(Input::Stored(Stored { object: later, size: size(), blocks: all().into(), last_used: 1 }));
@@ -807,4 +809,53 @@ fn a_held_out_title_is_played_without_peers_up_or_down() {
     assert!(serves(&mut bench, 2), "it was the hold-out that kept it from serving");
     bench.input(Input::Stopped { play: PlayId(1) });
     assert!(noted(&bench.out, Note::Ended { play: PlayId(1), media: Span::ZERO }));
+}
+
+/// A play whose first run came, with a peer that is interested and said that it holds nothing.
+fn beside_a_viewer() -> (Bench, PeerId) {
+    let mut bench = Bench::new(settings());
+    let peer = bench.peer(2, Nearness::Isp);
+    bench.message(peer, PeerMessage::Interest { object: OBJECT });
+    bench.take();
+    (bench, peer)
+}
+
+fn coming(bench: &mut Bench, peer: PeerId, blocks: BlockRange) {
+    let have =
+        Have { object: OBJECT, added: BlockSet::EMPTY, removed: BlockSet::EMPTY, coming: blocks.into() };
+    bench.message(peer, PeerMessage::Have(have));
+}
+
+#[test]
+fn who_is_interested_hears_at_once_what_is_asked_of_the_origin() {
+    let (mut bench, peer) = beside_a_viewer();
+    bench.play(1, 0);
+    let out = bench.take();
+    let told = out.iter().find_map(|o| match o {
+        Output::Send { peer: to, message: PeerMessage::Have(have) } if *to == peer => Some(&have.coming),
+        _ => None,
+    });
+    let asked: Vec<BlockRange> = out
+        .iter()
+        .filter_map(|o| if let Output::AskOrigin { blocks, .. } = o { Some(*blocks) } else { None })
+        .collect();
+    assert!(!asked.is_empty());
+    assert!(asked.iter().all(|blocks| told.is_some_and(|told| told.contains_all(*blocks))), "{out:?}");
+}
+
+#[test]
+fn what_a_peer_brings_in_is_not_asked_of_the_origin_until_the_peer_fails() {
+    let (mut bench, peer) = beside_a_viewer();
+    bench.play(1, 0);
+    let started = bench.asked();
+    coming(&mut bench, peer, BlockRange::new(4, all().end));
+    for (request, _, blocks) in started {
+        bench.finish(request, blocks);
+    }
+    let asked: Vec<u32> = bench.asked().iter().filter(|a| a.1.is_none()).map(|a| a.2.start).collect();
+    assert_eq!(asked, [], "the peer brings it in");
+    bench.wait(Span::from_millis(900));
+    assert_eq!(bench.asked(), [], "and has time to");
+    bench.wait(Span::from_secs(3));
+    assert!(bench.asked().iter().any(|a| a.1.is_none()), "but not for ever");
 }

@@ -367,6 +367,7 @@ impl Swarm {
         let offers = self.offers(&pick, free);
         let bytes = self.objects.get(pick.object).size.bytes_of(pick.blocks).len();
         let origin = self.origin_offer(&pick, bytes);
+        let shared = self.shared(pick.object);
         let question = Question {
             now: self.now,
             due: pick.due,
@@ -388,7 +389,11 @@ impl Swarm {
                 return Some(peer);
             }
             Choice::Origin(why) => {
-                let longest = if pick.starting { START_RACE_BLOCKS } else { MAX_ORIGIN_RUN_BLOCKS };
+                let longest = match (pick.starting, shared) {
+                    (true, _) => START_RACE_BLOCKS,
+                    (false, false) => MAX_ORIGIN_RUN_BLOCKS,
+                    (false, true) => self.origin.blocks_in(self.tuning.quick.times(2)),
+                };
                 let end = pick.blocks.end.min(pick.blocks.start + longest);
                 self.ask(Asked::Origin, pick, BlockRange::new(pick.blocks.start, end), why);
             }
@@ -443,8 +448,16 @@ impl Swarm {
             return None;
         }
         let owes = pick.hedge && self.runs.owes(Asked::Origin, pick.object, pick.blocks);
-        let ready = self.origin.ready(self.now) && !owes;
-        Some(OriginOffer { takes: self.origin.expected(bytes), ready })
+        let takes = self.origin.expected(bytes);
+        let urgent = pick.starting || pick.due <= self.now + self.tuning.urgent;
+        let room = urgent || takes <= self.tuning.quick || self.origin.pipe.runs() == 0;
+        let ready = self.origin.ready(self.now) && !owes && (room || !self.shared(pick.object));
+        Some(OriginOffer { takes, ready })
+    }
+
+    /// Whether others are about to fetch an object too, of those who serve.
+    fn shared(&self, object: ObjectIx) -> bool {
+        self.peers.iter().any(|(_, p)| p.serves_now(self.now) && p.interests.contains_key(&object))
     }
 
     /// Whether the origin may have an object, as far as is known.
@@ -478,7 +491,7 @@ impl Swarm {
         let holders = self.peers.holders(read.object, blocks.start);
         match self.crowd(read.object, blocks, holders, self.now, swarm) {
             Crowd::Nobody | Crowd::OursToBring => true,
-            Crowd::Unknown(_) | Crowd::Held | Crowd::TheirsToBring => false,
+            Crowd::Unknown(_) | Crowd::Held | Crowd::Coming(_) | Crowd::TheirsToBring { .. } => false,
         }
     }
 
@@ -500,19 +513,24 @@ impl Swarm {
         let unit = u64::from(blocks.start / self.tuning.share_blocks.max(1));
         let salt = rank(&self.objects.get(object).id.0, unit);
         let mine = rank(&self.me.0, salt);
+        if let Some(since) = self.peers.brings(self.now, object, blocks.start) {
+            return Crowd::Coming(since);
+        }
         let mut others = self
             .peers
             .iter()
-            .filter(|(_, p)| p.serves_now(self.now) && p.interests.contains_key(&object))
-            .map(|(_, p)| rank(&p.node.0, salt))
+            .filter(|(_, p)| p.serves_now(self.now))
+            .filter_map(|(_, p)| p.interests.get(&object).map(|i| (rank(&p.node.0, salt), i.since)))
             .peekable();
         if others.peek().is_none() {
             let answers = self.peers.iter().map(|(_, p)| p.silent_until(self.now, object, SETTLE));
             let open = answers.chain([self.connects.unsettled_until(self.now, swarm)]);
             return open.flatten().max().map_or(Crowd::Nobody, Crowd::Unknown);
         }
-        if others.any(|theirs| theirs < mine) {
-            return Crowd::TheirsToBring;
+        let first: Vec<Time> = others.filter(|(theirs, _)| *theirs < mine).map(|(_, since)| since).collect();
+        if let Some(known) = first.iter().max() {
+            let before = u32::try_from(first.len()).unwrap_or(u32::MAX);
+            return Crowd::TheirsToBring { before, heard: *known + self.tuning.hearing };
         }
         // In the first moments of a crowd not everybody is there: what is not urgent is divided when they are.
         let early = self.connects.new_until(self.now, swarm);

@@ -1,8 +1,10 @@
 //! The origin as a source: how fast it is, what it owes, when it may be asked again after a failure.
 
+use nearcast_content::BLOCK_SIZE;
+
 use super::meter::Pipe;
 use super::tuning::Tuning;
-use crate::limits::MAX_ORIGIN_RUNS;
+use crate::limits::{MAX_ORIGIN_RUN_BLOCKS, MAX_ORIGIN_RUNS};
 use crate::time::{Span, Time};
 
 /// First wait after a failure; doubles up to [`LONGEST_WAIT`].
@@ -34,6 +36,12 @@ impl Origin {
     /// How long `bytes` more would take.
     pub(super) fn expected(&self, bytes: u64) -> Span {
         self.pipe.expected(bytes, self.delay)
+    }
+
+    /// Blocks of a run that comes within `span` once it is its turn: between a quarter and all of the longest.
+    pub(super) fn blocks_in(&self, span: Span) -> u32 {
+        let blocks = self.pipe.rate().bytes_in(span) / BLOCK_SIZE;
+        u32::try_from(blocks).unwrap_or(u32::MAX).clamp(MAX_ORIGIN_RUN_BLOCKS / 4, MAX_ORIGIN_RUN_BLOCKS)
     }
 
     /// A run was asked for. Answers how long it should take.

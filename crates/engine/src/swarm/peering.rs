@@ -1,5 +1,7 @@
 //! The part of the router that talks with peers: HELLO, interests and haves, wants served, misbehaviour.
 
+use std::collections::BTreeMap;
+
 use nearcast_content::{BlockRange, BlockSet, NodeKey, ObjectId};
 
 use super::Swarm;
@@ -225,7 +227,7 @@ impl Swarm {
 
     /// Tells a peer that nothing is held of an object, so that it need not wait to find out.
     fn tell_nothing(&mut self, peer: PeerId, object: ObjectId) {
-        let have = Have { object, added: BlockSet::EMPTY, removed: BlockSet::EMPTY };
+        let have = Have { object, added: BlockSet::EMPTY, removed: BlockSet::EMPTY, coming: BlockSet::EMPTY };
         self.put(Output::Send { peer, message: PeerMessage::Have(have) });
     }
 
@@ -234,7 +236,7 @@ impl Swarm {
         let over = self.peers.get(id).map_or(Over::Line, |peer| peer.over);
         let serves = self.sharing.serves(over) == Serves::Others && !self.is_held_out(ix);
         let held = if serves { self.objects.get(ix).held.clone() } else { BlockSet::EMPTY };
-        self.peers.interested(id, ix, &held)
+        self.peers.interested(id, ix, &held, self.now)
     }
 
     /// An object became known here: peers that had asked about it are told.
@@ -250,8 +252,8 @@ impl Swarm {
     fn have(&mut self, id: PeerId, have: &Have) {
         let Some(ix) = self.objects.find(&have.object) else { return };
         let all = self.objects.get(ix).size.all();
-        let beyond = |set: &BlockSet| set.ranges().last().is_some_and(|r| r.end > all.end);
-        if beyond(&have.added) || beyond(&have.removed) {
+        let outside = |set: &BlockSet| set.ranges().last().is_some_and(|r| r.end > all.end);
+        if outside(&have.added) || outside(&have.removed) || outside(&have.coming) {
             return self.misbehaved(id, Misbehaviour::BadHave);
         }
         let Some(peer) = self.peers.get_mut(id) else { return };
@@ -266,6 +268,11 @@ impl Swarm {
         for range in have.removed.ranges() {
             held.remove(*range);
         }
+        let (coming, since) = peer.coming.entry(ix).or_insert((BlockSet::EMPTY, self.now));
+        if beyond(&have.coming, coming).next().is_some() {
+            *since = self.now;
+        }
+        coming.clone_from(&have.coming);
     }
 
     fn want(&mut self, id: PeerId, want: &Want) {
@@ -329,6 +336,7 @@ impl Swarm {
             for ix in gone {
                 peer.told.remove(&ix);
                 peer.haves.remove(&ix);
+                peer.coming.remove(&ix);
                 messages.push((id, PeerMessage::NoInterest { object: objects.get(ix).id }));
             }
             for ix in interests {
@@ -344,18 +352,25 @@ impl Swarm {
     }
 
     /// Sends what peers have not been told, each peer at most once in [`HAVE_INTERVAL`]; the answer to a new
-    /// interest goes out at once.
+    /// interest goes out at once, and soon what we began to bring in, so that nobody else does.
     pub(super) fn send_haves(&mut self) {
         let now = self.now;
+        let claims = self.claims();
+        let nothing = BlockSet::EMPTY;
+        let objects = &self.objects;
         let mut messages = Vec::new();
         let mut next = Time::NEVER;
         for (id, peer) in self.peers.iter_mut() {
-            let turn = peer.have_sent + HAVE_INTERVAL <= now || peer.have_sent == Time::ZERO;
+            let (usual, soon) = (peer.have_from(false), peer.have_from(true));
             let mut sent = false;
             for (ix, untold) in &mut peer.interests {
-                let idle = untold.added.is_empty() && untold.removed.is_empty();
-                if !untold.first && (idle || !turn) {
-                    next = if idle { next } else { next.min(peer.have_sent + HAVE_INTERVAL) };
+                let coming = claims.get(ix).unwrap_or(&nothing);
+                let claimed = beyond(coming, &untold.coming).next().is_some();
+                let given_up = beyond(&untold.coming, coming).any(|r| !objects.get(*ix).held.contains_all(r));
+                let idle = untold.added.is_empty() && untold.removed.is_empty() && !claimed && !given_up;
+                let from = if claimed { soon } else { usual };
+                if !untold.first && (idle || from > now) {
+                    next = if idle { next } else { next.min(from) };
                     continue;
                 }
                 sent |= !untold.first;
@@ -365,17 +380,34 @@ impl Swarm {
                 if !untold.added.is_empty() || !untold.removed.is_empty() {
                     next = next.min(now + HAVE_INTERVAL);
                 }
-                messages.push((id, *ix, added, removed));
+                untold.coming.clone_from(coming);
+                messages.push((id, *ix, added, removed, coming.clone()));
             }
             if sent {
-                peer.have_sent = now;
+                peer.told_haves(now);
             }
         }
-        for (peer, ix, added, removed) in messages {
+        for (peer, ix, added, removed, coming) in messages {
             let object = self.objects.get(ix).id;
-            self.put(Output::Send { peer, message: PeerMessage::Have(Have { object, added, removed }) });
+            let have = Have { object, added, removed, coming };
+            self.put(Output::Send { peer, message: PeerMessage::Have(have) });
         }
         self.wake_at(next, Reason::Haves);
+    }
+
+    /// What is on its way to us from the origin, in time as far as is known: nobody else need ask it for that.
+    fn claims(&self) -> BTreeMap<ObjectIx, BlockSet> {
+        let mut claims: BTreeMap<ObjectIx, BlockSet> = BTreeMap::new();
+        if self.sharing.serves(Over::Line) == Serves::Nobody {
+            return claims;
+        }
+        for (_, run) in self.runs.iter().filter(|(_, run)| run.asked == Asked::Origin && !run.late) {
+            let claim = claims.entry(run.object).or_default();
+            run.left.ranges().iter().for_each(|range| {
+                claim.insert(*range);
+            });
+        }
+        claims
     }
 
     pub(super) fn start_uploads(&mut self) {
@@ -437,6 +469,11 @@ impl Swarm {
             self.refuse(wanted.peer, wanted.request, RefuseReason::Damaged);
         }
     }
+}
+
+/// What of `set` is not in `known`.
+fn beyond<'a>(set: &'a BlockSet, known: &'a BlockSet) -> impl Iterator<Item = BlockRange> + 'a {
+    set.ranges().iter().flat_map(|range| known.missing(*range))
 }
 
 /// Takes the first ranges off a set, as many as one message carries.

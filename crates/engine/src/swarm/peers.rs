@@ -7,12 +7,14 @@ use nearcast_content::{BlockRange, BlockSet, NodeKey, ObjectId};
 use super::api::{Candidate, Misbehaviour, Over, Path, PeerId, Side};
 use super::meter::Pipe;
 use super::objects::ObjectIx;
-use crate::limits::{MAX_INTERESTS, MAX_RUNS_PER_PEER};
+use crate::limits::{HAVE_INTERVAL, MAX_INTERESTS, MAX_RUNS_PER_PEER};
 use crate::place::Nearness;
 use crate::time::{Span, Time};
 use crate::units::Rate;
 use crate::wire::Serves;
 
+/// Have messages to one peer in four intervals, at most.
+const HAVES_A_SECOND: usize = 4;
 /// A peer that never delivers is tried again every 40 s at least: lines come back.
 const MAX_SNUB_DOUBLINGS: u32 = 4;
 
@@ -43,8 +45,10 @@ pub(super) struct Peer {
     pub(super) interests: BTreeMap<ObjectIx, Untold>,
     /// Objects it is interested in that we have not heard of so far.
     pub(super) unknown: BTreeSet<ObjectId>,
-    /// When the last have went to it.
-    pub(super) have_sent: Time,
+    /// When the last haves went to it.
+    pub(super) have_sent: [Time; HAVES_A_SECOND],
+    /// What it brings in from the origin, and since when the newest of it.
+    pub(super) coming: BTreeMap<ObjectIx, (BlockSet, Time)>,
     /// When it connected.
     pub(super) since: Time,
     /// When it last gave us something or took something from us.
@@ -58,6 +62,10 @@ pub(super) struct Untold {
     pub(super) removed: BlockSet,
     /// The first have goes out even when nothing is held.
     pub(super) first: bool,
+    /// What it was last told that we bring in from the origin.
+    pub(super) coming: BlockSet,
+    /// Since when it is interested.
+    pub(super) since: Time,
 }
 
 impl Peer {
@@ -104,6 +112,26 @@ impl Peer {
         };
         let until = *asked? + patience;
         (self.path == Path::Direct && !answered && now < until).then_some(until)
+    }
+
+    /// Since when it says that it brings `block` in from the origin, if it does.
+    pub(super) fn brings(&self, object: ObjectIx, block: u32) -> Option<Time> {
+        self.coming.get(&object).filter(|(blocks, _)| blocks.contains(block)).map(|(_, since)| *since)
+    }
+
+    /// From when on it may be told what is new. What is urgent need not keep the distance of an interval, as long
+    /// as no more than four go out in four intervals.
+    pub(super) fn have_from(&self, urgent: bool) -> Time {
+        let (first, last) = (self.have_sent[0], self.have_sent[HAVES_A_SECOND - 1]);
+        let after = |sent: Time, span| if sent == Time::ZERO { Time::ZERO } else { sent + span };
+        let bound = after(first, HAVE_INTERVAL.times(4));
+        if urgent { bound } else { bound.max(after(last, HAVE_INTERVAL)) }
+    }
+
+    /// Notes that haves went to it.
+    pub(super) fn told_haves(&mut self, now: Time) {
+        self.have_sent.rotate_left(1);
+        self.have_sent[HAVES_A_SECOND - 1] = now;
     }
 
     pub(super) fn holds(&self, object: ObjectIx, block: u32) -> bool {
@@ -195,7 +223,8 @@ impl Peers {
                 since: now,
                 interests: BTreeMap::new(),
                 unknown: BTreeSet::new(),
-                have_sent: Time::ZERO,
+                have_sent: [Time::ZERO; HAVES_A_SECOND],
+                coming: BTreeMap::new(),
                 useful: now,
             },
         );
@@ -263,12 +292,14 @@ impl Peers {
         id: PeerId,
         object: ObjectIx,
         held: &BlockSet,
+        now: Time,
     ) -> Result<(), Misbehaviour> {
         let Some(peer) = self.peers.get_mut(&id) else { return Ok(()) };
         if peer.interests.len() >= MAX_INTERESTS && !peer.interests.contains_key(&object) {
             return Err(Misbehaviour::TooManyInterests);
         }
-        peer.interests.insert(object, Untold { added: held.clone(), removed: BlockSet::EMPTY, first: true });
+        let untold = Untold { added: held.clone(), first: true, since: now, ..Untold::default() };
+        peer.interests.insert(object, untold);
         Ok(())
     }
 
@@ -285,6 +316,11 @@ impl Peers {
     /// An object became known. Answers the peers that had asked about it.
     pub(super) fn known(&mut self, object: &ObjectId) -> Vec<PeerId> {
         self.peers.iter_mut().filter_map(|(id, peer)| peer.unknown.remove(object).then_some(*id)).collect()
+    }
+
+    /// Since when a connected peer brings `block` in from the origin, if one does.
+    pub(super) fn brings(&self, now: Time, object: ObjectIx, block: u32) -> Option<Time> {
+        self.peers.values().filter(|p| p.serves_now(now)).filter_map(|p| p.brings(object, block)).min()
     }
 
     /// How many connected peers hold `block` and can be relied on to hand it over.

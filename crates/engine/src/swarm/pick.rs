@@ -35,8 +35,15 @@ pub(super) enum Crowd {
     Held,
     /// Nobody holds it; of those who want it, bringing it in falls to us.
     OursToBring,
-    /// Nobody holds it; bringing it in falls to another.
-    TheirsToBring,
+    /// Nobody holds it; a peer said at this moment that it brings it in.
+    Coming(Time),
+    /// Nobody holds it; bringing it in falls to others, one after the other.
+    TheirsToBring {
+        /// How many come before us.
+        before: u32,
+        /// By when all of them had time to say so.
+        heard: Time,
+    },
 }
 
 /// A run and the state of the world around it.
@@ -98,17 +105,27 @@ impl PickRule for NearFirst {
         match (from <= q.now, origin.ready, fastest) {
             (true, true, _) => Choice::Origin(if q.hedge { Why::Hedge } else { why }),
             (true, false, Some(offer)) => Choice::Peer(offer.peer, Why::Fastest),
-            (true, false, None) => Choice::Wait(Time::NEVER),
+            // A run that ends lets it be asked again, and so does need.
+            (true, false, None) if q.due == Time::NEVER => Choice::Wait(Time::NEVER),
+            (true, false, None) => Choice::Wait(urgent_from(tuning, q)),
             (false, ..) => Choice::Wait(from),
         }
     }
+}
+
+/// When a run becomes urgent, if that is still to come.
+fn urgent_from(tuning: &Tuning, q: &Question<'_>) -> Time {
+    let from = q.due - tuning.urgent;
+    if from > q.now { from } else { Time::NEVER }
 }
 
 /// When it is known whether anybody else can bring a run that nobody offers at this moment.
 fn settled(q: &Question<'_>) -> Time {
     match q.crowd {
         Crowd::Unknown(until) => until,
-        Crowd::Nobody | Crowd::Held | Crowd::OursToBring | Crowd::TheirsToBring => Time::NEVER,
+        Crowd::Nobody | Crowd::Held | Crowd::OursToBring | Crowd::Coming(_) | Crowd::TheirsToBring { .. } => {
+            Time::NEVER
+        }
     }
 }
 
@@ -131,20 +148,45 @@ fn nearest_in_time(tuning: &Tuning, q: &Question<'_>) -> Option<Offer> {
 
 /// From when on the origin is asked, and why.
 fn origin_from(tuning: &Tuning, q: &Question<'_>, origin: OriginOffer) -> (Time, Why) {
-    // Twice the expectation leaves room for an origin that everybody turns to at the same moment.
-    let lead =
-        (origin.takes.times(2) + tuning.margin).min(tuning.crowd_lead.max(origin.takes + tuning.margin));
-    let last_moment = (if q.due == Time::NEVER { Time::NEVER } else { q.due - lead }, Why::Deadline);
+    // Twice the expectation leaves room for an origin that everybody turns to at the same moment. An origin that
+    // takes long has too much to do: coming to it earlier still would only add to that.
+    let lead = (origin.takes.times(2) + tuning.margin).min(tuning.crowd_lead);
+    let ahead = |lead| if q.due == Time::NEVER { Time::NEVER } else { q.due - lead };
+    let last_moment = (ahead(lead), Why::Deadline);
     match q.crowd {
-        Crowd::OursToBring => (q.now, Why::OurShare),
+        Crowd::OursToBring if q.due == Time::NEVER => (q.now, Why::OurShare),
+        Crowd::OursToBring => (ahead(our_lead(tuning, origin)), Why::OurShare),
         Crowd::Nobody if q.due == Time::NEVER => (q.now, Why::Prefetch),
         // Alone, a player is served as fast as by any web server.
         Crowd::Nobody if q.reading => (q.now, Why::Deadline),
         Crowd::Nobody => ((q.due - tuning.lone_lead).min(last_moment.0), Why::Deadline),
         // What is known by then may let the origin be asked at once.
         Crowd::Unknown(until) => (last_moment.0.min(until).min(q.patience_ends), last_moment.1),
-        Crowd::Held | Crowd::TheirsToBring => (last_moment.0.min(q.patience_ends), last_moment.1),
+        Crowd::Held => (last_moment.0.min(q.patience_ends), last_moment.1),
+        // A second request for the same bytes delays those of the first.
+        Crowd::Coming(since) => {
+            let missed = since + origin.takes.times(2) + tuning.silence;
+            (last_moment.0.min(q.patience_ends).max(missed), Why::Deadline)
+        }
+        Crowd::TheirsToBring { before, heard } => {
+            let turn = tuning.turn.times(before.saturating_sub(1).into());
+            if q.due == Time::NEVER {
+                // They may want other parts of it than we do.
+                return (heard + tuning.idle_turn + turn, Why::Prefetch);
+            }
+            let from = ahead(tuning.crowd_lead.less(turn).max(lead.min(tuning.least_lead)));
+            let waited = q.patience_ends + Span::from_micros(turn.micros() / 8);
+            (from.min(waited).max(heard), Why::Deadline)
+        }
     }
+}
+
+/// How far ahead of the playhead we bring in what falls to us. An origin that is quick has nothing better to do;
+/// one that is not would bring others what they need at once later for that.
+fn our_lead(tuning: &Tuning, origin: OriginOffer) -> Span {
+    let takes = origin.takes.max(tuning.quick);
+    let share = tuning.window.micros() / takes.micros().max(1);
+    Span::from_micros(share.saturating_mul(tuning.quick.micros())).max(tuning.in_order)
 }
 
 #[cfg(test)]
@@ -152,6 +194,7 @@ mod tests {
     use super::*;
 
     const NOW: Time = Time::from_micros(100_000_000);
+    const THEIRS: Crowd = Crowd::TheirsToBring { before: 1, heard: NOW };
 
     fn offer(peer: u64, nearness: Nearness, millis: u64) -> Offer {
         Offer { peer: PeerId(peer), nearness, takes: Span::from_millis(millis) }
@@ -183,7 +226,7 @@ mod tests {
         let origin = Some(OriginOffer { takes: Span::from_millis(80), ready: true });
         let (due, ends) = (NOW + Span::from_secs(40), NOW + Span::from_millis(300));
         let settles = NOW + Span::from_secs(1);
-        for crowd in [Crowd::TheirsToBring, Crowd::Held, Crowd::Unknown(settles)] {
+        for crowd in [THEIRS, Crowd::Held, Crowd::Unknown(settles)] {
             let waits = |patience_ends| {
                 let q = Question { reading: true, patience_ends, ..question(due, crowd, &[], origin) };
                 NearFirst.choose(&Tuning::default(), &q)
@@ -211,9 +254,9 @@ mod tests {
     #[test]
     fn a_crowd_waits_for_whose_turn_it_is_until_the_last_moment() {
         assert_eq!(ask(15, Crowd::OursToBring, &[], Some(200)), Choice::Origin(Why::OurShare));
-        let Choice::Wait(until) = ask(15, Crowd::TheirsToBring, &[], Some(200)) else { panic!("waits") };
-        assert_eq!(NOW + Span::from_secs(15), until + Span::from_millis(1_100));
-        assert_eq!(ask(1, Crowd::TheirsToBring, &[], Some(200)), Choice::Origin(Why::Deadline));
+        let Choice::Wait(until) = ask(15, THEIRS, &[], Some(200)) else { panic!("waits") };
+        assert_eq!(NOW + Span::from_secs(15), until + Tuning::default().crowd_lead);
+        assert_eq!(ask(1, THEIRS, &[], Some(200)), Choice::Origin(Why::Deadline));
         assert_eq!(ask(15, Crowd::Nobody, &[], Some(200)), Choice::Origin(Why::Deadline));
         let settled = NOW + Span::from_millis(900);
         assert_eq!(ask(15, Crowd::Unknown(settled), &[], Some(200)), Choice::Wait(settled));
@@ -245,7 +288,7 @@ mod tests {
 
     #[test]
     fn nobody_in_a_hurry_never_presses_the_origin_while_others_bring_it() {
-        assert_eq!(ask(0, Crowd::TheirsToBring, &[], Some(200)), Choice::Wait(Time::NEVER));
+        assert_eq!(ask(0, THEIRS, &[], Some(200)), Choice::Wait(NOW + Tuning::default().idle_turn));
         assert_eq!(ask(0, Crowd::Nobody, &[], Some(200)), Choice::Origin(Why::Prefetch));
         let slow = [offer(1, Nearness::Far, 60_000)];
         assert_eq!(ask(0, Crowd::Held, &slow, Some(200)), Choice::Peer(PeerId(1), Why::Fastest));

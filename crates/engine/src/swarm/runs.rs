@@ -118,7 +118,9 @@ impl Runs {
             }
             // Being early with others' work queued at a source is no reason to give up before the time it was
             // expected to take; a deadline passed is.
-            let at = (run.heard.max(run.expected) + silence).min(run.due.max(run.heard + silence));
+            // What nobody is in a hurry for may wait in a queue: asking twice would only lengthen it.
+            let patience = if run.due == Time::NEVER { silence.times(4) } else { silence };
+            let at = (run.heard.max(run.expected) + patience).min(run.due.max(run.heard + silence));
             if at <= now {
                 run.late = true;
                 late.push(*id);

@@ -12,6 +12,19 @@ pub struct Tuning {
     pub lone_lead: Span,
     /// Media ahead of a playhead below which the origin is asked even though peers may still bring it.
     pub crowd_lead: Span,
+    /// An origin that brings a run within this has little to do. In a crowd one that takes longer gets no second run
+    /// of ours beside the first, unless it is urgent, and runs no longer than it brings in that time.
+    pub quick: Span,
+    /// Media ahead of a playhead that is urgent.
+    pub urgent: Span,
+    /// Each of those who come before us in a crowd has this much more time to bring in what falls to it.
+    pub turn: Span,
+    /// The same for what nobody is in a hurry for: time enough to bring in a share of all of it.
+    pub idle_turn: Span,
+    /// How long after a peer was known to come before us it has had time to say that it does.
+    pub hearing: Span,
+    /// Media ahead of a playhead below which nobody waits for his turn.
+    pub least_lead: Span,
     /// How long a player waits in a read for what others are to bring, before the origin is asked. Some players
     /// (ffmpeg's) cannot seek while they wait: this much a seek takes longer at most.
     pub patience: Span,
@@ -41,6 +54,12 @@ impl Default for Tuning {
             window: Span::from_secs(60),
             lone_lead: Span::from_secs(20),
             crowd_lead: Span::from_secs(6),
+            quick: Span::from_millis(300),
+            urgent: Span::from_millis(1_500),
+            turn: Span::from_secs(1),
+            idle_turn: Span::from_secs(40),
+            hearing: Span::from_millis(500),
+            least_lead: Span::from_secs(1),
             patience: Span::from_millis(400),
             margin: Span::from_millis(700),
             silence: Span::from_millis(1_200),

@@ -104,6 +104,10 @@ pub struct Have {
     /// Blocks no longer held.
     #[cbor(n(2), with = "ranges::set")]
     pub removed: BlockSet,
+    /// Blocks that the sender has asked of the origin and will hold soon: all of them, each time. Others need not
+    /// ask the origin for them too.
+    #[cbor(n(3), with = "ranges::later", skip_if = "BlockSet::is_empty")]
+    pub coming: BlockSet,
 }
 
 /// Asks for a run of blocks of one object.

@@ -77,3 +77,20 @@ fn next(d: &mut Decoder<'_>, from: u32) -> Result<BlockRange, Error> {
         Some(_) | None => Err(Error::message("a range is empty or too long").at(at)),
     }
 }
+
+/// A set that later fields follow: nothing in its place stands for an empty one.
+pub(super) mod later {
+    use minicbor::data::Type;
+
+    use super::*;
+
+    pub(crate) use super::set::encode;
+
+    pub(crate) fn decode<C>(d: &mut Decoder<'_>, ctx: &mut C) -> Result<BlockSet, Error> {
+        if d.datatype()? == Type::Null {
+            d.null()?;
+            return Ok(BlockSet::EMPTY);
+        }
+        super::set::decode(d, ctx)
+    }
+}

@@ -70,11 +70,9 @@ fn peer_message() -> impl Strategy<Value = PeerMessage> {
     prop_oneof![
         hello().prop_map(PeerMessage::Hello),
         object().prop_map(|object| PeerMessage::Interest { object }),
-        (object(), blocks(), blocks()).prop_map(|(object, added, removed)| PeerMessage::Have(Have {
-            object,
-            added,
-            removed
-        })),
+        (object(), blocks(), blocks(), blocks()).prop_map(|(object, added, removed, coming)| {
+            PeerMessage::Have(Have { object, added, removed, coming })
+        }),
         want.prop_map(|(request, object, start, len, due_millis)| {
             let blocks = BlockRange::new(start.min(u32::MAX - len), start.min(u32::MAX - len) + len);
             PeerMessage::Want(Want { request, object, blocks, due_millis })

@@ -82,16 +82,17 @@ impl Samples for PeerMessage {
             ..want.clone()
         };
         let refuse = |reason| Self::Refuse { request: 7, reason };
-        let have = |added, removed| Self::Have(Have { object: OBJECT, added, removed });
+        let have = |added, removed, coming| Self::Have(Have { object: OBJECT, added, removed, coming });
         vec![
             ("hello", Self::Hello(hello)),
             ("hello-with-credential", Self::Hello(paying)),
             ("interest", Self::Interest { object: OBJECT }),
             ("no-interest", Self::NoInterest { object: OBJECT }),
-            ("have-nothing", have(set(&[]), set(&[]))),
+            ("have-nothing", have(set(&[]), set(&[]), set(&[]))),
+            ("have-coming", have(set(&[(0, 1)]), set(&[]), set(&[(16, 32)]))),
             (
                 "have-changes",
-                have(set(&[(0, 1), (5, 64), (1_000, 70_000)]), set(&[(4_000_000_000, u32::MAX)])),
+                have(set(&[(0, 1), (5, 64), (1_000, 70_000)]), set(&[(4_000_000_000, u32::MAX)]), set(&[])),
             ),
             ("want-first", Self::Want(want)),
             ("want-last", Self::Want(last)),

@@ -278,6 +278,6 @@ fn tell(
     (added, removed): (BlockSet, BlockSet),
     outputs: &mut VecDeque<Output>,
 ) {
-    let message = PeerMessage::Have(Have { object, added, removed });
+    let message = PeerMessage::Have(Have { object, added, removed, coming: BlockSet::EMPTY });
     outputs.push_back(Output::Send { peer, message });
 }
