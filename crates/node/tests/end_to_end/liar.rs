@@ -173,7 +173,15 @@ impl Act {
         match message {
             PeerMessage::Interest { object } if object == self.object => {
                 let added: BlockSet = [self.size.all()].into_iter().collect();
-                self.send(peer, PeerMessage::Have(Have { object, added, removed: BlockSet::EMPTY }));
+                self.send(
+                    peer,
+                    PeerMessage::Have(Have {
+                        object,
+                        added,
+                        removed: BlockSet::EMPTY,
+                        coming: BlockSet::EMPTY,
+                    }),
+                );
             }
             PeerMessage::Want(want) => {
                 self.seen.wants.fetch_add(1, Ordering::Relaxed);

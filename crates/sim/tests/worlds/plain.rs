@@ -217,7 +217,7 @@ impl Plain {
             | Break::Spins
             | Break::IgnoresPlayer => held.clone(),
         };
-        let have = Have { object, added, removed: BlockSet::EMPTY };
+        let have = Have { object, added, removed: BlockSet::EMPTY, coming: BlockSet::EMPTY };
         self.outputs.push_back(Output::Send { peer, message: PeerMessage::Have(have) });
     }
 

@@ -149,6 +149,7 @@ async fn a_peer_that_does_not_read_is_disconnected_and_nothing_grows() {
         object: ObjectId([1; 32]),
         added: (0..400).map(|n| BlockRange::new(n * 100_000, n * 100_000 + 70_000)).collect(),
         removed: BlockSet::default(),
+        coming: BlockSet::default(),
     });
     let mut queued = 0;
     let refused = loop {
