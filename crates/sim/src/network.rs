@@ -499,7 +499,8 @@ mod tests {
         }
         for (name, end) in bench.run() {
             let took = end.since(Time::ZERO).millis();
-            assert!((3_700..5_000).contains(&took), "run {name}: {took} ms");
+            // The slow one comes in long chunks, and the fast one fills the gaps between them.
+            assert!((3_500..5_000).contains(&took), "run {name}: {took} ms");
         }
     }
 
