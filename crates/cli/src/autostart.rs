@@ -17,7 +17,9 @@ pub(crate) fn install(arguments: &[String]) -> anyhow::Result<()> {
     let path = unit_path()?;
     let folder = path.parent().context("the unit needs a folder")?;
     fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    fs::write(&path, unit(&program, arguments)?)
+    // Folders may have been named from here.
+    let here = env::current_dir().context("where this was called from is not known")?;
+    fs::write(&path, unit(&program, &here, arguments)?)
         .with_context(|| format!("cannot write {}", path.display()))?;
     shell::say(&format!("Written: {}", path.display()))?;
     if systemctl(&["daemon-reload"]) && systemctl(&["enable", "--now", UNIT]) {
@@ -48,8 +50,9 @@ fn unit_path() -> anyhow::Result<PathBuf> {
 }
 
 /// The unit's text.
-fn unit(program: &Path, arguments: &[String]) -> anyhow::Result<String> {
+fn unit(program: &Path, from: &Path, arguments: &[String]) -> anyhow::Result<String> {
     let program = program.to_str().context("the path of this program is no text")?;
+    let from = from.to_str().context("the path of this folder is no text")?.replace('%', "%%");
     let words: Vec<String> =
         [program, "node"].into_iter().chain(arguments.iter().map(String::as_str)).map(quoted).collect();
     Ok(format!(
@@ -58,6 +61,7 @@ fn unit(program: &Path, arguments: &[String]) -> anyhow::Result<String> {
          After=network-online.target\n\
          \n\
          [Service]\n\
+         WorkingDirectory={from}\n\
          ExecStart={}\n\
          Restart=on-failure\n\
          RestartSec=10\n\
@@ -101,7 +105,9 @@ mod tests {
     #[test]
     fn the_unit_starts_the_node_with_the_same_words() {
         let arguments = ["http://a/#nearcast=k", "--hours", "23:00-07:00", "--state", "/a b/100%$x\"y"];
-        let unit = unit(Path::new("/usr/bin/nearcast"), &arguments.map(str::to_owned)).expect("a unit");
+        let unit =
+            unit(Path::new("/usr/bin/nearcast"), Path::new("/home/a 50%"), &arguments.map(str::to_owned))
+                .expect("a unit");
         let start =
             unit.lines().find_map(|line| line.strip_prefix("ExecStart=")).expect("it starts something");
         assert_eq!(
@@ -109,6 +115,7 @@ mod tests {
             "\"/usr/bin/nearcast\" \"node\" \"http://a/#nearcast=k\" \"--hours\" \"23:00-07:00\" \"--state\" \
              \"/a b/100%%$$x\\\"y\""
         );
+        assert!(unit.contains("\nWorkingDirectory=/home/a 50%%\n"), "{unit}");
         assert!(unit.contains("WantedBy=default.target"));
     }
 }
