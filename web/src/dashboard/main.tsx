@@ -184,8 +184,8 @@ function Board({ all }: { all: Figures }) {
           <h2>Supernode</h2>
           <Supernode all={all} />
           <p class="quiet">
-            What listeners gave each other, start-up, stalls and the comparison with the hold-out come from their own
-            reports, which this version does not collect. Nothing here is estimated.
+            What listeners gave each other, start-up, stalls and the comparison with the hold-out are told by nearcast
+            status and at /metrics; this page does not draw them. Nothing here is estimated.
           </p>
         </section>
       </div>
