@@ -69,8 +69,8 @@ impl Store {
         Ok(if good { Cached::Read } else { Cached::MustWait })
     }
 
-    /// Reads the first of `blocks` from an async task, and as many of those behind it as are held, [`BATCH`] in all at
-    /// most: on the spot when they are in memory, else from a blocking thread.
+    /// Reads the first of `blocks` from an async task, and a few of those behind it as far as they are held: on
+    /// the spot when they are in memory, else from a blocking thread.
     ///
     /// # Errors
     /// As [`Self::read_block`].
@@ -147,7 +147,7 @@ impl RunReader {
         self.blocks
     }
 
-    /// The next [`BATCH`] of blocks for an async task: on the spot when they are in memory, else from a blocking
+    /// The next few blocks for an async task: on the spot when they are in memory, else from a blocking
     /// thread. Nothing at the end.
     ///
     /// # Errors
