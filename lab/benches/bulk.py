@@ -89,7 +89,7 @@ def can_keep(args):
 
 def ours(way, args, processes, machine, size):
     """From a node that holds all to one that holds nothing."""
-    service = nearcast.Service(args, processes, [media.sound(size)])
+    service = nearcast.Service(args, processes, [media.noise_film(size)])
     service.serve(machine)
     cache = ["--cache", str(4 * size)]
     a, b = Together(service, machine, "a", cache), Together(service, machine, "b", cache)

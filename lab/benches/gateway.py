@@ -22,11 +22,11 @@ def arguments(parser):
 def run(args, processes):
     """Reads the same file from both."""
     size = args.mib << 20
-    file = media.sound(size)
+    file = media.noise_film(size)
     report = Report(f"gateway: {args.mib} MiB from the cache", COLUMNS, plain_arguments(args))
     machine = Network(processes).host("machine")
-    nginx = web.nginx(processes, machine, file.parent)
-    plain = measured(args, machine, nginx + file.name, size, None)
+    nginx = web.nginx(processes, machine, file)
+    plain = measured(args, machine, nginx + "film.m4s", size, None)
     service = nearcast.Service(args, processes, [file])
     service.serve(machine)
     node = Together(service, machine, "node", ["--cache", str(4 * size)])

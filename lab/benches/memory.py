@@ -28,7 +28,7 @@ def run(args, processes):
     size = args.mib << 20
     report = Report(f"memory: a title of {args.mib} MiB, {args.peers} peers", COLUMNS, plain_arguments(args))
     machine = Network(processes).host("machine")
-    service = nearcast.Service(args, processes, [media.sound(size)])
+    service = nearcast.Service(args, processes, [media.noise_film(size)])
     service.serve(machine)
     node = Together(service, machine, "node", ["--cache", str(4 * size)])
     node.ready()

@@ -35,12 +35,12 @@ def run(args, processes):
     chance = random.Random(args.seed)
     report = Report(f"soak: {args.nodes} nodes for {args.minutes:g} minutes", COLUMNS, plain_arguments(args))
     machine = Network(processes).host("machine")
-    service = nearcast.Service(args, processes, [media.sound(args.mib << 20, n) for n in range(args.titles)])
+    service = nearcast.Service(args, processes, [media.noise_film(args.mib << 20, n) for n in range(args.titles)])
     origin = service.serve(machine)
     nodes = [Together(service, machine, f"node{n}", ["--cache", f"{args.cache_mib}MB"]) for n in range(args.nodes)]
     for node in nodes:
         node.ready()
-    titles = [f"t/{title['id']}/{title['whole'] or title['file']}" for title in nodes[0].titles()]
+    titles = [nodes[0].file(number) for number in range(args.titles)]
     watched = {node.name: node.pid for node in nodes} | {"serve": origin.popen.pid}
     samples, players = {name: [] for name in watched}, [None] * len(nodes)
     begun = time.monotonic()

@@ -81,3 +81,25 @@ def sound(size, number=0):
         file.write(b"data" + struct.pack("<I", payload) + os.urandom(payload))
     os.rename(making, path)
     return path
+
+
+def noise_film(size, number=0, mbit=4):
+    """A ready HLS folder whose one media file is `size` bytes of noise: published as it is, whatever publishing turns
+    sound into."""
+    folder = store() / f"noise-film-{size}-{number}"
+    if (folder / "master.m3u8").exists():
+        return folder
+    making = folder.with_name(f"{folder.name}.{os.getpid()}")
+    making.mkdir()
+    with open(making / "film.m4s", "wb") as file:
+        for at in range(0, size, 1 << 20):
+            file.write(os.urandom(min(1 << 20, size - at)))
+    head, step = 1000, int(mbit * 1e6 / 8) * SEGMENT_SECONDS
+    lines = ["#EXTM3U", "#EXT-X-VERSION:7", f"#EXT-X-TARGETDURATION:{SEGMENT_SECONDS}", "#EXT-X-PLAYLIST-TYPE:VOD",
+             f'#EXT-X-MAP:URI="film.m4s",BYTERANGE="{head}@0"']
+    for at in range(head, size, step):
+        length = min(step, size - at)
+        lines += [f"#EXTINF:{length * 8 / (mbit * 1e6):.6f},", f"#EXT-X-BYTERANGE:{length}@{at}", "film.m4s"]
+    (making / "master.m3u8").write_text("\n".join([*lines, "#EXT-X-ENDLIST"]) + "\n")
+    os.rename(making, folder)
+    return folder

@@ -45,10 +45,9 @@ class Together:
         """The titles it knows."""
         return json.loads(self.get("titles"))
 
-    def file(self):
-        """Where the first title's media lies, at any gateway."""
-        title = self.titles()[0]
-        return f"t/{title['id']}/{title['whole'] or title['file']}"
+    def file(self, number=0):
+        """Where the media of a noise film lies, at any gateway."""
+        return f"t/{self.titles()[number]['id']}/film.m4s"
 
 
 def read(host, url, *options):
