@@ -853,9 +853,9 @@ fn what_a_peer_brings_in_is_not_asked_of_the_origin_until_the_peer_fails() {
         bench.finish(request, blocks);
     }
     let asked: Vec<u32> = bench.asked().iter().filter(|a| a.1.is_none()).map(|a| a.2.start).collect();
-    assert_eq!(asked, [], "the peer brings it in");
+    assert!(asked.is_empty(), "the peer brings it in: {asked:?}");
     bench.wait(Span::from_millis(900));
-    assert_eq!(bench.asked(), [], "and has time to");
+    assert!(bench.asked().is_empty(), "and has time to");
     bench.wait(Span::from_secs(3));
     assert!(bench.asked().iter().any(|a| a.1.is_none()), "but not for ever");
 }
