@@ -76,6 +76,7 @@ for (const [what, url] of [
     await filmMoves(page);
     await page.mouse.move(100, 100);
     await page.getByRole('button', { name: 'Quality' }).click();
+    await page.getByRole('menuitemradio').first().waitFor();
     assert.deepEqual(await page.getByRole('menuitemradio').allTextContents(), [await autoName(page), '360p', '240p']);
     await page.getByRole('menuitemradio', { name: '240p' }).click();
     await page.waitForFunction(() => document.querySelector('video')?.videoHeight === 240);
