@@ -1,4 +1,4 @@
-//! What is likely to play next: the queue that a page tells, else the order of the album or catalogue.
+//! What is likely to play next: the queue that a page tells, else the order of the album.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -49,18 +49,15 @@ impl Inner {
     }
 }
 
-/// What follows a title in its album, or in the catalogue where it has none.
+/// What follows a title in its album. After a title of no album nothing is likelier than anything else.
 fn following(entries: &[Entry], title: &TitleId) -> Vec<TitleId> {
-    let Some(at) = entries.iter().position(|entry| entry.title == *title) else { return Vec::new() };
-    let here = &entries[at];
-    let mut of_album: Vec<&Entry> = match &here.album {
-        Some(_) => entries.iter().filter(|e| e.album == here.album && e.artist == here.artist).collect(),
-        None => entries.iter().filter(|e| e.album.is_none() && e.media == here.media).collect(),
+    let Some(here) = entries.iter().find(|e| e.title == *title && e.album.is_some()) else {
+        return Vec::new();
     };
-    if here.album.is_some() {
-        // Tracks without a number keep the order of the catalogue, behind those with one.
-        of_album.sort_by_key(|entry| (entry.disc.unwrap_or(1), entry.track.unwrap_or(u32::MAX)));
-    }
+    let mut of_album: Vec<&Entry> =
+        entries.iter().filter(|e| e.album == here.album && e.artist == here.artist).collect();
+    // Tracks without a number keep the order of the catalogue, behind those with one.
+    of_album.sort_by_key(|entry| (entry.disc.unwrap_or(1), entry.track.unwrap_or(u32::MAX)));
     let behind = of_album.into_iter().skip_while(|entry| entry.title != *title).skip(1);
     behind.take(AHEAD).map(|entry| entry.title.clone()).collect()
 }
@@ -192,7 +189,7 @@ mod tests {
         let after = |id: &str| following(&entries, &title(id));
         assert_eq!(after("a-one"), [title("a-two"), title("a-three")]);
         assert_eq!(after("a-three"), []);
-        assert_eq!(after("single"), [title("other")], "titles of no album follow each other");
+        assert_eq!(after("single"), [], "titles of no album do not follow each other");
         assert_eq!(after("absent"), []);
     }
 
