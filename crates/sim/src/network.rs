@@ -25,8 +25,9 @@ const QUEUE_BOUND: Span = Span::from_millis(150);
 const CHUNK_TIME: Span = Span::from_millis(50);
 /// How long a chunk may take while others wait for the same uplink: short enough to interleave fairly.
 const CHUNK_TIME_SHARED: Span = Span::from_millis(100);
-/// How long a chunk may take when nobody else wants the uplink: half of what counts as silence.
-const CHUNK_TIME_ALONE: Span = Span::from_millis(600);
+/// How long a chunk may take when nobody else wants the uplink: longer ones wait so long for each other at a receiver
+/// that a slow sender gets less than its share.
+const CHUNK_TIME_ALONE: Span = Span::from_millis(150);
 /// Largest chunk, in blocks.
 const MAX_CHUNK_BLOCKS: u64 = 16;
 /// An idle TCP connection starts slowly again (RFC 5681, section 4.1), QUIC as iroh runs it does not.
