@@ -106,7 +106,7 @@ mod tests {
     fn the_unit_starts_the_node_with_the_same_words() {
         let arguments = ["http://a/#nearcast=k", "--hours", "23:00-07:00", "--state", "/a b/100%$x\"y"];
         let unit =
-            unit(Path::new("/usr/bin/nearcast"), Path::new("/home/a 50%"), &arguments.map(str::to_owned))
+            unit(Path::new("/usr/bin/nearcast"), Path::new("/srv/a 50%"), &arguments.map(str::to_owned))
                 .expect("a unit");
         let start =
             unit.lines().find_map(|line| line.strip_prefix("ExecStart=")).expect("it starts something");
@@ -115,7 +115,7 @@ mod tests {
             "\"/usr/bin/nearcast\" \"node\" \"http://a/#nearcast=k\" \"--hours\" \"23:00-07:00\" \"--state\" \
              \"/a b/100%%$$x\\\"y\""
         );
-        assert!(unit.contains("\nWorkingDirectory=/home/a 50%%\n"), "{unit}");
+        assert!(unit.contains("\nWorkingDirectory=/srv/a 50%%\n"), "{unit}");
         assert!(unit.contains("WantedBy=default.target"));
     }
 }

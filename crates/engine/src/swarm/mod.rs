@@ -231,10 +231,7 @@ impl Swarm {
             Input::Failed { request, fault } => self.failed(request, fault),
             Input::Damaged { object, blocks } => self.damaged(&object, blocks),
             Input::NoRoom => self.no_room(),
-            Input::Found { swarm, holders, again } => {
-                self.connects.found(now, swarm, &holders, again);
-                self.peers.found(&holders);
-            }
+            Input::Found { swarm, holders, again } => self.found(swarm, &holders, again),
             Input::Acquainted(nodes) => self.connects.acquainted(now, &nodes),
             Input::DirectoryUp => self.directory_came_up(),
             Input::DirectoryDown => {
@@ -255,6 +252,11 @@ impl Swarm {
             Input::Struck { node, strikes } => self.peers.struck(node, strikes),
         }
         Ok(())
+    }
+
+    fn found(&mut self, swarm: SwarmId, holders: &[Candidate], again: Span) {
+        self.connects.found(self.now, swarm, holders, again);
+        self.peers.found(holders);
     }
 
     /// The next thing to do. `Output::Timeout` means: nothing until an input or that moment.

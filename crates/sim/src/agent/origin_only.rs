@@ -181,6 +181,16 @@ impl OriginOnly {
     }
 }
 
+impl OriginOnly {
+    fn arrived(&mut self, request: RequestId, blocks: BlockRange) {
+        let known = self.asked.get(&request).and_then(|(object, _)| self.objects.get_mut(object));
+        if let Some(held) = known {
+            held.blocks.insert(blocks);
+        }
+        self.evict();
+    }
+}
+
 impl Agent for OriginOnly {
     fn handle_input(&mut self, now: Time, input: Input<SimVerdict>) -> Result<(), InputError> {
         self.now = now;
@@ -206,13 +216,7 @@ impl Agent for OriginOnly {
                 self.reads.retain(|_, reading| reading.play != play);
                 self.drop_unwanted();
             }
-            Input::Arrived { request, verdict } => {
-                let known = self.asked.get(&request).and_then(|(object, _)| self.objects.get_mut(object));
-                if let Some(held) = known {
-                    held.blocks.insert(verdict.blocks());
-                }
-                self.evict();
-            }
+            Input::Arrived { request, verdict } => self.arrived(request, verdict.blocks()),
             Input::Finished { request } => {
                 self.asked.remove(&request);
             }

@@ -2,6 +2,9 @@
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "a test looks at the outputs it is about")]
 
+mod crowd;
+mod hold_out;
+
 use nearcast_content::{BlockRange, BlockSet, ByteRange, NodeKey, ObjectId, ObjectSize, ProviderKey};
 use nearcast_engine::swarm::*;
 use nearcast_engine::wire::{Have, Hello, PeerMessage, RefuseReason, Serves, SwarmId, Versions, Want};
@@ -783,79 +786,4 @@ fn far_paths_that_queue_set_a_pace_and_near_ones_do_not() {
         let pace = bench.take().into_iter().any(|output| matches!(output, Output::Pace(Some(_))));
         assert_eq!(pace, paced);
     }
-}
-
-#[test]
-fn a_held_out_title_is_played_without_peers_up_or_down() {
-    let mut bench = Bench::new(settings());
-    bench.input(Input::HoldOut { day: 1, permille: 1_000 });
-    let peer = bench.peer(2, Nearness::Lan);
-    let blocks = BlockRange::new(0, 64).into();
-    bench.input(Input::Stored(Stored { object: OBJECT, size: size(), blocks, last_used: 1 }));
-    bench.take();
-    bench.play(1, 60 * BLOCK);
-    let noted = |out: &[Output], note: Note| out.iter().any(|o| *o == Output::Note(note.clone()));
-    assert!(noted(&bench.out, Note::HeldOut { play: PlayId(1) }));
-    bench.has(peer, all());
-    let asked = bench.asked();
-    assert!(!asked.is_empty() && asked.iter().all(|(_, from, _)| from.is_none()), "{asked:?}");
-    let serves = |bench: &mut Bench, request| {
-        let want = Want { request, object: OBJECT, blocks: BlockRange::new(0, 16), due_millis: 0 };
-        bench.message(peer, PeerMessage::Want(want));
-        bench.take().iter().any(|output| matches!(output, Output::Serve { .. }))
-    };
-    assert!(!serves(&mut bench, 1));
-    bench.input(Input::HoldOut { day: 1, permille: 0 });
-    assert!(serves(&mut bench, 2), "it was the hold-out that kept it from serving");
-    bench.input(Input::Stopped { play: PlayId(1) });
-    assert!(noted(&bench.out, Note::Ended { play: PlayId(1), media: Span::ZERO }));
-}
-
-/// A play whose first run came, with a peer that is interested and said that it holds nothing.
-fn beside_a_viewer() -> (Bench, PeerId) {
-    let mut bench = Bench::new(settings());
-    let peer = bench.peer(2, Nearness::Isp);
-    bench.message(peer, PeerMessage::Interest { object: OBJECT });
-    bench.take();
-    (bench, peer)
-}
-
-fn coming(bench: &mut Bench, peer: PeerId, blocks: BlockRange) {
-    let have =
-        Have { object: OBJECT, added: BlockSet::EMPTY, removed: BlockSet::EMPTY, coming: blocks.into() };
-    bench.message(peer, PeerMessage::Have(have));
-}
-
-#[test]
-fn who_is_interested_hears_at_once_what_is_asked_of_the_origin() {
-    let (mut bench, peer) = beside_a_viewer();
-    bench.play(1, 0);
-    let out = bench.take();
-    let told = out.iter().find_map(|o| match o {
-        Output::Send { peer: to, message: PeerMessage::Have(have) } if *to == peer => Some(&have.coming),
-        _ => None,
-    });
-    let asked: Vec<BlockRange> = out
-        .iter()
-        .filter_map(|o| if let Output::AskOrigin { blocks, .. } = o { Some(*blocks) } else { None })
-        .collect();
-    assert!(!asked.is_empty());
-    assert!(asked.iter().all(|blocks| told.is_some_and(|told| told.contains_all(*blocks))), "{out:?}");
-}
-
-#[test]
-fn what_a_peer_brings_in_is_not_asked_of_the_origin_until_the_peer_fails() {
-    let (mut bench, peer) = beside_a_viewer();
-    bench.play(1, 0);
-    let started = bench.asked();
-    coming(&mut bench, peer, BlockRange::new(4, all().end));
-    for (request, _, blocks) in started {
-        bench.finish(request, blocks);
-    }
-    let asked: Vec<u32> = bench.asked().iter().filter(|a| a.1.is_none()).map(|a| a.2.start).collect();
-    assert!(asked.is_empty(), "the peer brings it in: {asked:?}");
-    bench.wait(Span::from_millis(900));
-    assert!(bench.asked().is_empty(), "and has time to");
-    bench.wait(Span::from_secs(3));
-    assert!(bench.asked().iter().any(|a| a.1.is_none()), "but not for ever");
 }

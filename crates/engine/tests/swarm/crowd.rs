@@ -1,0 +1,52 @@
+//! A crowd before one origin: what others bring in is not asked for twice.
+
+use super::*;
+
+/// A play whose first run came, with a peer that is interested and said that it holds nothing.
+fn beside_a_viewer() -> (Bench, PeerId) {
+    let mut bench = Bench::new(settings());
+    let peer = bench.peer(2, Nearness::Isp);
+    bench.message(peer, PeerMessage::Interest { object: OBJECT });
+    bench.take();
+    (bench, peer)
+}
+
+fn coming(bench: &mut Bench, peer: PeerId, blocks: BlockRange) {
+    let have =
+        Have { object: OBJECT, added: BlockSet::EMPTY, removed: BlockSet::EMPTY, coming: blocks.into() };
+    bench.message(peer, PeerMessage::Have(have));
+}
+
+#[test]
+fn who_is_interested_hears_at_once_what_is_asked_of_the_origin() {
+    let (mut bench, peer) = beside_a_viewer();
+    bench.play(1, 0);
+    let out = bench.take();
+    let told = out.iter().find_map(|o| match o {
+        Output::Send { peer: to, message: PeerMessage::Have(have) } if *to == peer => Some(&have.coming),
+        _ => None,
+    });
+    let asked: Vec<BlockRange> = out
+        .iter()
+        .filter_map(|o| if let Output::AskOrigin { blocks, .. } = o { Some(*blocks) } else { None })
+        .collect();
+    assert!(!asked.is_empty());
+    assert!(asked.iter().all(|blocks| told.is_some_and(|told| told.contains_all(*blocks))), "{out:?}");
+}
+
+#[test]
+fn what_a_peer_brings_in_is_not_asked_of_the_origin_until_the_peer_fails() {
+    let (mut bench, peer) = beside_a_viewer();
+    bench.play(1, 0);
+    let started = bench.asked();
+    coming(&mut bench, peer, BlockRange::new(4, all().end));
+    for (request, _, blocks) in started {
+        bench.finish(request, blocks);
+    }
+    let asked: Vec<u32> = bench.asked().iter().filter(|a| a.1.is_none()).map(|a| a.2.start).collect();
+    assert!(asked.is_empty(), "the peer brings it in: {asked:?}");
+    bench.wait(Span::from_millis(900));
+    assert!(bench.asked().is_empty(), "and has time to");
+    bench.wait(Span::from_secs(3));
+    assert!(bench.asked().iter().any(|a| a.1.is_none()), "but not for ever");
+}
