@@ -35,6 +35,8 @@ const GONE_WAIT: Span = Span::from_secs(30);
 /// empties, and what is asked for can still change twenty times a second.
 const SWIFT_RUN: Span = Span::from_millis(50);
 
+/// Media ahead of a playhead that is fetched however small the cache is.
+const LEAST_WINDOW: Span = Span::from_secs(4);
 /// How long what a plan left over is as good as a plan made anew, when only bytes came since.
 const CUT_LASTS: Span = Span::from_millis(20);
 
@@ -69,6 +71,7 @@ impl Swarm {
     pub(super) fn decide_fetches(&mut self) {
         self.mark_late();
         let wanted = self.wanted();
+        self.planned_for = wanted.iter().map(|demand| demand.object).collect();
         self.cancel_unwanted(&wanted);
         let titles = self.titles_of(&wanted);
         let changed = self.connects.want(self.now, &titles);
@@ -195,7 +198,7 @@ impl Swarm {
         let no_room = self.no_room_until > self.now;
         // What has only memory to go to is not fetched long before it plays.
         let window = if no_room { self.tuning.in_order } else { self.tuning.window };
-        let mut wanted = demands(&self.plays, window, |r| self.objects.track(r));
+        let (mut wanted, within) = self.ahead_of_plays(window);
         if no_room {
             return wanted;
         }
@@ -209,19 +212,36 @@ impl Swarm {
             reader: None,
             stands: None,
         };
-        if self.origin.failing() || self.plays.reads().all(|(_, read)| !self.plays.starting(read.play)) {
+        let starting = self.plays.reads().any(|(_, read)| self.plays.starting(read.play));
+        if within == window && (self.origin.failing() || !starting) {
             for part in
                 self.upcoming.iter().take(MAX_HEADS).filter_map(|r| self.objects.track(*r)?.parts.first())
             {
                 wanted.push(ahead(part, part.size.bytes().min(u64::from(HEAD_BLOCKS) * BLOCK_SIZE)));
             }
         }
-        wanted.extend(self.next_title());
+        if within == window {
+            wanted.extend(self.next_title());
+        }
         let tracks = self.keeps.iter().filter_map(|r| self.objects.track(*r));
         let open = tracks.flat_map(|t| &t.parts).filter(|part| !self.objects.get(part.object).complete());
         // A kept rendition of a thousand segments is worked on a few at a time.
         wanted.extend(open.take(MAX_INTERESTS / 2).map(|part| ahead(part, part.size.bytes())));
         wanted
+    }
+
+    /// What plays want ahead of their playheads, and within how much media: less than `window` where the cache is so
+    /// small that what comes would push out what came.
+    fn ahead_of_plays(&self, window: Span) -> (Vec<Demand>, Span) {
+        let mut within = window;
+        loop {
+            let wanted = demands(&self.plays, within, |r| self.objects.track(r));
+            let bytes: u64 = wanted.iter().map(|demand| demand.bytes.len()).sum();
+            if bytes <= self.budget() / 2 || within <= LEAST_WINDOW {
+                return (wanted, within);
+            }
+            within = within.over(2);
+        }
     }
 
     /// The beginning of the likeliest next title, from [`NEXT_LEAD`] before the end of what plays.

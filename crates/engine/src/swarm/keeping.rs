@@ -198,7 +198,7 @@ impl Swarm {
     }
 
     /// Bytes that the cache may hold at this moment.
-    fn budget(&self) -> u64 {
+    pub(super) fn budget(&self) -> u64 {
         let full = self.no_room_until > self.now;
         if full { self.settings.cache_budget.min(self.shrunk_budget) } else { self.settings.cache_budget }
     }
@@ -228,9 +228,9 @@ impl Swarm {
         self.evict_behind();
     }
 
-    /// Objects that a read, what follows it, or a likely next play is about.
+    /// Objects that a read, what follows it, or a likely next play is about, whether they came already or not.
     fn active(&self) -> BTreeSet<ObjectIx> {
-        self.interests.iter().copied().chain(self.plays.reads().map(|(_, read)| read.object)).collect()
+        self.planned_for.iter().copied().chain(self.plays.reads().map(|(_, read)| read.object)).collect()
     }
 
     fn evict_behind(&mut self) {

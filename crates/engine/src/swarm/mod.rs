@@ -115,6 +115,8 @@ pub struct Swarm {
     directory_up: bool,
     /// Objects that peers are asked to tell about.
     interests: BTreeSet<ObjectIx>,
+    /// Objects that the last plan was about: what is to play soon is not evicted.
+    planned_for: BTreeSet<ObjectIx>,
     /// The store took no bytes: nothing ahead of need is fetched before this.
     no_room_until: Time,
     /// Bytes that the cache may hold until then.
@@ -178,6 +180,7 @@ impl Swarm {
             announce_from: Time::ZERO,
             directory_up: false,
             interests: BTreeSet::new(),
+            planned_for: BTreeSet::new(),
             no_room_until: Time::ZERO,
             shrunk_budget: u64::MAX,
         }
