@@ -191,6 +191,12 @@ impl World<'_> {
         loop {
             let output = self.supernode.machine.poll_output();
             self.trace.note(self.now, SUPERNODE, Side::DirectoryOut, &output);
+            let ends = matches!(
+                output,
+                directory::Output::TurnedAway { .. }
+                    | directory::Output::Close { .. }
+                    | directory::Output::Expired { .. }
+            );
             let session = match &output {
                 directory::Output::Timeout(at) => {
                     if let Some(round) = self.supernode.timer.set(*at) {
@@ -206,7 +212,10 @@ impl World<'_> {
                 | directory::Output::Close { session, .. }
                 | directory::Output::Expired { session } => *session,
             };
-            if let Some(who) = self.supernode.sessions.get(&session).copied() {
+            // What a node says before it hears of the end goes nowhere.
+            let sessions = &mut self.supernode.sessions;
+            let who = if ends { sessions.remove(&session) } else { sessions.get(&session).copied() };
+            if let Some(who) = who {
                 let at = self.now + self.supernode_delay(who.node);
                 self.queue.push(at, Event::FromSupernode(who, output));
             }
@@ -238,12 +247,12 @@ impl World<'_> {
                 self.tell(who, Input::Found { swarm, holders, again });
             }
             directory::Output::TurnedAway { session, after } => {
-                self.forget_session(session);
+                self.leave_session(who, session);
                 self.tell(who, Input::DirectoryDown);
                 self.reach_supernode(who, after);
             }
             directory::Output::Close { session, .. } | directory::Output::Expired { session } => {
-                self.forget_session(session);
+                self.leave_session(who, session);
                 self.tell(who, Input::DirectoryDown);
                 self.reach_supernode(who, Span::from_secs(1));
             }
@@ -277,7 +286,13 @@ impl World<'_> {
     }
 
     fn forget_session(&mut self, session: SessionId) {
-        let Some(who) = self.supernode.sessions.remove(&session) else { return };
+        if let Some(who) = self.supernode.sessions.remove(&session) {
+            self.leave_session(who, session);
+        }
+    }
+
+    /// A node has no session any more, and what it asked in it is not answered.
+    fn leave_session(&mut self, who: Who, session: SessionId) {
         let stale: Vec<(SessionId, u32)> =
             self.supernode.queries.range((session, 0)..=(session, u32::MAX)).map(|(key, _)| *key).collect();
         for key in stale {

@@ -49,3 +49,12 @@ fn random_worlds_hold_with_the_loader_of_segments() {
 fn random_worlds_hold_with_origin_only() {
     hold(Policy::OriginOnly, WORLDS / 3);
 }
+
+/// A cache too small for what plays next pushed it out again; a node spoke in a session that had just ended.
+#[test]
+fn worlds_that_broke_once_hold() {
+    for seed in [277_063_506, 277_063_638] {
+        let scenario = Scenario::random(seed);
+        assert!(simulate(&scenario, seed, Policy::Nearcast, Until::default()).is_ok(), "seed {seed}");
+    }
+}
