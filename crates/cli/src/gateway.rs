@@ -64,7 +64,12 @@ impl RunningNode {
 
     /// Where players find a file of a title.
     pub(crate) fn url(&self, title: &Title) -> String {
-        format!("http://{}/t/{}/{}", self.address, title.id, title.file)
+        self.url_of(title, &title.file)
+    }
+
+    /// Where players find another file of it.
+    pub(crate) fn url_of(&self, title: &Title, file: &str) -> String {
+        format!("http://{}/t/{}/{file}", self.address, title.id)
     }
 
     /// Asks for what stands at `path`.

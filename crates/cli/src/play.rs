@@ -13,13 +13,22 @@ use crate::gateway::{RunningNode, Title};
 use crate::node::{self, Running};
 use crate::shell;
 
-/// Players that are looked for, the best first, and what makes each end with the title.
-const PLAYERS: [(&str, &[&str]); 4] = [
-    ("mpv", &[]),
-    ("vlc", &["--play-and-exit"]),
-    ("ffplay", &["-autoexit", "-loglevel", "warning"]),
-    ("cvlc", &["--play-and-exit"]),
+/// Players that are looked for, the best first, what makes each end with the title, and what it is given of a film.
+const PLAYERS: [(&str, &[&str], Opens); 4] = [
+    ("mpv", &[], Opens::File),
+    ("vlc", &["--play-and-exit"], Opens::Playlist),
+    ("ffplay", &["-autoexit", "-loglevel", "warning"], Opens::File),
+    ("cvlc", &["--play-and-exit"], Opens::Playlist),
 ];
+
+/// What a player opens of a title that has a playlist.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Opens {
+    /// The playlist: it chooses among sizes.
+    Playlist,
+    /// The file of one size: players built on ffmpeg 5 do not seek in playlists of films.
+    File,
+}
 
 /// Play a title in an installed player.
 ///
@@ -80,7 +89,7 @@ pub(crate) fn run(args: PlayArgs) -> anyhow::Result<ExitCode> {
         let played = async {
             let titles = node.find(std::slice::from_ref(&wish.title)).await?;
             let title = titles.first().context("no title was found")?;
-            player.play(&node.url(title), title, &args.options, &stop).await
+            player.play(&player.url(&node, title).await?, title, &args.options, &stop).await
         }
         .await;
         if let Some(own) = own {
@@ -129,25 +138,33 @@ async fn check_provider(node: &RunningNode, wish: &Wish) -> anyhow::Result<()> {
 struct Player {
     program: PathBuf,
     options: &'static [&'static str],
+    opens: Opens,
 }
 
 impl Player {
     fn find(wanted: Option<&Path>) -> anyhow::Result<Self> {
         if let Some(program) = wanted {
             let name = program.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            let known = PLAYERS.iter().find(|(player, _)| *player == name);
-            return Ok(Self {
-                program: program.to_owned(),
-                options: known.map_or(&[], |(_, options)| options),
-            });
+            let known = PLAYERS.iter().find(|(player, ..)| *player == name);
+            let (options, opens) = known.map_or((&[][..], Opens::Playlist), |(_, o, opens)| (*o, *opens));
+            return Ok(Self { program: program.to_owned(), options, opens });
         }
         let path = env::var_os("PATH").unwrap_or_default();
         let there =
             |name: &str| env::split_paths(&path).map(|dir| dir.join(name)).find(|file| file.is_file());
-        let found = PLAYERS.iter().find_map(|(name, options)| Some((there(name)?, *options)));
-        let (program, options) =
+        let found = PLAYERS.iter().find_map(|(name, o, opens)| Some((there(name)?, *o, *opens)));
+        let (program, options, opens) =
             found.context("no player is installed: install mpv, VLC or ffmpeg, or name one with --player")?;
-        Ok(Self { program, options })
+        Ok(Self { program, options, opens })
+    }
+
+    /// What it is given of a title.
+    async fn url(&self, node: &RunningNode, title: &Title) -> anyhow::Result<String> {
+        let about = match self.opens {
+            Opens::Playlist => return Ok(node.url(title)),
+            Opens::File => node.get(&format!("titles/{}", title.id)).await?,
+        };
+        Ok(about["whole"].as_str().map_or_else(|| node.url(title), |file| node.url_of(title, file)))
     }
 
     /// Plays `url` until the player ends, or is told to.
@@ -200,6 +217,8 @@ mod tests {
     fn a_named_player_keeps_the_options_that_end_it() {
         let player = Player::find(Some(Path::new("/opt/bin/ffplay"))).expect("named");
         assert_eq!(player.options, ["-autoexit", "-loglevel", "warning"]);
-        assert_eq!(Player::find(Some(Path::new("foobar"))).expect("named").options, [""; 0]);
+        assert_eq!(player.opens, Opens::File);
+        let other = Player::find(Some(Path::new("foobar"))).expect("named");
+        assert_eq!((other.options, other.opens), (&[][..], Opens::Playlist));
     }
 }
