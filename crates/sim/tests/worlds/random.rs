@@ -1,7 +1,7 @@
 //! Hundreds of small worlds drawn at random hold their invariants.
 //!
-//! Which worlds is drawn from `NEARCAST_WORLDS_FROM`, any text: `./test` gives the commit, so that every commit tries
-//! others. A failure names the command that shows it again.
+//! `NEARCAST_WORLDS_FROM`, any text, draws other worlds than the first ones: a commit's hash tries some that nobody has
+//! seen. A failure names the command that shows it again. docs/forecast.md lists those that are known to break.
 
 use nearcast_sim::{Policy, Scenario, Until, Violation, simulate};
 
