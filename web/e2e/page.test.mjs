@@ -165,6 +165,8 @@ for (const colorScheme of ['light', 'dark']) {
   test(`nobody is kept out, ${colorScheme}`, async () => {
     const { page, close } = await tab(chrome, node.ready.gateway, { colorScheme, reducedMotion: 'reduce' });
     await page.locator('.card').first().waitFor();
+    // The heading is the provider's name, which comes by itself.
+    await page.locator('h1', { hasText: /\S/ }).first().waitFor();
     const found = { home: await barriers(page) };
     await playAlbum(page);
     await playsPast(page, 0.2);
@@ -178,6 +180,7 @@ for (const colorScheme of ['light', 'dark']) {
     found.film = await barriers(page);
     await page.goto(serve.ready.dashboard);
     await page.locator('.tile dd').first().waitFor();
+    await page.locator('h1', { hasText: /\S/ }).first().waitFor();
     found.dashboard = await barriers(page);
     assert.deepEqual(found, { home: [], album: [], sheet: [], film: [], dashboard: [] });
     await close();
