@@ -25,6 +25,9 @@ const HEAD_BLOCKS: u32 = 16;
 const EARLY_SHARE: Span = Span::from_secs(4);
 /// Renditions whose heads are fetched ahead: three titles, or two of sound beside pictures.
 const MAX_HEADS: usize = 4;
+/// A listener who has stayed with a title for this long will stay for a while: a quarter of all plays are skipped
+/// within 5 s (Lamere 2014). Before that the origin is not asked for the head of the next one.
+const HEAD_PATIENCE: Span = Span::from_secs(10);
 /// The next title is fetched from this long before the end of what plays: what Spotify took (FACTS.md).
 const NEXT_LEAD: Span = Span::from_secs(30);
 /// A listener who has not gone on to it by then has stopped.
@@ -62,9 +65,25 @@ pub(super) struct Pick {
     /// When a player that waits for the run's first byte has waited long enough for others to bring it.
     patience_ends: Time,
     hedge: bool,
+    peers_only: bool,
     swarm: SwarmId,
     /// Holders among connected peers: rarer goes first outside the stretch that is fetched in order.
     holders: usize,
+}
+
+/// The first bytes of a part, in nobody's hurry.
+fn ahead(part: &TrackPart, end: u64) -> Demand {
+    Demand {
+        object: part.object,
+        part: *part,
+        bytes: ByteRange::new(0, end),
+        play: None,
+        follows: None,
+        peers_only: false,
+        starting: false,
+        reader: None,
+        stands: None,
+    }
 }
 
 impl Swarm {
@@ -202,32 +221,40 @@ impl Swarm {
         if no_room {
             return wanted;
         }
-        let ahead = |part: &TrackPart, end: u64| Demand {
-            object: part.object,
-            part: *part,
-            bytes: ByteRange::new(0, end),
-            play: None,
-            follows: None,
-            starting: false,
-            reader: None,
-            stands: None,
-        };
-        let starting = self.plays.reads().any(|(_, read)| self.plays.starting(read.play));
-        if within == window && (self.origin.failing() || !starting) {
-            for part in
-                self.upcoming.iter().take(MAX_HEADS).filter_map(|r| self.objects.track(*r)?.parts.first())
-            {
-                wanted.push(ahead(part, part.size.bytes().min(u64::from(HEAD_BLOCKS) * BLOCK_SIZE)));
-            }
-        }
         if within == window {
             wanted.extend(self.next_title());
+            wanted.extend(self.heads());
         }
         let tracks = self.keeps.iter().filter_map(|r| self.objects.track(*r));
         let open = tracks.flat_map(|t| &t.parts).filter(|part| !self.objects.get(part.object).complete());
         // A kept rendition of a thousand segments is worked on a few at a time.
         wanted.extend(open.take(MAX_INTERESTS / 2).map(|part| ahead(part, part.size.bytes())));
         wanted
+    }
+
+    /// The heads of likely next titles. Peers are asked for them as soon as nothing starts; the origin for that of
+    /// the likeliest, once the listener has stayed with what plays.
+    fn heads(&self) -> Vec<Demand> {
+        let starting = self.plays.reads().any(|(_, read)| self.plays.starting(read.play));
+        if starting && !self.origin.failing() {
+            return Vec::new();
+        }
+        let stays = self.heads_from().is_none_or(|from| from <= self.now);
+        let tracks: Vec<&Track> =
+            self.upcoming.iter().take(MAX_HEADS).filter_map(|r| self.objects.track(*r)).collect();
+        let likeliest = tracks.first().map(|track| track.swarm);
+        let head = |track: &&Track| {
+            let part = track.parts.first()?;
+            let end = part.size.bytes().min(u64::from(HEAD_BLOCKS) * BLOCK_SIZE);
+            let peers_only = !stays || Some(track.swarm) != likeliest;
+            Some(Demand { peers_only, ..ahead(part, end) })
+        };
+        tracks.iter().filter_map(head).collect()
+    }
+
+    /// From when on the origin may be asked for the head of the next title; none when nothing plays.
+    fn heads_from(&self) -> Option<Time> {
+        Some(self.plays.playing_since()? + HEAD_PATIENCE)
     }
 
     /// What plays want ahead of their playheads, and within how much media: less than `window` where the cache is so
@@ -259,10 +286,13 @@ impl Swarm {
         of_next.flat_map(|track| following(track, end, window)).collect()
     }
 
-    /// Wakes the engine when the next title is to be fetched.
+    /// Wakes the engine when the next title, or its head, is to be fetched.
     fn wake_for_next(&mut self) {
         if self.upcoming.is_empty() {
             return;
+        }
+        if let Some(from) = self.heads_from().filter(|from| *from > self.now) {
+            self.wake_at(from, Reason::Upcoming);
         }
         if let Some(end) = self.plays.followed_from() {
             let from = end.begins() - NEXT_LEAD;
@@ -341,6 +371,7 @@ impl Swarm {
                                 Some(_) | None => Time::NEVER,
                             },
                             hedge: self.runs.late_owe(demand.object, run),
+                            peers_only: demand.peers_only,
                             swarm,
                             holders: self.peers.holders(demand.object, run.start),
                         });
@@ -464,7 +495,7 @@ impl Swarm {
     }
 
     fn origin_offer(&self, pick: &Pick, bytes: u64) -> Option<OriginOffer> {
-        if !self.at_origin(pick.object) {
+        if pick.peers_only || !self.at_origin(pick.object) {
             return None;
         }
         let owes = pick.hedge && self.runs.owes(Asked::Origin, pick.object, pick.blocks);

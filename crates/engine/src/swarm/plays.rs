@@ -44,6 +44,8 @@ struct Play {
     /// Reached by delivery, in title time, since the last start or seek.
     delivered: Span,
     start: Option<Start>,
+    /// When it had enough to start the first time.
+    begun: Option<Time>,
     stalled: Option<Time>,
     /// How long the title plays.
     length: Span,
@@ -140,6 +142,7 @@ impl Plays {
             clock: Clock { at: now, media },
             delivered: media,
             start: Some(Start { asked: now, enough, first }),
+            begun: None,
             stalled: None,
             length,
             tail: None,
@@ -156,8 +159,8 @@ impl Plays {
             Some(play) if !play.continues(read.rendition, media) => {
                 // A player that looks at the end of a file before it starts has not started yet.
                 let waiting = play.start.filter(|start| start.first);
-                let handed = play.handed;
-                *play = Play { handed, ..fresh(false) };
+                let (handed, begun) = (play.handed, play.begun);
+                *play = Play { handed, begun, ..fresh(false) };
                 if let (Some(first), Some(start)) = (waiting, &mut play.start) {
                     (start.asked, start.first) = (first.asked, true);
                 }
@@ -237,6 +240,11 @@ impl Plays {
         begun.chain(self.plays_out).min_by_key(|end| end.at)
     }
 
+    /// Since when what plays has been playing: the longest of them.
+    pub(super) fn playing_since(&self) -> Option<Time> {
+        self.plays.values().filter_map(|play| play.begun).min()
+    }
+
     /// When title time `media` of a play is due.
     pub(super) fn due(&self, play: PlayId, media: Span) -> Time {
         self.plays.get(&play).map_or(Time::NEVER, |p| p.clock.due(media))
@@ -301,6 +309,7 @@ impl Play {
                 return None;
             }
             self.start = None;
+            self.begun = self.begun.or(Some(now));
             self.clock.at = now;
             return start.first.then(|| Moved::Started(now.since(start.asked)));
         }
@@ -331,6 +340,8 @@ pub(super) struct Demand {
     pub(super) follows: Option<Clock>,
     /// Whether the play waits for these bytes to start.
     pub(super) starting: bool,
+    /// Asked of peers alone: it is not worth the origin's bytes.
+    pub(super) peers_only: bool,
     /// Since when the player waits here, if it does read here.
     pub(super) reader: Option<Time>,
     /// Where the read stands in title time, and since when: media that lies further on cannot be needed sooner
@@ -388,6 +399,7 @@ pub(super) fn demands<'t>(
                     bytes: ByteRange::new(at, end),
                     play: Some(read.play),
                     follows: None,
+                    peers_only: false,
                     starting: starting && here,
                     reader: (here && read.at < read.bytes.end).then_some(read.since),
                     stands,
@@ -416,6 +428,7 @@ pub(super) fn following(track: &Track, clock: Clock, window: Span) -> Vec<Demand
             bytes,
             play: None,
             follows: Some(clock),
+            peers_only: false,
             starting: false,
             reader: None,
             stands: None,

@@ -3,7 +3,7 @@
 use std::sync::atomic::AtomicU64;
 
 use nearcast_engine::Nearness;
-use nearcast_engine::swarm::{Note, Source};
+use nearcast_engine::swarm::{Note, Source, Why};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -23,6 +23,13 @@ pub(crate) struct SourceLabel {
     source: &'static str,
 }
 
+/// A decision to ask for a run, as labels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct AskedLabel {
+    source: &'static str,
+    why: &'static str,
+}
+
 /// Who sent received bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum From {
@@ -38,6 +45,7 @@ pub(crate) struct Counts {
     delivered: Family<SourceLabel, Counter>,
     received: Family<SourceLabel, Counter>,
     wasted: Family<SourceLabel, Counter>,
+    asked: Family<AskedLabel, Counter>,
     pub(super) sent: Counter,
     pub(super) verified_blocks: Counter,
     pub(super) rejected_blocks: Counter,
@@ -57,6 +65,7 @@ impl Counts {
             delivered: Family::default(),
             received: Family::default(),
             wasted: Family::default(),
+            asked: Family::default(),
             sent: Counter::default(),
             verified_blocks: Counter::default(),
             rejected_blocks: Counter::default(),
@@ -78,6 +87,7 @@ impl Counts {
         registry.register_with_unit("received", "Verified bytes received", bytes(), counts.received.clone());
         registry.register_with_unit("wasted", "Bytes evicted unused", bytes(), counts.wasted.clone());
         registry.register_with_unit("sent", "Bytes of runs sent to peers", bytes(), counts.sent.clone());
+        registry.register("asked_blocks", "Blocks asked for", counts.asked.clone());
         registry.register("verified_blocks", "Blocks verified and kept", counts.verified_blocks.clone());
         registry.register("rejected_blocks", "Blocks refused as corrupt", counts.rejected_blocks.clone());
         registry.register("strikes", "Times a peer was dropped for bad bytes", counts.strikes.clone());
@@ -125,11 +135,12 @@ impl Counts {
                 self.stalls.inc();
                 self.stalled.observe(seconds(*lasted));
             }
-            Note::HeldOut { .. }
-            | Note::Ended { .. }
-            | Note::Asked { .. }
-            | Note::Refused { .. }
-            | Note::Stuck { .. } => {}
+            Note::Asked { peer, blocks, why, .. } => {
+                let source = if peer.is_some() { "peer" } else { "origin" };
+                let label = AskedLabel { source, why: why_label(*why) };
+                self.asked.get_or_create(&label).inc_by(blocks.len().into());
+            }
+            Note::HeldOut { .. } | Note::Ended { .. } | Note::Refused { .. } | Note::Stuck { .. } => {}
         }
     }
 
@@ -147,6 +158,19 @@ impl Counts {
     /// Stalls and plays so far.
     pub(super) fn stalls_of_plays(&self) -> (u64, u64) {
         (self.stalls.get(), self.plays.get())
+    }
+}
+
+fn why_label(why: Why) -> &'static str {
+    match why {
+        Why::Start => "start",
+        Why::StartRace => "start_race",
+        Why::Near => "near",
+        Why::Fastest => "fastest",
+        Why::OurShare => "our_share",
+        Why::Deadline => "deadline",
+        Why::Hedge => "hedge",
+        Why::Prefetch => "prefetch",
     }
 }
 
