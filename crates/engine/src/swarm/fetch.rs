@@ -9,7 +9,7 @@ use super::api::*;
 use super::connect::SETTLE;
 use super::objects::{ObjectIx, Track, TrackPart};
 use super::peers::Peer;
-use super::pick::{Choice, Crowd, Offer, OriginOffer, Question};
+use super::pick::{Choice, Crowd, Offer, OriginOffer, Promise, Question};
 use super::plays::{Demand, Read, demands, following};
 use super::runs::{Asked, Run};
 use crate::limits::*;
@@ -64,6 +64,8 @@ pub(super) struct Pick {
     reading: bool,
     /// When a player that waits for the run's first byte has waited long enough for others to bring it.
     patience_ends: Time,
+    /// When its play began; what belongs to no play has always been wanted.
+    begun: Option<Time>,
     hedge: bool,
     peers_only: bool,
     swarm: SwarmId,
@@ -370,6 +372,7 @@ impl Swarm {
                                 Some(since) if run.start == covering.start => since + self.tuning.patience,
                                 Some(_) | None => Time::NEVER,
                             },
+                            begun: demand.play.map_or(Some(Time::ZERO), |play| self.plays.begun(play)),
                             hedge: self.runs.late_owe(demand.object, run),
                             peers_only: demand.peers_only,
                             swarm,
@@ -425,9 +428,11 @@ impl Swarm {
             starting: pick.starting,
             reading: pick.reading,
             patience_ends: pick.patience_ends,
+            begun: pick.begun,
             hedge: pick.hedge,
             crowd: self.crowd(pick.object, pick.blocks, pick.holders, pick.due, pick.swarm),
             offers: &offers,
+            promise: self.promise(&pick, bytes),
             origin,
         };
         match self.rule.choose(&self.tuning, &question) {
@@ -492,6 +497,11 @@ impl Swarm {
             }
         }
         offers
+    }
+
+    fn promise(&self, pick: &Pick, bytes: u64) -> Option<Promise> {
+        let asks = pick.starting && !pick.hedge && !self.holds_out(pick.swarm);
+        asks.then(|| self.peers.promise(self.now, pick.object, bytes)).flatten()
     }
 
     fn origin_offer(&self, pick: &Pick, bytes: u64) -> Option<OriginOffer> {

@@ -7,6 +7,7 @@ use nearcast_content::{BlockRange, BlockSet, NodeKey, ObjectId};
 use super::api::{Candidate, Misbehaviour, Over, Path, PeerId, Side};
 use super::meter::Pipe;
 use super::objects::ObjectIx;
+use super::pick::Promise;
 use crate::limits::{HAVE_INTERVAL, MAX_INTERESTS, MAX_RUNS_PER_PEER};
 use crate::place::Nearness;
 use crate::time::{Span, Time};
@@ -15,6 +16,8 @@ use crate::wire::Serves;
 
 /// Have messages to one peer in four intervals, at most.
 const HAVES_A_SECOND: usize = 4;
+/// How long a node takes to answer a message.
+const THINKING: Span = Span::from_millis(4);
 /// A peer that never delivers is tried again every 40 s at least: lines come back.
 const MAX_SNUB_DOUBLINGS: u32 = 4;
 
@@ -112,6 +115,14 @@ impl Peer {
         };
         let until = *asked? + patience;
         (self.path == Path::Direct && !answered && now < until).then_some(until)
+    }
+
+    /// When it should have said whether it holds something of an object: a round trip after it was asked, and a
+    /// moment to think. None when it was not asked or has said so, or has delivered nothing ever.
+    pub(super) fn answers_by(&self, now: Time, object: ObjectIx) -> Option<Time> {
+        let asked = *self.told.get(&object)?;
+        let silent = !self.haves.contains_key(&object) && self.serves_now(now) && self.pipe.measured();
+        silent.then(|| asked + self.rtt.times(2) + THINKING)
     }
 
     /// Since when it says that it brings `block` in from the origin, if it does.
@@ -321,6 +332,16 @@ impl Peers {
     /// Since when a connected peer brings `block` in from the origin, if one does.
     pub(super) fn brings(&self, now: Time, object: ObjectIx, block: u32) -> Option<Time> {
         self.peers.values().filter(|p| p.serves_now(now)).filter_map(|p| p.brings(object, block)).min()
+    }
+
+    /// The first of the warm peers that are still to say whether they hold something of an object: when its answer
+    /// should be here, and how long `bytes` of it would take.
+    pub(super) fn promise(&self, now: Time, object: ObjectIx, bytes: u64) -> Option<Promise> {
+        let promises = self.peers.values().filter_map(|peer| {
+            let by = peer.answers_by(now, object).filter(|by| *by > now)?;
+            Some(Promise { by, takes: peer.expected(bytes) })
+        });
+        promises.min_by_key(|promise| (promise.by + promise.takes, promise.by))
     }
 
     /// How many connected peers hold `block` and can be relied on to hand it over.

@@ -245,6 +245,11 @@ impl Plays {
         self.plays.values().filter_map(|play| play.begun).min()
     }
 
+    /// When a play began, if it has.
+    pub(super) fn begun(&self, play: PlayId) -> Option<Time> {
+        self.plays.get(&play)?.begun
+    }
+
     /// When title time `media` of a play is due.
     pub(super) fn due(&self, play: PlayId, media: Span) -> Time {
         self.plays.get(&play).map_or(Time::NEVER, |p| p.clock.due(media))

@@ -28,6 +28,8 @@ pub struct Tuning {
     /// How long a player waits in a read for what others are to bring, before the origin is asked. Some players
     /// (ffmpeg's) cannot seek while they wait: this much a seek takes longer at most.
     pub patience: Span,
+    /// How long a start waits at most for warm peers to say whether they hold it.
+    pub answer: Span,
     /// A run is expected to make it when it beats its deadline by this.
     pub margin: Span,
     /// A source that sent nothing for this long, and four round trips, is late.
@@ -61,6 +63,7 @@ impl Default for Tuning {
             hearing: Span::from_millis(500),
             least_lead: Span::from_secs(1),
             patience: Span::from_millis(400),
+            answer: Span::from_millis(30),
             margin: Span::from_millis(700),
             silence: Span::from_millis(1_200),
             in_order: Span::from_secs(10),
