@@ -583,10 +583,11 @@ impl Swarm {
             .filter(|(_, p)| p.serves_now(self.now))
             .filter_map(|(_, p)| p.interests.get(&object).map(|i| (rank(&p.node.0, salt), i.since)))
             .peekable();
+        // Who is being looked up or connected to, or has been asked and has not answered, may hold it.
+        let answers = self.peers.iter().map(|(_, p)| p.silent_until(self.now, object, SETTLE));
+        let open = answers.chain([self.connects.unsettled_until(self.now, swarm)]).flatten().max();
         if others.peek().is_none() {
-            let answers = self.peers.iter().map(|(_, p)| p.silent_until(self.now, object, SETTLE));
-            let open = answers.chain([self.connects.unsettled_until(self.now, swarm)]);
-            return open.flatten().max().map_or(Crowd::Nobody, Crowd::Unknown);
+            return open.map_or(Crowd::Nobody, Crowd::Unknown);
         }
         let first: Vec<Time> = others.filter(|(theirs, _)| *theirs < mine).map(|(_, since)| since).collect();
         if let Some(known) = first.iter().max() {
@@ -594,8 +595,8 @@ impl Swarm {
             return Crowd::TheirsToBring { before, heard: *known + self.tuning.hearing };
         }
         // In the first moments of a crowd not everybody is there: what is not urgent is divided when they are.
-        let early = self.connects.new_until(self.now, swarm);
-        early.filter(|_| due > self.now + EARLY_SHARE).map_or(Crowd::OursToBring, Crowd::Unknown)
+        let early = self.connects.new_until(self.now, swarm).filter(|_| due > self.now + EARLY_SHARE);
+        early.max(open).map_or(Crowd::OursToBring, Crowd::Unknown)
     }
 
     fn ask(&mut self, asked: Asked, pick: Pick, blocks: BlockRange, why: Why) {

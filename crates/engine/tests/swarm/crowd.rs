@@ -50,3 +50,27 @@ fn what_a_peer_brings_in_is_not_asked_of_the_origin_until_the_peer_fails() {
     bench.wait(Span::from_secs(3));
     assert!(bench.asked().iter().any(|a| a.1.is_none()), "but not for ever");
 }
+
+#[test]
+fn what_a_silent_peer_may_hold_is_asked_of_the_origin_only_when_it_is_urgent() {
+    let asked_up_to = |answers: bool| {
+        let (mut bench, viewer) = beside_a_viewer();
+        let silent = bench.peer(3, Nearness::Isp);
+        bench.play(1, 0);
+        bench.has(viewer, BlockRange::new(0, 0));
+        if answers {
+            bench.has(silent, BlockRange::new(0, 0));
+        }
+        let mut end = 0;
+        let mut asked = bench.asked();
+        while let Some((request, from, blocks)) = asked.pop() {
+            assert_eq!(from, None, "nobody holds anything");
+            bench.finish(request, blocks);
+            end = end.max(blocks.end);
+            asked.extend(bench.asked());
+        }
+        end
+    };
+    let (answered, silent) = (asked_up_to(true), asked_up_to(false));
+    assert!(silent < answered, "{silent} blocks against {answered}");
+}
