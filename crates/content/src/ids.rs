@@ -120,6 +120,15 @@ key_text!(NodeKey, "node key", base32, unbase32);
 pub struct TitleId(String);
 
 impl TitleId {
+    /// Name of the swarm of this title of `provider`: 16 bytes of BLAKE3 over both.
+    pub fn swarm_of(&self, provider: ProviderKey) -> [u8; 16] {
+        let mut hasher = blake3::Hasher::new_derive_key("nearcast 2026-11 swarm of a title v1");
+        hasher.update(&provider.0).update(self.as_str().as_bytes());
+        let mut id = [0; 16];
+        hasher.finalize_xof().fill(&mut id);
+        id
+    }
+
     /// Longest title id, in bytes.
     pub const MAX_LEN: usize = 64;
 

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use ed25519_dalek::Signer as _;
 use hkdf::Hkdf;
 use sha2::Sha256;
 
@@ -53,6 +54,11 @@ impl DeliveryKey {
         NodeKey(self.0.verifying_key().to_bytes())
     }
 
+    /// Signs `text` with Ed25519 (RFC 8032). Each use begins its text with a label of its own.
+    pub fn sign(&self, text: &[u8]) -> Signature {
+        Signature(self.0.sign(text).to_bytes())
+    }
+
     /// The 32 secret bytes, for the transport's handshake.
     pub fn expose(&self) -> [u8; 32] {
         self.0.to_bytes()
@@ -62,6 +68,19 @@ impl DeliveryKey {
 impl fmt::Debug for DeliveryKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "DeliveryKey(of {:?})", self.node())
+    }
+}
+
+/// An Ed25519 signature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Signature(pub [u8; 64]);
+
+impl NodeKey {
+    /// Whether the node with this key signed `text`. Keys and signatures of small order are refused (RFC 8032 leaves
+    /// that open; one signature must not fit many texts).
+    pub fn verifies(&self, text: &[u8], signature: &Signature) -> bool {
+        let Ok(key) = ed25519_dalek::VerifyingKey::from_bytes(&self.0) else { return false };
+        key.verify_strict(text, &ed25519_dalek::Signature::from_bytes(&signature.0)).is_ok()
     }
 }
 
@@ -81,6 +100,18 @@ mod tests {
     }
 
     const SECRET_OF_1_AND_3: &str = "27ca5d24947ee94b3f0db6c171ebcd19ea1418366dd3a834a5814a42ee373ce2";
+
+    #[test]
+    fn a_signature_is_of_one_key_and_text() {
+        let key = DeviceSecret::new([1; 32]).delivery_key(ProviderKey([3; 32]));
+        let signature = key.sign(b"text");
+        assert!(key.node().verifies(b"text", &signature));
+        assert!(!key.node().verifies(b"other", &signature));
+        assert!(
+            !NodeKey([1; 32]).verifies(b"text", &signature)
+                && !NodeKey([0; 32]).verifies(b"text", &Signature([0; 64]))
+        );
+    }
 
     #[test]
     fn secrets_do_not_print() {

@@ -5,6 +5,11 @@ use crate::time::Span;
 /// Longest message on a control stream, data channel or WebSocket: fits the smallest data channel limit in
 /// the field (16 KiB) and two length bytes.
 pub const MAX_MESSAGE: usize = 16 * 1024;
+/// Longest frame on a data channel: a message with its kind. Browsers take packets of 64 KiB and more, so that
+/// [`MAX_MESSAGE`] stays the bound of what is read.
+pub const MAX_FRAME: usize = MAX_MESSAGE + 1;
+/// Longest piece of a run in one frame: fills it, behind kind and number.
+pub const MAX_PIECE: usize = MAX_MESSAGE - 4;
 /// Ranges of blocks in one have message: a message stays below 8 KiB with the longest numbers. A holder with
 /// more gaps offers the first ones.
 pub const MAX_RANGES_IN_MESSAGE: usize = 512;

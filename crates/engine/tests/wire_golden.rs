@@ -16,7 +16,11 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 use minicbor::{Decode, Encode};
-use nearcast_engine::wire::{ClientMessage, PeerMessage, RunHeader, ServerMessage, decode, encode};
+use nearcast_engine::limits::{MAX_FRAME, MAX_PIECE};
+use nearcast_engine::wire::{
+    ChannelSignal, ClientMessage, Frame, Introduction, PeerMessage, RunHeader, ServerMessage, WireError,
+    decode, encode,
+};
 
 use samples::{Named, Samples};
 
@@ -78,4 +82,57 @@ fn client_messages_are_what_they_were() {
 #[test]
 fn server_messages_are_what_they_were() {
     check::<ServerMessage>(include_str!("golden/server.hex"));
+}
+
+#[test]
+fn introductions_are_what_they_were() {
+    check::<Introduction>(include_str!("golden/introduction.hex"));
+}
+
+#[test]
+fn signals_between_tabs_are_what_they_were() {
+    check::<ChannelSignal>(include_str!("golden/signal.hex"));
+}
+
+/// Frames of a data channel, with their golden bytes.
+fn frames() -> Vec<(&'static str, Frame<'static>)> {
+    let proof = Introduction::Proof { signature: [0x77; 64] };
+    let request = 0x0102_0304;
+    vec![
+        ("introduction", Frame::Introduction(proof)),
+        ("control", Frame::Control(PeerMessage::Choke { millis: 2_500 })),
+        ("piece", Frame::Piece { request, bytes: &[0xaa, 0xbb] }),
+        ("end", Frame::End { request }),
+        ("given-up", Frame::GivenUp { request: u32::MAX }),
+        ("ping", Frame::Ping(0)),
+        ("pong", Frame::Pong(request)),
+    ]
+}
+
+#[test]
+fn frames_of_data_channels_are_what_they_were() {
+    let mut lines = golden(include_str!("golden/frame.hex"));
+    for (name, frame) in frames() {
+        let packet = frame.to_packet();
+        assert_eq!(lines.remove(name).map(|line| hex(&line)), Some(hex(&packet)), "{name} {}", hex(&packet));
+        assert_eq!(Frame::read(&packet), Ok(frame), "{name}");
+        for cut in 0..packet.len() {
+            let piece = name == "piece" && cut > 5;
+            assert_eq!(Frame::read(&packet[..cut]).is_ok(), piece, "{name} cut to {cut}");
+        }
+        let longer = [packet.as_slice(), &[0]].concat();
+        assert!(name == "piece" || matches!(Frame::read(&longer), Err(WireError::Trailing(1))), "{name}");
+    }
+    assert!(lines.is_empty(), "no sample for {:?}", lines.keys());
+}
+
+#[test]
+fn frames_of_data_channels_are_bounded() {
+    let piece = vec![7; MAX_PIECE];
+    let packet = Frame::Piece { request: 1, bytes: &piece }.to_packet();
+    assert_eq!(packet.len(), MAX_FRAME);
+    assert!(Frame::read(&packet).is_ok());
+    let longer = [packet.as_slice(), &[0]].concat();
+    assert_eq!(Frame::read(&longer), Err(WireError::TooLong(MAX_FRAME + 1)));
+    assert!(matches!(Frame::read(&[9, 0, 0, 0, 1]), Err(WireError::Malformed(_))), "no such kind");
 }

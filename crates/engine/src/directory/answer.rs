@@ -38,14 +38,15 @@ struct Candidate {
 }
 
 /// The answer to `ask`, and how many holders were looked at for it.
-pub(super) fn answer(
+pub(super) fn answer<'a>(
     ask: Ask,
     asker: &Session,
-    roster: &Roster,
+    rosters: impl Iterator<Item = &'a Roster>,
     sessions: &Sessions,
     random: &mut Random,
 ) -> (Vec<Found>, u64) {
-    let pool = draw(ask, asker, roster, sessions, random);
+    let pool: Vec<Candidate> =
+        rosters.flat_map(|roster| draw(ask, asker, roster, sessions, random)).collect();
     let examined = pool.len() as u64;
     let mut chosen = choose(pool);
     chosen.sort_by_key(|candidate| candidate.nearness);
@@ -53,7 +54,8 @@ pub(super) fn answer(
         let session = sessions.get(candidate.slot)?;
         let Held { renditions, coverage, .. } = candidate.held;
         let holding = Holding { swarm: ask.swarm, renditions, coverage };
-        Some(Found { session: session.id, node: session.node, nearness: candidate.nearness, holding })
+        let (id, node, ways) = (session.id, session.node, session.ways);
+        Some(Found { session: id, node, nearness: candidate.nearness, holding, ways })
     });
     (found.collect(), examined)
 }

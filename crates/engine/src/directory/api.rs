@@ -6,7 +6,7 @@ use crate::limits::{MAX_HOLDINGS, MAX_SESSIONS};
 use crate::place::{Nearness, Place};
 use crate::time::{Span, Time};
 use crate::wire::directory::{Holding, RefusedReason};
-use crate::wire::{Serves, SwarmId};
+use crate::wire::{Serves, SwarmId, Ways};
 
 /// A session of a node with this supernode, numbered by the shell, never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -46,6 +46,8 @@ pub enum Input {
         place: Place,
         /// Whether it serves others.
         serves: Serves,
+        /// In which ways it is connected to: it is told of those it can meet alone.
+        ways: Ways,
     },
     /// A session's connection ended.
     Closed {
@@ -156,6 +158,8 @@ pub struct Found {
     pub nearness: Nearness,
     /// What it holds.
     pub holding: Holding,
+    /// In which ways it is connected to.
+    pub ways: Ways,
 }
 
 /// What a directory has at present, and what it did since it started.

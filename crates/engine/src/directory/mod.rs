@@ -26,9 +26,9 @@ use nearcast_content::NodeKey;
 
 use self::answer::{Ask, answer};
 use self::load::Load;
-use self::roster::{Slot, Spot};
+use self::roster::Slot;
 use self::sessions::{Held, Session, Sessions};
-use self::titles::{Placed, Titles};
+use self::titles::{Placed, Stand, Titles};
 use crate::limits::{LEASE, MAX_ANNOUNCE, MAX_ANSWER, MAX_TITLES_PER_SESSION, OFFERS_PER_MESSAGE};
 use crate::random::{Random, mix, rank};
 use crate::time::{Span, Time};
@@ -85,12 +85,12 @@ impl Directory {
         }
         match input {
             Input::Timeout => self.advance(now),
-            Input::Opened { session, node, place, serves } => {
+            Input::Opened { session, node, place, serves, ways } => {
                 if self.sessions.slot(session).is_some() {
                     return Err(InputError::TakenSession(session));
                 }
                 self.advance(now);
-                self.open(Session::new(session, node, place, serves));
+                self.open(Session::new(session, node, place, serves, ways));
             }
             Input::Closed { session } => {
                 let slot = self.heard(now, session)?;
@@ -174,12 +174,12 @@ impl Directory {
     /// Forgets a session and all it held.
     fn remove(&mut self, slot: Slot) -> Option<SessionId> {
         let session = self.sessions.close(slot)?;
-        let spot = session.spot();
+        let stand = session.stand();
         for swarm in session.holdings.keys() {
             if session.waiting.contains(swarm) {
-                self.titles.stop_waiting(*swarm, spot);
+                self.titles.stop_waiting(*swarm, stand);
             } else {
-                self.titles.unlist(*swarm, spot, slot);
+                self.titles.unlist(*swarm, stand, slot);
             }
         }
         self.counts.holdings -= session.holdings.len();
@@ -212,12 +212,12 @@ impl Directory {
         if session.holdings.remove(&swarm).is_none() {
             return;
         }
-        let spot = session.spot();
+        let stand = session.stand();
         self.counts.holdings -= 1;
         if session.waiting.remove(&swarm) {
-            self.titles.stop_waiting(swarm, spot);
+            self.titles.stop_waiting(swarm, stand);
         } else {
-            self.titles.unlist(swarm, spot, slot);
+            self.titles.unlist(swarm, stand, slot);
         }
     }
 
@@ -239,15 +239,15 @@ impl Directory {
             return true;
         }
         session.holdings.insert(swarm, Held { renditions, coverage });
-        let spot = session.spot();
+        let stand = session.stand();
         self.counts.holdings += 1;
-        self.offer(slot, swarm, spot);
+        self.offer(slot, swarm, stand);
         true
     }
 
     /// Offers a holding that is neither listed nor waiting to its title's roster.
-    fn offer(&mut self, slot: Slot, swarm: SwarmId, spot: Spot) {
-        let waits = match self.titles.offer(swarm, spot, slot, &mut self.random) {
+    fn offer(&mut self, slot: Slot, swarm: SwarmId, stand: Stand) {
+        let waits = match self.titles.offer(swarm, stand, slot, &mut self.random) {
             Placed::Listed => return,
             Placed::Instead(other) => other,
             Placed::Waiting => slot,
@@ -264,10 +264,10 @@ impl Directory {
         for _ in 0..turns {
             let Some(session) = self.sessions.get_mut(slot) else { return };
             let Some(swarm) = session.next_waiting() else { return };
-            let spot = session.spot();
+            let stand = session.stand();
             session.waiting.remove(&swarm);
-            self.titles.stop_waiting(swarm, spot);
-            self.offer(slot, swarm, spot);
+            self.titles.stop_waiting(swarm, stand);
+            self.offer(slot, swarm, stand);
         }
     }
 
@@ -287,13 +287,11 @@ impl Directory {
     }
 
     fn find(&self, ask: Ask) -> (Vec<Found>, u64) {
-        let found = self.titles.roster(ask.swarm).zip(self.sessions.get(ask.slot));
-        found.map_or_else(Default::default, |(roster, asker)| {
-            let epoch = self.now.micros() / DRAW_SPAN.micros();
-            let draw = ask.swarm.0.iter().fold(mix(self.seed ^ epoch), |z, byte| mix(z ^ u64::from(*byte)));
-            let mut random = Random::seeded(rank(&asker.node.0, draw));
-            answer(ask, asker, roster, &self.sessions, &mut random)
-        })
+        let Some(asker) = self.sessions.get(ask.slot) else { return Default::default() };
+        let epoch = self.now.micros() / DRAW_SPAN.micros();
+        let draw = ask.swarm.0.iter().fold(mix(self.seed ^ epoch), |z, byte| mix(z ^ u64::from(*byte)));
+        let mut random = Random::seeded(rank(&asker.node.0, draw));
+        answer(ask, asker, self.titles.rosters(ask.swarm, asker.ways), &self.sessions, &mut random)
     }
 
     fn signal(&mut self, slot: Slot, to: NodeKey) {

@@ -8,12 +8,13 @@ use nearcast_content::NodeKey;
 use super::api::SessionId;
 use super::load::Allowance;
 use super::roster::{Slot, Spot};
+use super::titles::Stand;
 use crate::limits::{
     ANNOUNCE_BURST, ANNOUNCE_INTERVAL, LEASE, LOOKUP_BURST, LOOKUP_INTERVAL, SIGNAL_BURST, SIGNAL_INTERVAL,
 };
 use crate::place::Place;
 use crate::time::Time;
-use crate::wire::{Serves, SwarmId};
+use crate::wire::{Serves, SwarmId, Ways};
 
 /// One session.
 #[derive(Debug)]
@@ -22,6 +23,7 @@ pub(super) struct Session {
     pub(super) node: NodeKey,
     pub(super) place: Place,
     pub(super) serves: Serves,
+    pub(super) ways: Ways,
     /// What it holds, one entry per title.
     pub(super) holdings: BTreeMap<SwarmId, Held>,
     /// Those of its titles in whose roster there was no room.
@@ -37,12 +39,13 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(id: SessionId, node: NodeKey, place: Place, serves: Serves) -> Self {
+    pub(super) fn new(id: SessionId, node: NodeKey, place: Place, serves: Serves, ways: Ways) -> Self {
         Self {
             id,
             node,
             place,
             serves,
+            ways,
             holdings: BTreeMap::new(),
             waiting: BTreeSet::new(),
             offered: None,
@@ -52,6 +55,11 @@ impl Session {
             lease_ends: Time::ZERO,
             look: Time::ZERO,
         }
+    }
+
+    /// Where it stands in the rosters of what it holds.
+    pub(super) fn stand(&self) -> Stand {
+        Stand { ways: self.ways, spot: self.spot() }
     }
 
     pub(super) fn spot(&self) -> Spot {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::roster::{Roster, Slot, Spot};
 use crate::limits::MAX_HOLDERS_PER_PLACE;
 use crate::random::Random;
-use crate::wire::SwarmId;
+use crate::wire::{SwarmId, Ways};
 
 /// What became of a holder that was offered to a title's roster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +18,15 @@ pub(super) enum Placed {
     Waiting,
 }
 
-/// The holders of one title.
+/// Where a holder stands: with those that are connected to in the same ways, at its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stand {
+    pub(super) ways: Ways,
+    pub(super) spot: Spot,
+}
+
+/// The holders of one title that are connected to in the same ways. Those who ask are told of holders that they can
+/// meet; among many others these would not be found.
 #[derive(Debug, Default)]
 struct Title {
     roster: Roster,
@@ -29,7 +37,7 @@ struct Title {
 /// All titles of which somebody holds something.
 #[derive(Debug, Default)]
 pub(super) struct Titles {
-    titles: BTreeMap<SwarmId, Title>,
+    titles: BTreeMap<SwarmId, BTreeMap<Ways, Title>>,
 }
 
 impl Titles {
@@ -37,14 +45,17 @@ impl Titles {
         self.titles.len()
     }
 
-    pub(super) fn roster(&self, swarm: SwarmId) -> Option<&Roster> {
-        self.titles.get(&swarm).map(|title| &title.roster)
+    /// The rosters of a title's holders that who has `ways` can meet.
+    pub(super) fn rosters(&self, swarm: SwarmId, ways: Ways) -> impl Iterator<Item = &Roster> {
+        let all = self.titles.get(&swarm).into_iter().flatten();
+        all.filter(move |(theirs, _)| theirs.meet(ways)).map(|(_, title)| &title.roster)
     }
 
     /// Offers a holder that is neither listed nor waiting. Each holder of a crowded place is listed with the
     /// same chance (reservoir sampling, Vitter 1985).
-    pub(super) fn offer(&mut self, swarm: SwarmId, spot: Spot, slot: Slot, random: &mut Random) -> Placed {
-        let title = self.titles.entry(swarm).or_default();
+    pub(super) fn offer(&mut self, swarm: SwarmId, stand: Stand, slot: Slot, random: &mut Random) -> Placed {
+        let Stand { ways, spot } = stand;
+        let title = self.titles.entry(swarm).or_default().entry(ways).or_default();
         let listed = title.roster.at(spot);
         if listed.len() < MAX_HOLDERS_PER_PLACE {
             title.roster.insert(spot, slot);
@@ -63,13 +74,14 @@ impl Titles {
     }
 
     /// Removes a listed holder.
-    pub(super) fn unlist(&mut self, swarm: SwarmId, spot: Spot, slot: Slot) {
-        self.change(swarm, |title| title.roster.remove(spot, slot));
+    pub(super) fn unlist(&mut self, swarm: SwarmId, stand: Stand, slot: Slot) {
+        self.change(swarm, stand.ways, |title| title.roster.remove(stand.spot, slot));
     }
 
     /// One holder less waits for room.
-    pub(super) fn stop_waiting(&mut self, swarm: SwarmId, spot: Spot) {
-        self.change(swarm, |title| {
+    pub(super) fn stop_waiting(&mut self, swarm: SwarmId, stand: Stand) {
+        let spot = stand.spot;
+        self.change(swarm, stand.ways, |title| {
             let Some(waiting) = title.waiting.get_mut(&spot) else { return };
             *waiting -= 1;
             if *waiting == 0 {
@@ -78,10 +90,14 @@ impl Titles {
         });
     }
 
-    fn change(&mut self, swarm: SwarmId, change: impl FnOnce(&mut Title)) {
-        let Some(title) = self.titles.get_mut(&swarm) else { return };
+    fn change(&mut self, swarm: SwarmId, ways: Ways, change: impl FnOnce(&mut Title)) {
+        let Some(all) = self.titles.get_mut(&swarm) else { return };
+        let Some(title) = all.get_mut(&ways) else { return };
         change(title);
         if title.roster.is_empty() && title.waiting.is_empty() {
+            all.remove(&ways);
+        }
+        if all.is_empty() {
             self.titles.remove(&swarm);
         }
     }
@@ -97,14 +113,15 @@ mod tests {
     #[test]
     fn every_holder_of_a_crowded_place_has_the_same_chance() {
         let spot = Spot::from(Place { prefix: 7, ..Place::default() });
+        let stand = Stand { ways: Ways::QUIC, spot };
         let mut times_listed = [0_u32; 640];
         for seed in 0..400 {
             let mut random = Random::seeded(seed * 7_919);
             let mut titles = Titles::default();
             for slot in 0..640 {
-                titles.offer(SWARM, spot, slot, &mut random);
+                titles.offer(SWARM, stand, slot, &mut random);
             }
-            let roster = titles.roster(SWARM).expect("offered to");
+            let roster = titles.rosters(SWARM, Ways::QUIC).next().expect("offered to");
             assert_eq!(roster.at(spot).len(), MAX_HOLDERS_PER_PLACE);
             for rank in roster.at(spot) {
                 times_listed[roster.nth(rank).expect("in range") as usize] += 1;
@@ -118,17 +135,17 @@ mod tests {
 
     #[test]
     fn a_title_nobody_holds_is_forgotten() {
-        let spot = Spot::from(Place::default());
+        let stand = Stand { ways: Ways::QUIC, spot: Spot::from(Place::default()) };
         let mut titles = Titles::default();
         let mut random = Random::seeded(1);
-        let placed: Vec<Placed> = (0..65).map(|slot| titles.offer(SWARM, spot, slot, &mut random)).collect();
+        let placed: Vec<Placed> = (0..65).map(|slot| titles.offer(SWARM, stand, slot, &mut random)).collect();
         assert!(placed[..64].iter().all(|placed| *placed == Placed::Listed));
         assert_ne!(placed[64], Placed::Listed);
         for slot in 0..65 {
-            titles.unlist(SWARM, spot, slot);
+            titles.unlist(SWARM, stand, slot);
         }
         assert_eq!(titles.len(), 1, "one still waits");
-        titles.stop_waiting(SWARM, spot);
+        titles.stop_waiting(SWARM, stand);
         assert_eq!(titles.len(), 0);
     }
 }

@@ -8,7 +8,7 @@ use nearcast_content::{NodeKey, ProviderKey};
 
 use super::peer::Serves;
 use super::report::PlayReport;
-use super::{SwarmId, Versions};
+use super::{SwarmId, Versions, Ways};
 use crate::place::Nearness;
 
 /// From a node to a supernode.
@@ -90,6 +90,9 @@ pub struct ClientHello {
     /// A credential from the provider, bound to the sender's key: a JWT.
     #[n(8)]
     pub credential: Option<String>,
+    /// In which ways the sender is connected to, and connects.
+    #[n(9)]
+    pub ways: Ways,
 }
 
 /// What a node signs to prove its key to a supernode: a label, the nonce and the provider.
@@ -139,6 +142,9 @@ pub enum ServerMessage {
         /// Relay for signalling beside this supernode, if it runs one.
         #[n(3)]
         relay: Option<String>,
+        /// UDP port at this supernode's address on which it answers STUN; none if it does not.
+        #[n(4)]
+        stun_port: Option<u16>,
     },
     /// Answer to a lookup: a sample of the holders, nearest first.
     #[n(2)]
@@ -204,6 +210,9 @@ pub struct Holder {
     /// Where it was observed, as socket addresses, at most [`MAX_ADDRESSES`](crate::limits::MAX_ADDRESSES).
     #[n(4)]
     pub addresses: Vec<String>,
+    /// In which ways it is connected to.
+    #[n(5)]
+    pub ways: Ways,
 }
 
 /// Why a supernode ends a session.

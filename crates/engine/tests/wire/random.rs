@@ -3,8 +3,8 @@
 use nearcast_content::{BlockRange, BlockSet, NodeKey, ObjectId, ProviderKey};
 use nearcast_engine::limits::MAX_RANGES_IN_MESSAGE;
 use nearcast_engine::wire::{
-    ClientMessage, Frames, Have, Hello, PeerMessage, RunHeader, ServerMessage, Serves, SwarmId, Versions,
-    Want, decode, encode, encode_framed,
+    ChannelSignal, ClientMessage, Frame, Frames, Have, Hello, PeerMessage, RunHeader, ServerMessage, Serves,
+    SwarmId, Versions, Want, decode, encode, encode_framed,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -25,6 +25,11 @@ fn every_decoder_answers(bytes: &[u8]) -> Result<(), TestCaseError> {
     answers!(RunHeader, bytes);
     answers!(ClientMessage, bytes);
     answers!(ServerMessage, bytes);
+    answers!(ChannelSignal, bytes);
+    if let Ok(frame) = Frame::read(bytes) {
+        let packet = frame.to_packet();
+        prop_assert_eq!(Frame::read(&packet), Ok(frame));
+    }
     let mut frames = Frames::default();
     frames.push(bytes);
     while let Ok(Some(_)) = frames.next_message::<PeerMessage>() {}
@@ -35,6 +40,7 @@ fn encoded_samples() -> Vec<Vec<u8>> {
     let mut all: Vec<Vec<u8>> = PeerMessage::samples().iter().map(|(_, m)| encode(m)).collect();
     all.extend(ClientMessage::samples().iter().map(|(_, m)| encode(m)));
     all.extend(ServerMessage::samples().iter().map(|(_, m)| encode(m)));
+    all.extend(ChannelSignal::samples().iter().map(|(_, m)| encode(m)));
     all
 }
 

@@ -3,8 +3,8 @@
 use nearcast_content::{BlockRange, BlockSet, NodeKey, ObjectId, ProviderKey};
 use nearcast_engine::wire::directory::{ClientHello, Holder, Holding, RefusedReason};
 use nearcast_engine::wire::{
-    ClientMessage, Have, Hello, PeerMessage, PlayReport, PlaySums, RefuseReason, RunHeader, ServerMessage,
-    Serves, SwarmId, Versions, Want,
+    Caller, ChannelSignal, ClientMessage, Have, Hello, Introduction, PeerMessage, PlayReport, PlaySums,
+    RefuseReason, RunHeader, ServerMessage, Serves, SwarmId, Versions, Want, Ways,
 };
 use nearcast_engine::{Nearness, Span};
 
@@ -39,6 +39,9 @@ macro_rules! named {
 named!(PeerMessage { Hello, Interest, NoInterest, Have, Want, Cancel, Refuse, Choke, Goodbye });
 named!(ClientMessage { Hello, Announce, Lookup, Signal, Renew, Report });
 named!(ServerMessage { Challenge, Welcome, Holders, Signal, RetryAfter, Refused, PolicyChanged });
+
+named!(Introduction { Greeting, Proof });
+named!(ChannelSignal { Offer, Answer, Candidate, Decline });
 
 impl Named for RunHeader {
     const NAMES: &'static [&'static str] = &["RunHeader"];
@@ -125,11 +128,13 @@ impl Samples for ClientMessage {
             port: 4433,
             local: vec!["192.168.1.7:4433".into(), "[fd00::7]:4433".into()],
             credential: Some("a.b.c".into()),
+            ways: Ways::QUIC,
         };
         let leaf =
             ClientHello { serves: Serves::Nobody, port: 0, local: vec![], credential: None, ..hello.clone() };
         vec![
             ("hello", Self::Hello(hello)),
+            ("hello-of-a-tab", Self::Hello(ClientHello { ways: Ways::DATA_CHANNELS, ..leaf.clone() })),
             ("hello-of-a-leaf", Self::Hello(leaf)),
             ("announce", Self::Announce { added: vec![HOLDING; 2], removed: vec![SWARM] }),
             ("announce-nothing", Self::Announce { added: vec![], removed: vec![] }),
@@ -144,14 +149,22 @@ impl Samples for ClientMessage {
 
 impl Samples for ServerMessage {
     fn samples() -> Vec<(&'static str, Self)> {
-        let welcome = |relay| Self::Welcome {
+        let welcome = |relay, stun_port| Self::Welcome {
             features: 3,
             lease_millis: 90_000,
             observed: "203.0.113.9:4433".into(),
             relay,
+            stun_port,
         };
-        let holder =
-            |nearness, addresses| Holder { node: NODE, nearness, renditions: 1, coverage: 0xff, addresses };
+        let holder = |nearness, addresses| Holder {
+            node: NODE,
+            nearness,
+            renditions: 1,
+            coverage: 0xff,
+            addresses,
+            ways: Ways::QUIC,
+        };
+        let tab = Holder { ways: Ways::DATA_CHANNELS, ..holder(Nearness::Far, vec![]) };
         let holders = vec![
             holder(Nearness::Lan, vec!["192.168.1.7:4433".into()]),
             holder(Nearness::Neighbourhood, vec![]),
@@ -162,9 +175,11 @@ impl Samples for ServerMessage {
         let refused = |reason| Self::Refused { reason };
         vec![
             ("challenge", Self::Challenge { nonce: [0x55; 32], versions: Versions { oldest: 1, newest: 2 } }),
-            ("welcome", welcome(None)),
-            ("welcome-with-relay", welcome(Some("https://relay.example".into()))),
+            ("welcome", welcome(None, None)),
+            ("welcome-with-relay", welcome(Some("https://relay.example".into()), None)),
+            ("welcome-with-stun", welcome(None, Some(3478))),
             ("holders", Self::Holders { query: 9, holders, again_millis: 15_000 }),
+            ("holders-tab", Self::Holders { query: 9, holders: vec![tab], again_millis: 1 }),
             ("holders-none", Self::Holders { query: 10, holders: vec![], again_millis: 0 }),
             ("signal", Self::Signal { from: NODE, payload: vec![] }),
             ("retry-after", Self::RetryAfter { millis: 30_000 }),
@@ -175,6 +190,34 @@ impl Samples for ServerMessage {
             ("refused-misbehaved", refused(RefusedReason::Misbehaved)),
             ("refused-replaced", refused(RefusedReason::Replaced)),
             ("policy-changed", Self::PolicyChanged { sequence: u64::MAX }),
+        ]
+    }
+}
+
+impl Samples for Introduction {
+    fn samples() -> Vec<(&'static str, Self)> {
+        let versions = Versions { oldest: 1, newest: 1 };
+        vec![
+            ("greeting", Self::Greeting { versions, nonce: [0x66; 32], node: NODE }),
+            ("proof", Self::Proof { signature: [0x77; 64] }),
+        ]
+    }
+}
+
+impl Samples for ChannelSignal {
+    fn samples() -> Vec<(&'static str, Self)> {
+        let (session, description) = (u64::MAX, "v=0".to_owned());
+        let candidate = |by| {
+            let (candidate, section) =
+                ("candidate:1 1 udp 1 192.0.2.1 9 typ host".to_owned(), "0".to_owned());
+            Self::Candidate { session: 1, by, candidate, section }
+        };
+        vec![
+            ("offer", Self::Offer { session, description: description.clone() }),
+            ("answer", Self::Answer { session, description }),
+            ("candidate-calls", candidate(Caller::Calls)),
+            ("candidate-called", candidate(Caller::Called)),
+            ("decline", Self::Decline { session: 7 }),
         ]
     }
 }

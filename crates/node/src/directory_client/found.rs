@@ -43,6 +43,8 @@ fn is_usable(address: SocketAddr) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use nearcast_engine::wire::Ways;
+
     use super::*;
 
     #[test]
@@ -63,6 +65,7 @@ mod tests {
             renditions: 1,
             coverage: 2,
             addresses: told.iter().map(|text| (*text).to_owned()).collect(),
+            ways: Ways::QUIC,
         };
         let found = FoundHolder::read(&holder);
         let usable = ["192.0.2.1:7", "[2001:db8::1]:7"].map(|text| text.parse().expect("an address"));

@@ -23,7 +23,7 @@ use nearcast_content::{FeatureSet, NodeKey, ProviderKey};
 use nearcast_engine::directory::client::{Client, Input, InputError, Output};
 use nearcast_engine::limits::MAX_ADDRESSES;
 use nearcast_engine::wire::directory::{ClientHello, Holding, RefusedReason, hello_text};
-use nearcast_engine::wire::{ClientMessage, PlayReport, Serves, SwarmId, Versions};
+use nearcast_engine::wire::{ClientMessage, PlayReport, Serves, SwarmId, Versions, Ways};
 use nearcast_engine::{Span, Time};
 use tokio::sync::mpsc;
 
@@ -149,7 +149,7 @@ impl DirectoryClient {
         let (commands, orders) = mpsc::channel(COMMANDS);
         let (events, inbox) = mpsc::channel(EVENTS);
         let task = Task {
-            client: Client::new(getrandom::u64()?),
+            client: Client::new(getrandom::u64()?, Ways::QUIC),
             config: Arc::new(config),
             started: Instant::now(),
             connection: None,
@@ -317,7 +317,7 @@ impl Task {
                     self.send(hello);
                 }
                 Output::Send(message) => self.send(message),
-                Output::Up { observed, relay } => {
+                Output::Up { observed, relay, stun_port: _ } => {
                     let supernode = self.config.supernode.as_str();
                     if std::mem::take(&mut self.away) {
                         tracing::info!(supernode, "the supernode answers again");
@@ -378,5 +378,6 @@ fn hello(config: &DirectoryClientConfig, nonce: &[u8; 32]) -> ClientHello {
         port: *port,
         local: local.iter().take(MAX_ADDRESSES - 1).map(SocketAddr::to_string).collect(),
         credential: config.credential.clone(),
+        ways: Ways::QUIC,
     }
 }

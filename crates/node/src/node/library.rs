@@ -10,6 +10,7 @@ use nearcast_content::catalogue::Entry;
 use nearcast_content::{Catalogue, ContentType, DocumentError, ObjectRef, ObjectSize, Policy, TitleId};
 use nearcast_engine::Rate;
 use nearcast_engine::swarm::{Handed, Input, PlayId, ReadId, RenditionId, Settings, Sharing, Stored};
+use nearcast_engine::wire::SwarmId;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
@@ -25,7 +26,7 @@ use super::playlist::localize;
 use super::reads::Reading;
 use super::shelf::{Memory, Shelf, SiteError};
 use super::state::State;
-use super::titles::{File, Title, name_of, swarm_of};
+use super::titles::{File, Title, name_of};
 use crate::gateway::{
     BodyStream, Document, Library, LookupError, Media, ReadError, ReadRequest, Resolved, TitleAbout,
     TitleSummary,
@@ -305,7 +306,7 @@ impl NodeLibrary {
         }
         self.forget_kept(&catalogue.withdrawn);
         for title in catalogue.withdrawn.iter().chain(&changed) {
-            let swarm = swarm_of(self.0.shelf.key, title);
+            let swarm = SwarmId::of(self.0.shelf.key, title);
             let was_open =
                 self.0.titles.write().unwrap_or_else(PoisonError::into_inner).remove(title).is_some();
             if was_open && catalogue.is_withdrawn(title) {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use nearcast_content::index::SegmentRef;
 use nearcast_content::manifest::{DocumentRef, DocumentRole, Layout, Role};
 use nearcast_content::source::Source;
-use nearcast_content::{ContentType, Manifest, ObjectRef, ProviderKey, TitleId};
+use nearcast_content::{ContentType, Manifest, ObjectRef, ProviderKey};
 use nearcast_engine::Span;
 use nearcast_engine::swarm::{Part, Rendition, RenditionId};
 use nearcast_engine::wire::SwarmId;
@@ -40,15 +40,6 @@ pub(super) struct Title {
     pub(super) elsewhere: BTreeMap<String, String>,
 }
 
-/// The swarm of a title: who listens to one title of one provider.
-pub(super) fn swarm_of(provider: ProviderKey, title: &TitleId) -> SwarmId {
-    let mut hasher = blake3::Hasher::new_derive_key("nearcast 2026-11 swarm of a title v1");
-    hasher.update(&provider.0).update(title.as_str().as_bytes());
-    let mut id = [0; 16];
-    hasher.finalize_xof().fill(&mut id);
-    SwarmId(id)
-}
-
 /// The name under which playlists and pages know an object of a title.
 pub(super) fn name_of(object: &ObjectRef) -> String {
     match &object.source {
@@ -66,7 +57,7 @@ impl Title {
         segments: &BTreeMap<usize, Vec<SegmentRef>>,
         mut number: impl FnMut() -> RenditionId,
     ) -> Self {
-        let swarm = swarm_of(provider, &manifest.title);
+        let swarm = SwarmId::of(provider, &manifest.title);
         let (files, elsewhere) = (BTreeMap::new(), BTreeMap::new());
         let mut title = Self { renditions: Vec::new(), files, elsewhere, manifest };
         for document in title.manifest.documents.clone() {

@@ -9,7 +9,7 @@ use nearcast_engine::directory::{
     Audience, Counts, Directory, Found, Implausible, Input, InputError, Output, SessionId,
 };
 use nearcast_engine::wire::directory::{Holder, RefusedReason};
-use nearcast_engine::wire::{ClientMessage, PlayReport, ServerMessage, Serves};
+use nearcast_engine::wire::{ClientMessage, PlayReport, ServerMessage, Serves, Ways};
 use nearcast_engine::{Place, Span, Time};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -24,7 +24,7 @@ pub(super) const NOTES: usize = 1_024;
 #[derive(Debug)]
 pub(super) enum Note {
     /// A node proved its key.
-    Opened { session: SessionId, node: NodeKey, place: Place, serves: Serves, seat: Seat },
+    Opened { session: SessionId, node: NodeKey, place: Place, serves: Serves, ways: Ways, seat: Seat },
     /// A node said something.
     Said { session: SessionId, message: ClientMessage },
     /// A session's connection ended, or broke a rule and is to be told which.
@@ -43,12 +43,19 @@ pub(super) struct Seat {
     pub(super) reach: Reach,
 }
 
+/// What runs beside the supernode, as nodes are told.
+#[derive(Clone, Debug)]
+pub(super) struct Beside {
+    pub(super) relay: Option<String>,
+    pub(super) stun_port: Option<u16>,
+}
+
 #[derive(Debug)]
 pub(super) struct Desk {
     directory: Directory,
     started: Instant,
     seats: HashMap<SessionId, Seat>,
-    relay: Option<String>,
+    beside: Beside,
     policy: Option<u64>,
     audience: SharedAudience,
     metrics: AudienceMetrics,
@@ -60,11 +67,11 @@ pub(super) type SharedAudience = Arc<Mutex<Audience>>;
 impl Desk {
     pub(super) fn new(
         directory: Directory,
-        relay: Option<String>,
+        beside: Beside,
         (audience, metrics): (SharedAudience, AudienceMetrics),
     ) -> Self {
         let (started, seats) = (Instant::now(), HashMap::new());
-        Self { directory, started, seats, relay, policy: None, audience, metrics }
+        Self { directory, started, seats, beside, policy: None, audience, metrics }
     }
 
     /// Runs until `shutdown`, or until nobody can send notes any more.
@@ -85,9 +92,9 @@ impl Desk {
 
     fn take(&mut self, note: Note) {
         match note {
-            Note::Opened { session, node, place, serves, seat } => {
+            Note::Opened { session, node, place, serves, ways, seat } => {
                 self.seats.insert(session, seat);
-                self.tell(Input::Opened { session, node, place, serves });
+                self.tell(Input::Opened { session, node, place, serves, ways });
             }
             Note::Said { session, message } => self.said(session, message),
             Note::Ended { session, reason } => {
@@ -217,7 +224,8 @@ impl Desk {
             features: FeatureSet::CREDENTIAL.union(FeatureSet::REPORTS).0,
             lease_millis: millis(lease),
             observed: seat.reach.observed().to_string(),
-            relay: self.relay.clone(),
+            relay: self.beside.relay.clone(),
+            stun_port: self.beside.stun_port,
         };
         self.send(session, welcome);
         // Who was away when the policy changed learns it here.
@@ -236,6 +244,7 @@ impl Desk {
                 renditions: found.holding.renditions,
                 coverage: found.holding.coverage,
                 addresses: seat.reach.told_to(&asker.reach),
+                ways: found.ways,
             })
         };
         found.iter().filter_map(with_addresses).collect()

@@ -10,7 +10,7 @@ use iroh_base::{PublicKey, Signature};
 use nearcast_content::{Credential, NodeKey, ProviderKey, UnixTime};
 use nearcast_engine::limits::MAX_ADDRESSES;
 use nearcast_engine::wire::directory::{ClientHello, RefusedReason, hello_text};
-use nearcast_engine::wire::{Serves, Versions};
+use nearcast_engine::wire::{Serves, Versions, Ways};
 use tokio::sync::mpsc;
 
 use super::addresses::Reach;
@@ -66,6 +66,7 @@ pub(super) struct Guest {
     pub(super) desk: mpsc::Sender<Note>,
     pub(super) node: NodeKey,
     pub(super) serves: Serves,
+    pub(super) ways: Ways,
     pub(super) reach: Reach,
 }
 
@@ -91,7 +92,8 @@ impl Door {
             return Err(RefusedReason::Credential);
         }
         let reach = Reach::new(observed, hello.port, &hello.local);
-        Ok(Guest { desk: desk.clone(), node: hello.node, serves: hello.serves, reach })
+        let (node, serves, ways) = (hello.node, hello.serves, hello.ways);
+        Ok(Guest { desk: desk.clone(), node, serves, ways, reach })
     }
 }
 

@@ -37,7 +37,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use self::connections::Connections;
-use self::desk::{Desk, NOTES, Note, SharedAudience};
+use self::desk::{Beside, Desk, NOTES, Note, SharedAudience};
 use self::door::Door;
 use crate::audience::AudienceMetrics;
 
@@ -64,6 +64,8 @@ pub struct SupernodeConfig {
     pub connections: ConnectionBounds,
     /// URL of the relay beside this supernode.
     pub relay: Option<String>,
+    /// UDP port at the address of this supernode on which STUN is answered (see [`Stun`](crate::stun::Stun)).
+    pub stun_port: Option<u16>,
     /// Proxies in front of this supernode.
     pub proxies: TrustedProxies,
     /// Web pages whose scripts may connect.
@@ -84,6 +86,7 @@ impl SupernodeConfig {
             directory: Settings::default(),
             connections: ConnectionBounds::default(),
             relay: None,
+            stun_port: None,
             proxies: TrustedProxies::None,
             origins: AllowedOrigins::Any,
             credentials: everyone(),
@@ -166,7 +169,8 @@ pub fn router(config: SupernodeConfig) -> Result<(Router, SupernodeHandle), Supe
     for provider in &config.providers {
         let audience = SharedAudience::default();
         let directory = Directory::new(getrandom::u64()?, config.directory);
-        let desk = Desk::new(directory, config.relay.clone(), (audience.clone(), config.audience.clone()));
+        let beside = Beside { relay: config.relay.clone(), stun_port: config.stun_port };
+        let desk = Desk::new(directory, beside, (audience.clone(), config.audience.clone()));
         audiences.insert(*provider, audience);
         let (sender, notes) = mpsc::channel(NOTES);
         tokio::spawn(desk.run(notes, shutdown.clone()));

@@ -52,10 +52,10 @@ pub(super) async fn serve(socket: WebSocket, observed: IpAddr, shared: Arc<Share
     };
     let session = shared.next_session();
     let (outbound, queue) = mpsc::channel(OUTBOUND);
-    let Guest { desk, node, serves, reach } = guest;
+    let Guest { desk, node, serves, ways, reach } = guest;
     let place = shared.places.place(observed);
     let seat = Seat { outbound, reach };
-    if desk.send(Note::Opened { session, node, place, serves, seat }).await.is_err() {
+    if desk.send(Note::Opened { session, node, place, serves, ways, seat }).await.is_err() {
         return;
     }
     let mut writing = pin!(write(sink, queue));

@@ -7,7 +7,7 @@ use futures_util::{SinkExt, StreamExt};
 use nearcast_content::ProviderKey;
 use nearcast_content::keys::{DeliveryKey, DeviceSecret};
 use nearcast_engine::wire::directory::{ClientHello, hello_text};
-use nearcast_engine::wire::{ClientMessage, ServerMessage, Serves, SwarmId, Versions, decode, encode};
+use nearcast_engine::wire::{ClientMessage, ServerMessage, Serves, SwarmId, Versions, Ways, decode, encode};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -157,5 +157,6 @@ pub(crate) fn hello_for(provider: ProviderKey, key: &DeliveryKey, nonce: &[u8; 3
         port: 4_433,
         local: vec![],
         credential: None,
+        ways: Ways::QUIC,
     }
 }

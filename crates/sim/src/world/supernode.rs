@@ -6,8 +6,8 @@ use nearcast_content::NodeKey;
 use nearcast_engine::directory::{self, Directory, SessionId};
 use nearcast_engine::limits::LEASE;
 use nearcast_engine::swarm::{Candidate, Input};
-use nearcast_engine::wire::SwarmId;
 use nearcast_engine::wire::directory::Holding;
+use nearcast_engine::wire::{SwarmId, Ways};
 use nearcast_engine::{Nearness, Place, Span, Time};
 
 use super::tracker::Tracker;
@@ -113,7 +113,13 @@ impl World<'_> {
                 let blind = self.supernode.rendezvous == Rendezvous::BlindDirectory;
                 let place = if blind { Place::default() } else { plan.place };
                 let (node, serves) = (plan.node, plan.settings.serves);
-                self.supernode_hears(directory::Input::Opened { session, node, place, serves });
+                self.supernode_hears(directory::Input::Opened {
+                    session,
+                    node,
+                    place,
+                    serves,
+                    ways: Ways::QUIC,
+                });
             }
             Seen::Gone => {
                 if let Some(node) = self.node(who) {

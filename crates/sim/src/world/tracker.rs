@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, VecDeque};
 use nearcast_content::NodeKey;
 use nearcast_engine::directory::{Found, Input, Output, SessionId};
 use nearcast_engine::limits::LEASE;
-use nearcast_engine::wire::SwarmId;
 use nearcast_engine::wire::directory::Holding;
+use nearcast_engine::wire::{SwarmId, Ways};
 use nearcast_engine::{Nearness, Span, Time};
 
 /// What a tracker remembers and tells.
@@ -91,7 +91,7 @@ impl Tracker {
         let holders = self.titles.get(&swarm).into_iter().flatten();
         let there = holders.filter_map(|(node, holding)| {
             let session = self.sessions.get(node).copied().filter(|session| *session != asker)?;
-            Some(Found { session, node: *node, nearness: Nearness::Far, holding: *holding })
+            Some(Found { session, node: *node, nearness: Nearness::Far, holding: *holding, ways: Ways::QUIC })
         });
         there.take(self.spec.tells).collect()
     }
@@ -111,7 +111,7 @@ mod tests {
         for n in 1..=5_u8 {
             let (session, node) = (SessionId(n.into()), NodeKey([n; 32]));
             let (place, serves) = (Place::default(), Serves::Others);
-            tracker.handle_input(Input::Opened { session, node, place, serves });
+            tracker.handle_input(Input::Opened { session, node, place, serves, ways: Ways::QUIC });
             let added = vec![Holding { swarm, renditions: 1, coverage: 1 }];
             tracker.handle_input(Input::Announced { session, added, removed: Vec::new() });
         }

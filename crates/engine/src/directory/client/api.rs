@@ -64,6 +64,8 @@ pub enum Output {
         observed: String,
         /// The relay beside it.
         relay: Option<String>,
+        /// UDP port at its address on which it answers STUN.
+        stun_port: Option<u16>,
     },
     /// The supernode cannot be asked until it is up again. Lookups are kept.
     Down,

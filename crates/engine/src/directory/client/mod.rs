@@ -22,7 +22,7 @@ use crate::limits::{
 use crate::random::Random;
 use crate::time::{Span, Time};
 use crate::wire::directory::{Holder, Holding, RefusedReason};
-use crate::wire::{ClientMessage, ServerMessage, SwarmId, Versions};
+use crate::wire::{ClientMessage, ServerMessage, SwarmId, Versions, Ways};
 
 use reports::Reports;
 
@@ -33,6 +33,7 @@ pub use api::*;
 pub struct Client {
     now: Time,
     random: Random,
+    ways: Ways,
     link: Link,
     backoff: Backoff,
     holdings: Holdings,
@@ -88,11 +89,13 @@ struct Pending {
 }
 
 impl Client {
-    /// A client that connects at once. All its chances come from `seed`.
-    pub fn new(seed: u64) -> Self {
+    /// A client that connects at once, of a node that is connected to in these ways. All its chances come from
+    /// `seed`.
+    pub fn new(seed: u64, ways: Ways) -> Self {
         Self {
             now: Time::ZERO,
             random: Random::seeded(seed),
+            ways,
             link: Link::Away { until: Time::ZERO },
             backoff: Backoff::default(),
             holdings: Holdings::default(),
@@ -166,7 +169,10 @@ impl Client {
                 self.sent = self.now;
                 self.outputs.push_back(Output::Prove { nonce });
             }
-            (Link::Opening { .. }, ServerMessage::Welcome { features, lease_millis, observed, relay }) => {
+            (
+                Link::Opening { .. },
+                ServerMessage::Welcome { features, lease_millis, observed, relay, stun_port },
+            ) => {
                 self.link = Link::Up {
                     since: self.now,
                     lease: Span::from_millis(u64::from(lease_millis.max(1_000))),
@@ -174,7 +180,7 @@ impl Client {
                 self.holdings.tell_all(self.now);
                 self.lookups.ask_all(self.now);
                 self.reports.welcomed(self.now, FeatureSet(features));
-                self.outputs.push_back(Output::Up { observed, relay });
+                self.outputs.push_back(Output::Up { observed, relay, stun_port });
             }
             (Link::Opening { .. }, ServerMessage::RetryAfter { millis }) => {
                 self.give_up(Some(Span::from_millis(u64::from(millis))));
@@ -202,10 +208,12 @@ impl Client {
         }
     }
 
-    fn answered(&mut self, query: u32, holders: Vec<Holder>, again: Span) {
+    fn answered(&mut self, query: u32, mut holders: Vec<Holder>, again: Span) {
         if holders.len() > MAX_ANSWER || holders.iter().any(|holder| holder.addresses.len() > MAX_ADDRESSES) {
             return self.give_up(None);
         }
+        // A supernode that knows of no ways names everybody.
+        holders.retain(|holder| holder.ways.meet(self.ways));
         if let Some(swarm) = self.lookups.take(query) {
             self.outputs.push_back(Output::Found { swarm, holders, again });
         }

@@ -24,7 +24,7 @@ struct Desk {
 
 impl Desk {
     fn new() -> Self {
-        Self { client: Client::new(11), now: Time::ZERO + Span::from_secs(5) }
+        Self { client: Client::new(11, Ways::QUIC), now: Time::ZERO + Span::from_secs(5) }
     }
 
     /// A desk whose session is up.
@@ -44,9 +44,13 @@ impl Desk {
             lease_millis: 90_000,
             observed: "192.0.2.1:7".into(),
             relay: None,
+            stun_port: None,
         };
         let mut outputs = self.tell(Input::Received(welcome));
-        assert_eq!(outputs.remove(0), Output::Up { observed: "192.0.2.1:7".into(), relay: None });
+        assert_eq!(
+            outputs.remove(0),
+            Output::Up { observed: "192.0.2.1:7".into(), relay: None, stun_port: None }
+        );
         outputs
     }
 
@@ -260,6 +264,27 @@ fn a_supernode_of_another_version_is_refused_from_here() {
 }
 
 #[test]
+fn holders_that_cannot_be_met_are_left_out() {
+    let mut desk = Desk::up();
+    desk.tell(Input::Lookup { swarm: swarm(1), renditions: 0 });
+    let holder = |n, ways| Holder {
+        node: NodeKey([n; 32]),
+        nearness: Nearness::Far,
+        renditions: 1,
+        coverage: 1,
+        addresses: vec![],
+        ways,
+    };
+    let both = Ways(Ways::QUIC.0 | Ways::DATA_CHANNELS.0);
+    let holders = vec![holder(1, Ways::DATA_CHANNELS), holder(2, Ways::QUIC), holder(3, both)];
+    let message = ServerMessage::Holders { query: 1, holders: holders.clone(), again_millis: 1 };
+    let outputs = desk.tell(Input::Received(message));
+    assert!(
+        matches!(outputs.as_slice(), [Output::Found { holders: found, .. }] if found[..] == holders[1..])
+    );
+}
+
+#[test]
 fn a_supernode_that_breaks_the_rules_is_left() {
     let holder = Holder {
         node: NodeKey([1; 32]),
@@ -267,6 +292,7 @@ fn a_supernode_that_breaks_the_rules_is_left() {
         renditions: 1,
         coverage: 1,
         addresses: vec!["192.0.2.1:1".into(); MAX_ADDRESSES + 1],
+        ways: Ways::QUIC,
     };
     let too_many = Holder { addresses: vec![], ..holder.clone() };
     for holders in [vec![holder], vec![too_many; MAX_ANSWER + 1]] {

@@ -9,6 +9,7 @@ use nearcast_content::NodeKey;
 use super::*;
 use crate::place::{Nearness, Place};
 use crate::random::mix;
+use crate::wire::Ways;
 
 fn node(n: u64) -> NodeKey {
     let mut key = [0; 32];
@@ -84,7 +85,12 @@ impl Desk {
 
     /// Node `n` opens session `n` and says that it serves and holds these.
     fn join(&mut self, n: u64, place: Place, holdings: Vec<Holding>) {
-        let opened = Input::Opened { session: SessionId(n), node: node(n), place, serves: Serves::Others };
+        self.join_by(Ways::QUIC, n, place, holdings);
+    }
+
+    fn join_by(&mut self, ways: Ways, n: u64, place: Place, holdings: Vec<Holding>) {
+        let (session, node, serves) = (SessionId(n), node(n), Serves::Others);
+        let opened = Input::Opened { session, node, place, serves, ways };
         let admitted = self.tell(opened);
         assert_eq!(admitted, [Output::Admitted { session: SessionId(n), lease: LEASE }]);
         let announced =

@@ -163,7 +163,7 @@ fn open(desk: &mut Desk, model: &mut Model, n: u64, place: Place, serves: Serves
         model.seats.remove(&older);
         expected.push(Output::Close { session: older, reason: RefusedReason::Replaced });
     }
-    let outputs = desk.tell(Input::Opened { session, node: node(n), place, serves });
+    let outputs = desk.tell(Input::Opened { session, node: node(n), place, serves, ways: Ways::QUIC });
     if model.seats.len() < 20 {
         expected.push(Output::Admitted { session, lease: LEASE });
         let seat = Seat { node: node(n), place, serves, heard: desk.now, holdings: BTreeMap::new() };

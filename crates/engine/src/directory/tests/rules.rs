@@ -91,7 +91,7 @@ fn a_crowded_place_lists_a_changing_sample() {
         desk.join(n, crowd, vec![holding(1)]);
     }
     let listed = |desk: &Desk| {
-        let roster = desk.directory.titles.roster(swarm(1)).expect("held");
+        let roster = desk.directory.titles.rosters(swarm(1), Ways::QUIC).next().expect("held");
         let slots = (0..).map_while(|rank| roster.nth(rank));
         slots.filter_map(|slot| Some(desk.directory.sessions.get(slot)?.id)).collect::<BTreeSet<_>>()
     };
@@ -159,6 +159,7 @@ fn a_full_directory_keeps_those_inside() {
         node: node(n),
         place: place(n),
         serves: Serves::Others,
+        ways: Ways::QUIC,
     };
     assert!(matches!(desk.tell(open(9, 9)).as_slice(), [Output::TurnedAway { session: SessionId(9), .. }]));
     assert_eq!(desk.ask(0, 1).len(), 2);
@@ -167,6 +168,31 @@ fn a_full_directory_keeps_those_inside() {
     assert_eq!(outputs[0], Output::Close { session: SessionId(1), reason: RefusedReason::Replaced });
     assert_eq!(outputs[1], Output::Admitted { session: SessionId(10), lease: LEASE });
     assert_eq!(desk.ask(0, 1).len(), 1, "it has not said yet what it holds");
+}
+
+#[test]
+fn who_cannot_meet_is_not_told_of_each_other() {
+    let mut desk = desk();
+    let both = Ways(Ways::QUIC.0 | Ways::DATA_CHANNELS.0);
+    // Programs in a crowd, and among them two tabs and one node that has both ways.
+    for n in 0..200 {
+        desk.join(n, place(1), vec![holding(1)]);
+    }
+    for n in [200, 201] {
+        desk.join_by(Ways::DATA_CHANNELS, n, place(1), vec![holding(1)]);
+    }
+    desk.join_by(both, 202, place(1), vec![holding(1)]);
+    let told =
+        |desk: &mut Desk, n| desk.ask(n, 1).iter().map(|found| (found.node, found.ways)).collect::<Vec<_>>();
+    let mut tab = told(&mut desk, 200);
+    tab.sort_unstable_by_key(|(_, ways)| *ways);
+    assert_eq!(tab, [(node(201), Ways::DATA_CHANNELS), (node(202), both)]);
+    assert!(told(&mut desk, 0).iter().all(|(_, ways)| ways.meet(Ways::QUIC)));
+    let all = told(&mut desk, 202);
+    assert_eq!(all.len(), MAX_ANSWER);
+    desk.tell(Input::Closed { session: SessionId(202) });
+    assert_eq!(told(&mut desk, 200), [(node(201), Ways::DATA_CHANNELS)]);
+    assert_eq!(desk.directory.counts().titles, 1);
 }
 
 #[test]
@@ -244,8 +270,13 @@ fn signals_reach_who_is_here_and_are_bounded() {
 fn mistakes_of_the_shell_are_named() {
     let mut desk = desk();
     desk.join(1, place(1), vec![]);
-    let open =
-        Input::Opened { session: SessionId(1), node: node(2), place: place(2), serves: Serves::Others };
+    let open = Input::Opened {
+        session: SessionId(1),
+        node: node(2),
+        place: place(2),
+        serves: Serves::Others,
+        ways: Ways::QUIC,
+    };
     let now = desk.now;
     assert_eq!(desk.directory.handle_input(now, open), Err(InputError::TakenSession(SessionId(1))));
     let unknown = desk.directory.handle_input(now, Input::Renewed { session: SessionId(5) });
