@@ -16,6 +16,7 @@ use nearcast_node::origin_server::{
 };
 use nearcast_node::relay::{Admission, Relay, RelayConfig};
 use nearcast_node::settings::parse_rate;
+use nearcast_node::stun::Stun;
 use nearcast_node::supernode::{self, SupernodeConfig};
 use nearcast_node::{limits_of_system, metrics, publish};
 use serde_json::json;
@@ -88,7 +89,9 @@ async fn serve(
         OriginOptions { site: site.clone(), listen: args.listen, uplink, limits: ConnectionLimits::PUBLIC };
     let server = OriginServer::bind(options, &mut registry).await?;
     let relay = start_relay(args.relay).await?;
+    let stun = start_stun(server.address(), &stop).await;
     let config = SupernodeConfig {
+        stun_port: stun,
         relay: relay.as_ref().map(|r| r.url().to_string()),
         audience: AudienceMetrics::register(&mut registry),
         ..SupernodeConfig::new(vec![provider])
@@ -163,6 +166,21 @@ async fn start_relay(address: RelayAddress) -> anyhow::Result<Option<Relay>> {
     let doorkeeper = Arc::new(|_: &nearcast_node::relay::Caller| Admission::Welcome);
     let relay = Relay::spawn(RelayConfig::new(address, doorkeeper)).await;
     Ok(Some(relay.context("the relay does not start; --relay off does without")?))
+}
+
+/// Answers STUN on the UDP port beside the TCP port. Without it tabs find each other in one network only.
+async fn start_stun(address: SocketAddr, stop: &CancellationToken) -> Option<u16> {
+    let bound = async { Stun::bind(address).await.and_then(|stun| Ok((stun.port()?, stun))) };
+    match bound.await {
+        Ok((port, stun)) => {
+            tokio::spawn(stun.run(stop.clone()));
+            Some(port)
+        }
+        Err(error) => {
+            tracing::warn!(%address, %error, "no STUN: the UDP port is not free, tabs in other networks connect less");
+            None
+        }
+    }
 }
 
 /// The site itself, or the one made of a folder of media.

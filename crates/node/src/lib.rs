@@ -15,5 +15,6 @@ pub mod publish;
 pub mod relay;
 pub mod settings;
 pub mod store;
+pub mod stun;
 pub mod supernode;
 pub mod transport;
