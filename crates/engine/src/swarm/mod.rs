@@ -18,8 +18,10 @@ mod peering;
 mod peers;
 mod pick;
 mod plays;
+mod rules;
 mod runs;
 mod serve;
+mod tally;
 mod tuning;
 mod uplink;
 
@@ -47,6 +49,7 @@ use crate::verdict::Verdict;
 use crate::wire::SwarmId;
 
 pub use api::*;
+pub use tally::Tallies;
 pub use tuning::Tuning;
 
 /// Blocks remembered as handed over early; a handful at most is ever on its way between two tasks.

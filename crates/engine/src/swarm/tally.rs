@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use nearcast_engine::Nearness;
-use nearcast_engine::Span;
-use nearcast_engine::limits::MAX_PLAYS;
-use nearcast_engine::swarm::{Note, PlayId, Source};
-use nearcast_engine::wire::{PlayReport, PlaySums};
+use super::api::{Note, PlayId, Source};
+use crate::limits::MAX_PLAYS;
+use crate::place::Nearness;
+use crate::time::Span;
+use crate::wire::{PlayReport, PlaySums};
 
 /// One play so far.
 #[derive(Debug, Default)]
@@ -20,13 +20,13 @@ struct Tally {
 
 /// Plays that go on. The engine bounds how many there are, and ends each.
 #[derive(Debug, Default)]
-pub(super) struct Tallies {
+pub struct Tallies {
     plays: BTreeMap<PlayId, Tally>,
 }
 
 impl Tallies {
     /// Takes a note. Answers with the sums of a play that ended.
-    pub(super) fn note(&mut self, note: &Note) -> Option<PlayReport> {
+    pub fn note(&mut self, note: &Note) -> Option<PlayReport> {
         match note {
             Note::HeldOut { play } => self.of(*play).held_out = true,
             Note::Started { play, after } => self.of(*play).started = Some(*after),

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use nearcast_content::{BlockRange, NodeKey, ObjectId, Verified};
 use nearcast_engine::limits::MAX_ADDRESSES;
 use nearcast_engine::swarm::{
-    Candidate, Fault, Handed, Input, Note, Output, Path, PeerId, RequestId, Sharing, Swarm, UPLINK_TICK,
-    UploadId,
+    Candidate, Fault, Handed, Input, Note, Output, Path, PeerId, RequestId, Sharing, Swarm, Tallies,
+    UPLINK_TICK, UploadId,
 };
 use nearcast_engine::wire::directory::Holding;
 use nearcast_engine::wire::{PeerMessage, SwarmId, Want};
@@ -22,7 +22,6 @@ use super::counts::Counts;
 use super::pacer::Pacer;
 use super::remembered::Met;
 use super::state::State;
-use super::tally::Tallies;
 use super::{runs, uploads};
 use crate::directory_client::{DirectoryClient, Event as DirectoryEvent, FoundHolder};
 use crate::origin::OriginClient;

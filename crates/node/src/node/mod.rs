@@ -14,7 +14,6 @@ mod remembered;
 mod runs;
 mod shelf;
 mod state;
-mod tally;
 mod titles;
 mod uploads;
 mod watch;

@@ -3,10 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use nearcast_content::policy::Sharing;
 use nearcast_content::{NodeKey, Policy};
-use nearcast_engine::Rate;
-use nearcast_engine::swarm::{Input, PeerUse, Settings};
+use nearcast_engine::swarm::{Input, Settings};
 
 use super::library::NodeLibrary;
 use super::shelf::Memory;
@@ -38,7 +36,7 @@ pub(super) async fn follow(
                     let (day, permille) = share;
                     library.say(Input::HoldOut { day, permille }).await;
                 }
-                let settings = under(&own, policy.as_ref(), &node);
+                let settings = own.under(policy.as_ref(), &node);
                 if settings != in_force {
                     tracing::info!(?settings, "the provider's policy changed what this node does");
                     in_force = settings.clone();
@@ -60,51 +58,4 @@ fn hold_out(policy: Option<&Policy>) -> (u32, u16) {
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let day = u32::try_from(since_1970.as_secs() / 86_400).unwrap_or(u32::MAX);
     (day, policy.map_or(0, |policy| policy.hold_out.thousandths()))
-}
-
-/// What the node's own settings come to under a policy: the stricter of both.
-fn under(own: &Settings, policy: Option<&Policy>, node: &NodeKey) -> Settings {
-    let Some(policy) = policy else { return own.clone() };
-    let ceiling = policy.upload_ceiling.map(Rate::from_bytes_per_sec);
-    let upload_limit = own.upload_limit.into_iter().chain(ceiling).min();
-    let peers = match policy.sharing {
-        Sharing::On if policy.includes(node) => own.peers,
-        Sharing::On | Sharing::Off => PeerUse::HoldOut,
-    };
-    Settings { upload_limit, peers, ..own.clone() }
-}
-
-#[cfg(test)]
-mod tests {
-    use nearcast_content::policy::Permille;
-    use nearcast_content::{UnixTime, Validity};
-    use nearcast_engine::swarm::OriginUse;
-    use nearcast_engine::wire::Serves;
-
-    use super::*;
-
-    #[test]
-    fn the_stricter_of_own_settings_and_policy_holds() {
-        let own = Settings {
-            serves: Serves::Others,
-            upload_limit: Some(Rate::from_bytes_per_sec(1_000)),
-            cache_budget: 1,
-            origin: OriginUse::Fallback,
-            peers: PeerUse::Share,
-        };
-        let validity = Validity { sequence: 1, issued: UnixTime(0), expires: UnixTime(9) };
-        let mut policy = Policy::unrestricted(validity);
-        let node = NodeKey([7; 32]);
-        let under = |own: &Settings, policy: Option<&Policy>| super::under(own, policy, &node);
-        assert_eq!(under(&own, Some(&policy)), own);
-        policy.upload_ceiling = Some(10);
-        assert_eq!(under(&own, Some(&policy)).upload_limit, Some(Rate::from_bytes_per_sec(10)));
-        policy.upload_ceiling = Some(10_000);
-        assert_eq!(under(&own, Some(&policy)).upload_limit, own.upload_limit);
-        policy.participation = Permille::NONE;
-        assert_eq!(under(&own, Some(&policy)).peers, PeerUse::HoldOut);
-        policy.participation = Permille::ALL;
-        policy.sharing = Sharing::Off;
-        assert_eq!(under(&own, Some(&policy)).peers, PeerUse::HoldOut);
-    }
 }
