@@ -1,0 +1,273 @@
+//! The tab for JavaScript: the same methods, with numbers, texts and bytes alone.
+//!
+//! Times are milliseconds of `performance.now()`. An [`Act`] is an [`Effect`] laid out flat: which fields count
+//! follows from its kind, and `web/src/tab/acts.ts` says so on the other side.
+
+use nearcast_engine::wire::Serves;
+use wasm_bindgen::prelude::*;
+
+use crate::{Answer, Effect, FetchId, LinkId, ReadNumber, Setup, Tab, Taken};
+
+/// One thing to do.
+#[wasm_bindgen(getter_with_clone)]
+#[derive(Clone, Debug, Default)]
+pub struct Act {
+    /// Which effect, numbered in their order.
+    pub kind: u8,
+    /// Number of the request, link or read.
+    pub id: u32,
+    /// First byte to ask for.
+    pub start: f64,
+    /// Where the bytes to ask for end; zero for all.
+    pub end: f64,
+    /// Address, description, candidate, title or words.
+    pub text: String,
+    /// Media section, or what is wrong with a title.
+    pub more: String,
+    /// A packet.
+    pub bytes: Vec<u8>,
+}
+
+impl Act {
+    fn new(kind: u8) -> Self {
+        Self { kind, ..Self::default() }
+    }
+
+    fn of(effect: Effect) -> Self {
+        match effect {
+            Effect::Fetch { id: FetchId(id), url, range } => {
+                let (start, end) = range.map_or((0, 0), |range| (range.start, range.end));
+                Self { id, text: url, start: float(start), end: float(end), ..Self::new(0) }
+            }
+            Effect::StopFetch(FetchId(id)) => Self { id, ..Self::new(1) },
+            Effect::Socket(text) => Self { text, ..Self::new(2) },
+            Effect::Tell(bytes) => Self { bytes, ..Self::new(3) },
+            Effect::EndSocket => Self::new(4),
+            Effect::Call(LinkId(id)) => Self { id, ..Self::new(5) },
+            Effect::AnswerCall { link: LinkId(id), description: text } => Self { id, text, ..Self::new(6) },
+            Effect::Accepted { link: LinkId(id), description: text } => Self { id, text, ..Self::new(7) },
+            Effect::Candidate { link: LinkId(id), candidate: text, section: more } => {
+                Self { id, text, more, ..Self::new(8) }
+            }
+            Effect::Packet { link: LinkId(id), bytes } => Self { id, bytes, ..Self::new(9) },
+            Effect::HangUp(LinkId(id)) => Self { id, ..Self::new(10) },
+            Effect::Title { title, trouble } => {
+                Self { text: title.to_string(), more: trouble.unwrap_or_default(), ..Self::new(11) }
+            }
+            Effect::Ready(ReadNumber(id)) => Self { id, ..Self::new(12) },
+            Effect::Note(text) => Self { text, ..Self::new(13) },
+        }
+    }
+}
+
+/// A browser tab's part in the swarms of one provider.
+#[wasm_bindgen(js_name = Tab)]
+#[derive(Debug)]
+pub struct JsTab {
+    tab: Tab,
+    begun: f64,
+}
+
+#[wasm_bindgen(js_class = Tab)]
+impl JsTab {
+    /// Opens a tab. `entropy` is 64 bytes: the device's secret, and 32 fresh ones.
+    ///
+    /// # Errors
+    /// When the catalogue is refused, with the reason for people.
+    #[wasm_bindgen(constructor)]
+    #[expect(clippy::too_many_arguments, reason = "JavaScript sees one flat call; the page has one caller")]
+    pub fn new(
+        now: f64,
+        unix: f64,
+        site: String,
+        supernode: String,
+        entropy: &[u8],
+        budget: f64,
+        shares: bool,
+        catalogue: &[u8],
+    ) -> Result<JsTab, JsError> {
+        let halves = entropy.split_first_chunk::<32>().and_then(|(a, b)| Some((*a, *b.first_chunk::<32>()?)));
+        let Some((secret, entropy)) = halves else { return Err(JsError::new("64 random bytes are needed")) };
+        let (budget, unix, serves) = (whole(budget), whole(unix), serves(shares));
+        let setup = Setup { site, supernode, secret, entropy, budget, serves, unix };
+        let tab = Tab::open(setup, catalogue).map_err(|error| JsError::new(&error.to_string()))?;
+        Ok(Self { tab, begun: now })
+    }
+
+    fn micros(&self, now: f64) -> u64 {
+        whole((now - self.begun) * 1_000.0)
+    }
+
+    /// The next thing to do.
+    pub fn poll(&mut self) -> Option<Act> {
+        self.tab.poll().map(Act::of)
+    }
+
+    /// When `timeout` is due.
+    pub fn wake(&mut self) -> f64 {
+        float(self.tab.wake()) / 1_000.0 + self.begun
+    }
+
+    /// The moment of `wake` has come.
+    pub fn timeout(&mut self, now: f64) {
+        self.tab.timeout(self.micros(now));
+    }
+
+    /// A web server began to answer; status 0 is no answer.
+    pub fn answered(&mut self, now: f64, id: u32, status: u16) {
+        let answer = if status == 0 { Answer::Nothing } else { Answer::Status(status) };
+        self.tab.answered(self.micros(now), FetchId(id), answer);
+    }
+
+    /// Bytes of an answer came.
+    pub fn chunk(&mut self, now: f64, id: u32, bytes: &[u8]) {
+        self.tab.chunk(self.micros(now), FetchId(id), bytes);
+    }
+
+    /// An answer came to its end.
+    pub fn ended(&mut self, now: f64, id: u32) {
+        self.tab.ended(self.micros(now), FetchId(id));
+    }
+
+    /// A request came to nothing.
+    pub fn failed(&mut self, now: f64, id: u32) {
+        self.tab.failed(self.micros(now), FetchId(id));
+    }
+
+    /// The connection to the supernode stands.
+    pub fn socket_opened(&mut self, now: f64) {
+        self.tab.socket_opened(self.micros(now));
+    }
+
+    /// The connection to the supernode ended, or could not be made.
+    pub fn socket_lost(&mut self, now: f64) {
+        self.tab.socket_lost(self.micros(now));
+    }
+
+    /// The supernode sent a packet.
+    pub fn told(&mut self, now: f64, packet: &[u8]) {
+        self.tab.told(self.micros(now), packet);
+    }
+
+    /// The browser made its description of a link.
+    pub fn described(&mut self, now: f64, link: u32, description: &str) {
+        self.tab.described(self.micros(now), LinkId(link), description);
+    }
+
+    /// The browser found a place where a link may be reached.
+    pub fn candidate(&mut self, now: f64, link: u32, candidate: &str, section: &str) {
+        self.tab.candidate(self.micros(now), LinkId(link), candidate, section);
+    }
+
+    /// A link's channel stands.
+    pub fn channel_opened(&mut self, now: f64, link: u32) {
+        self.tab.channel_opened(self.micros(now), LinkId(link));
+    }
+
+    /// A link ended, or could not be made.
+    pub fn channel_closed(&mut self, now: f64, link: u32) {
+        self.tab.channel_closed(self.micros(now), LinkId(link));
+    }
+
+    /// So many bytes wait in a link's channel.
+    pub fn waiting(&mut self, now: f64, link: u32, bytes: f64) {
+        self.tab.waiting(self.micros(now), LinkId(link), whole(bytes));
+    }
+
+    /// A packet came over a link's channel.
+    pub fn packet(&mut self, now: f64, link: u32, packet: &[u8]) {
+        self.tab.packet(self.micros(now), LinkId(link), packet);
+    }
+
+    /// The catalogue was read anew.
+    pub fn catalogue(&mut self, now: f64, bytes: &[u8]) {
+        self.tab.catalogue(self.micros(now), bytes);
+    }
+
+    /// Opens a title.
+    pub fn open_title(&mut self, now: f64, title: &str) {
+        if let Ok(title) = title.parse() {
+            self.tab.open_title(self.micros(now), &title);
+        }
+    }
+
+    /// A player reads bytes of a file. Nothing when this is no file of an open title.
+    pub fn read(&mut self, now: f64, play: u32, url: &str, start: f64, end: f64) -> Option<u32> {
+        let (start, end) = (whole(start), whole(end));
+        self.tab.read(self.micros(now), play, url, start, end).map(|read| read.0)
+    }
+
+    /// How long a file is; nothing when it is no file of an open title.
+    pub fn size_of(&self, url: &str) -> Option<f64> {
+        self.tab.size_of(url).map(float)
+    }
+
+    /// The next bytes of a read; empty at its end, nothing when it has to wait.
+    ///
+    /// # Errors
+    /// When nobody delivers it.
+    pub fn take(&mut self, now: f64, read: u32) -> Result<Option<Vec<u8>>, JsError> {
+        match self.tab.take(self.micros(now), ReadNumber(read)) {
+            Taken::Bytes(bytes) => Ok(Some(bytes)),
+            Taken::End => Ok(Some(Vec::new())),
+            Taken::Nothing => Ok(None),
+            Taken::Failed => Err(JsError::new("nobody delivers it")),
+        }
+    }
+
+    /// A read ended.
+    pub fn close(&mut self, now: f64, read: u32) {
+        self.tab.close(self.micros(now), ReadNumber(read));
+    }
+
+    /// A play ended.
+    pub fn stopped(&mut self, now: f64, play: u32) {
+        self.tab.stopped(self.micros(now), play);
+    }
+
+    /// What is likely to play next, likeliest first.
+    pub fn upcoming(&mut self, now: f64, titles: Vec<String>) {
+        let titles: Vec<_> = titles.iter().filter_map(|title| title.parse().ok()).collect();
+        self.tab.upcoming(self.micros(now), &titles);
+    }
+
+    /// Whether what is played is handed on.
+    pub fn share(&mut self, now: f64, shares: bool) {
+        self.tab.share(self.micros(now), serves(shares));
+    }
+
+    /// The STUN server beside the supernode.
+    pub fn stun(&self) -> Option<String> {
+        self.tab.stun()
+    }
+
+    /// Bytes from the cache, the own network, other peers, the origin; bytes sent; peers; bytes held; whether the
+    /// supernode can be asked; and to whom is handed on.
+    pub fn figures(&self) -> Vec<f64> {
+        let f = self.tab.figures();
+        let counts = [f.cache, f.lan, f.peers, f.origin, f.sent, f.connected, f.held];
+        let states = [u64::from(f.supernode), u64::from(f.sharing)];
+        counts.into_iter().chain(states).map(float).collect()
+    }
+}
+
+fn serves(shares: bool) -> Serves {
+    if shares { Serves::Others } else { Serves::Nobody }
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "JavaScript's numbers are exact up to 2^53, and a file has 2^40 bytes"
+)]
+fn float(number: u64) -> f64 {
+    number as f64
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the cast saturates: less than nothing is nothing"
+)]
+fn whole(number: f64) -> u64 {
+    number as u64
+}

@@ -1,0 +1,82 @@
+//! Runs on their way from us: cut into pieces, held to the pace, and to what waits in each channel.
+
+use std::collections::BTreeMap;
+
+use nearcast_content::tree::RunPlan;
+use nearcast_content::{BlockRange, ObjectId, ObjectSize};
+use nearcast_engine::limits::MAX_PIECE;
+use nearcast_engine::swarm::{Over, UploadId};
+
+use crate::effect::LinkId;
+use crate::store::{Absent, Store};
+
+/// A run to send.
+#[derive(Debug)]
+pub(crate) struct Upload {
+    pub(crate) link: LinkId,
+    /// The peer's number for it.
+    pub(crate) request: u32,
+    pub(crate) object: ObjectId,
+    pub(crate) over: Over,
+    plan: RunPlan,
+    /// Encoded and not sent yet.
+    encoded: Vec<u8>,
+}
+
+/// What comes next of an upload.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// These bytes.
+    Piece(Vec<u8>),
+    /// Nothing: all of it was sent.
+    End,
+}
+
+impl Upload {
+    pub(crate) fn new(
+        link: LinkId,
+        request: u32,
+        (object, size, blocks): (ObjectId, ObjectSize, BlockRange),
+        over: Over,
+    ) -> Self {
+        Self { link, request, object, over, plan: Store::plan(size, blocks), encoded: Vec::new() }
+    }
+
+    /// The next bytes to send.
+    pub(crate) fn next(&mut self, store: &Store) -> Result<Next, Absent> {
+        while self.encoded.len() < MAX_PIECE {
+            let Some(step) = self.plan.next() else { break };
+            store.encode(self.object, step, &mut self.encoded)?;
+        }
+        if self.encoded.is_empty() {
+            return Ok(Next::End);
+        }
+        let rest = self.encoded.split_off(self.encoded.len().min(MAX_PIECE));
+        Ok(Next::Piece(std::mem::replace(&mut self.encoded, rest)))
+    }
+}
+
+/// Runs being sent, taking turns.
+#[derive(Debug, Default)]
+pub(crate) struct Uploads {
+    pub(crate) under_way: BTreeMap<UploadId, Upload>,
+    turn: Option<UploadId>,
+}
+
+impl Uploads {
+    /// The numbers of all, those behind the one that sent last first.
+    pub(crate) fn in_turn(&self) -> Vec<UploadId> {
+        let (before, after): (Vec<UploadId>, Vec<UploadId>) =
+            self.under_way.keys().partition(|id| self.turn.is_some_and(|turn| **id <= turn));
+        after.into_iter().chain(before).collect()
+    }
+
+    pub(crate) fn sent(&mut self, id: UploadId) {
+        self.turn = Some(id);
+    }
+
+    /// Whether runs go to this link.
+    pub(crate) fn to(&self, link: LinkId) -> bool {
+        self.under_way.values().any(|upload| upload.link == link)
+    }
+}
