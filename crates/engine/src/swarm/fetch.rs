@@ -8,7 +8,7 @@ use super::Swarm;
 use super::api::*;
 use super::connect::SETTLE;
 use super::objects::{ObjectIx, Track, TrackPart};
-use super::peers::Peer;
+use super::peers::{Ahead, Peer};
 use super::pick::{Choice, Crowd, Offer, OriginOffer, Promise, Question};
 use super::plays::{Demand, Read, demands, following};
 use super::runs::{Asked, Run};
@@ -68,9 +68,16 @@ pub(super) struct Pick {
     begun: Option<Time>,
     hedge: bool,
     peers_only: bool,
+    /// How far those who play it fetch; all of it, when it belongs to no play.
+    ahead: Ahead,
     swarm: SwarmId,
     /// Holders among connected peers: rarer goes first outside the stretch that is fetched in order.
     holders: usize,
+}
+
+/// The beginning of a run, at most `longest` blocks.
+fn first_of(blocks: BlockRange, longest: u32) -> BlockRange {
+    BlockRange::new(blocks.start, blocks.end.min(blocks.start.saturating_add(longest)))
 }
 
 /// The first bytes of a part, in nobody's hurry.
@@ -354,6 +361,7 @@ impl Swarm {
             let object = self.objects.get(demand.object);
             let covering = demand.size().covering(demand.bytes);
             let cut = seen.entry(demand.object).or_default();
+            let ahead = self.ahead(demand);
             for gap in object.missing(covering) {
                 for fresh in cut.missing(gap).collect::<Vec<_>>() {
                     let mut rest = fresh;
@@ -375,6 +383,7 @@ impl Swarm {
                             begun: demand.play.map_or(Some(Time::ZERO), |play| self.plays.begun(play)),
                             hedge: self.runs.late_owe(demand.object, run),
                             peers_only: demand.peers_only,
+                            ahead,
                             swarm,
                             holders: self.peers.holders(demand.object, run.start),
                         });
@@ -384,6 +393,15 @@ impl Swarm {
             }
         }
         picks
+    }
+
+    /// How far others who play what is wanted fetch.
+    fn ahead(&self, demand: &Demand) -> Ahead {
+        let blocks = |span| u32::try_from(demand.part.bytes_in(span) / BLOCK_SIZE).unwrap_or(u32::MAX);
+        match demand.play {
+            Some(_) => Ahead { soon: blocks(self.tuning.in_order), window: blocks(self.tuning.window) },
+            None => Ahead { soon: u32::MAX, window: u32::MAX },
+        }
     }
 
     /// The run at the start of `rest`, and when it is due.
@@ -430,7 +448,7 @@ impl Swarm {
             patience_ends: pick.patience_ends,
             begun: pick.begun,
             hedge: pick.hedge,
-            crowd: self.crowd(pick.object, pick.blocks, pick.holders, pick.due, pick.swarm),
+            crowd: self.crowd(&pick),
             offers: &offers,
             promise: self.promise(&pick, bytes),
             origin,
@@ -465,7 +483,7 @@ impl Swarm {
         let Some(peer) = self.peers.get(id) else { return BlockRange::new(start, start) };
         let swift = u32::try_from(peer.pipe.bytes_in(SWIFT_RUN) / BLOCK_SIZE).unwrap_or(u32::MAX);
         if pick.hedge || pick.starting || swift < 2 * self.tuning.run_blocks {
-            return peer.run_of(pick.object, pick.blocks);
+            return peer.run_of(pick.object, first_of(pick.blocks, peer.longest_run(self.tuning.run_blocks)));
         }
         let end = start.saturating_add(swift.min(MAX_RUN_BLOCKS)).min(pick.gap_end).max(pick.blocks.end);
         let gap = self.objects.get(pick.object).missing(BlockRange::new(start, end)).first().copied();
@@ -489,7 +507,8 @@ impl Swarm {
         let object = self.objects.get(pick.object);
         let mut offers = Vec::new();
         for (id, peer) in free.iter().filter_map(|id| Some((*id, self.peers.get(*id)?))) {
-            let blocks = peer.run_of(pick.object, pick.blocks);
+            let longest = peer.longest_run(self.tuning.run_blocks);
+            let blocks = peer.run_of(pick.object, first_of(pick.blocks, longest));
             let owes = || pick.hedge && self.runs.owes(Asked::Peer(id), pick.object, pick.blocks);
             if !blocks.is_empty() && !owes() {
                 let takes = peer.expected(object.size.bytes_of(blocks).len());
@@ -549,26 +568,30 @@ impl Swarm {
 
     fn brought_by_nobody(&self, read: &Read, blocks: BlockRange) -> bool {
         let Some(swarm) = self.home_of(read.object).map(|track| track.swarm) else { return false };
-        let holders = self.peers.holders(read.object, blocks.start);
-        match self.crowd(read.object, blocks, holders, self.now, swarm) {
+        let all = Ahead { soon: u32::MAX, window: u32::MAX };
+        match self.crowd_of(read.object, blocks, self.now, swarm, all) {
             Crowd::Nobody | Crowd::OursToBring => true,
             Crowd::Unknown(_) | Crowd::Held | Crowd::Coming(_) | Crowd::TheirsToBring { .. } => false,
         }
     }
 
     /// Who else may bring a run: found out by the same rank on every side.
-    fn crowd(
+    fn crowd(&self, pick: &Pick) -> Crowd {
+        self.crowd_of(pick.object, pick.blocks, pick.due, pick.swarm, pick.ahead)
+    }
+
+    fn crowd_of(
         &self,
         object: ObjectIx,
         blocks: BlockRange,
-        holders: usize,
         due: Time,
         swarm: SwarmId,
+        ahead: Ahead,
     ) -> Crowd {
         if self.holds_out(swarm) {
             return Crowd::Nobody;
         }
-        if holders > 0 {
+        if self.peers.holders(object, blocks.start) > 0 {
             return Crowd::Held;
         }
         let unit = u64::from(blocks.start / self.tuning.share_blocks.max(1));
@@ -580,7 +603,7 @@ impl Swarm {
         let mut others = self
             .peers
             .iter()
-            .filter(|(_, p)| p.serves_now(self.now))
+            .filter(|(_, p)| p.serves_now(self.now) && p.reaches(self.now, object, blocks.start, ahead))
             .filter_map(|(_, p)| p.interests.get(&object).map(|i| (rank(&p.node.0, salt), i.since)))
             .peekable();
         // Who is being looked up or connected to, or has been asked and has not answered, may hold it.

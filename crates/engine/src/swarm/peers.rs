@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use nearcast_content::{BlockRange, BlockSet, NodeKey, ObjectId};
+use nearcast_content::{BLOCK_SIZE, BlockRange, BlockSet, NodeKey, ObjectId};
 
 use super::api::{Candidate, Misbehaviour, Over, Path, PeerId, Side};
 use super::meter::Pipe;
@@ -16,10 +16,25 @@ use crate::wire::Serves;
 
 /// Have messages to one peer in four intervals, at most.
 const HAVES_A_SECOND: usize = 4;
+/// Who is interested for less than this need not have fetched anything yet.
+const NEW_HERE: Span = Span::from_secs(10);
+/// Blocks that a peer is asked for first, to find out how fast it is: 64 KiB.
+const PROBE_BLOCKS: u32 = 4;
+/// A run of a slow peer takes no longer than this: what is asked for can change, and others can help.
+const SLOW_RUN: Span = Span::from_secs(1);
 /// How long a node takes to answer a message.
 const THINKING: Span = Span::from_millis(4);
 /// A peer that never delivers is tried again every 40 s at least: lines come back.
 const MAX_SNUB_DOUBLINGS: u32 = 4;
+
+/// Stretches of a title ahead of a playhead, in blocks.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ahead {
+    /// Fetched in order, by everybody who plays.
+    pub(super) soon: u32,
+    /// Fetched at all.
+    pub(super) window: u32,
+}
 
 /// One connected peer.
 #[derive(Clone, Debug)]
@@ -79,9 +94,11 @@ impl Peer {
     }
 
     /// Whether one more run may be asked of it, of which `in_time` are under way and not late. After it kept us
-    /// waiting, one at a time finds out whether it delivers again.
+    /// waiting, one at a time finds out whether it delivers again; and before it delivered anything, how fast it is.
+    /// A newcomer that asked many peers for all it may would have its own line filled with what is not urgent.
     pub(super) fn takes_more(&self, in_time: usize) -> bool {
-        self.pipe.runs() < MAX_RUNS_PER_PEER && (self.snubs == 0 || in_time == 0)
+        let probed = self.pipe.measured() || self.pipe.runs() == 0;
+        probed && self.pipe.runs() < MAX_RUNS_PER_PEER && (self.snubs == 0 || in_time == 0)
     }
 
     /// It kept us waiting: it gets nothing to do until it had time to come to, each time longer.
@@ -128,6 +145,27 @@ impl Peer {
     /// Since when it says that it brings `block` in from the origin, if it does.
     pub(super) fn brings(&self, object: ObjectIx, block: u32) -> Option<Time> {
         self.coming.get(&object).filter(|(blocks, _)| blocks.contains(block)).map(|(_, since)| *since)
+    }
+
+    /// Whether it is about to fetch `block` too, as far as can be told from what it holds and brings in: who plays
+    /// fetches `soon` blocks ahead of the furthest, and while it is new, up to `window`.
+    pub(super) fn reaches(&self, now: Time, object: ObjectIx, block: u32, ahead: Ahead) -> bool {
+        let Some(interest) = self.interests.get(&object) else { return false };
+        let end = |set: &BlockSet| set.ranges().last().map_or(0, |range| range.end);
+        let held = self.haves.get(&object).map_or(0, end);
+        let furthest = held.max(self.coming.get(&object).map_or(0, |(set, _)| end(set)));
+        let is_new = now < interest.since + NEW_HERE;
+        block < furthest.saturating_add(if is_new { ahead.window } else { ahead.soon })
+    }
+
+    /// Blocks of a run that it is asked for at most: a probe before it delivered anything, afterwards what it
+    /// brings within [`SLOW_RUN`], up to `usual`.
+    pub(super) fn longest_run(&self, usual: u32) -> u32 {
+        if !self.pipe.measured() {
+            return PROBE_BLOCKS.min(usual);
+        }
+        let blocks = u32::try_from(self.pipe.bytes_in(SLOW_RUN) / BLOCK_SIZE).unwrap_or(u32::MAX);
+        blocks.clamp(1, usual.max(1))
     }
 
     /// From when on it may be told what is new. What is urgent need not keep the distance of an interval, as long

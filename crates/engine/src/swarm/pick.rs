@@ -172,6 +172,8 @@ fn origin_from(tuning: &Tuning, q: &Question<'_>, origin: OriginOffer) -> (Time,
     // Twice the expectation leaves room for an origin that everybody turns to at the same moment. An origin that
     // takes long has too much to do: coming to it earlier still would only add to that.
     let lead = (origin.takes.times(2) + tuning.margin).min(tuning.crowd_lead);
+    // One that has little to do need not be spared until the last moment.
+    let lead = if origin.takes <= tuning.quick { lead.max(tuning.safe_lead) } else { lead };
     let ahead = |lead| if q.due == Time::NEVER { Time::NEVER } else { q.due - lead };
     let last_moment = (ahead(lead), Why::Deadline);
     match q.crowd {

@@ -12,6 +12,8 @@ pub struct Tuning {
     pub lone_lead: Span,
     /// Media ahead of a playhead below which the origin is asked even though peers may still bring it.
     pub crowd_lead: Span,
+    /// The same when the origin is quick and peers that hold it do not make it.
+    pub safe_lead: Span,
     /// An origin that brings a run within this has little to do. In a crowd one that takes longer gets no second run
     /// of ours beside the first, unless it is urgent, and runs no longer than it brings in that time.
     pub quick: Span,
@@ -56,6 +58,7 @@ impl Default for Tuning {
             window: Span::from_secs(60),
             lone_lead: Span::from_secs(20),
             crowd_lead: Span::from_secs(6),
+            safe_lead: Span::from_secs(3),
             quick: Span::from_millis(300),
             urgent: Span::from_millis(1_500),
             turn: Span::from_secs(1),
@@ -72,7 +75,7 @@ impl Default for Tuning {
             peer_prior: Rate::from_bytes_per_sec(600_000),
             origin_prior: Rate::from_bytes_per_sec(2_000_000),
             origin_delay: Span::from_millis(60),
-            queue: Span::from_secs(3),
+            queue: Span::from_millis(1_500),
         }
     }
 }
