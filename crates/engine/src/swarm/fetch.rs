@@ -19,6 +19,8 @@ use crate::wire::SwarmId;
 
 /// Runs put to the pick rule in one go; what is left comes up when one of them ends.
 const MAX_PICKS: usize = 128;
+/// Runs that what a play needs to start is divided into, when it is long enough.
+const START_RUNS: u32 = 3;
 /// Blocks of the heads fetched ahead of likely plays: 256 KiB, some seconds of music.
 const HEAD_BLOCKS: u32 = 16;
 /// Media ahead of a playhead that a crowd divides before all of it has come together.
@@ -61,6 +63,8 @@ pub(super) struct Pick {
     gap_end: u32,
     due: Time,
     starting: bool,
+    /// It belongs to a play that has not started.
+    of_start: bool,
     reading: bool,
     /// When a player that waits for the run's first byte has waited long enough for others to bring it.
     patience_ends: Time,
@@ -90,6 +94,7 @@ fn ahead(part: &TrackPart, end: u64) -> Demand {
         follows: None,
         peers_only: false,
         starting: false,
+        start_end: 0,
         reader: None,
         stands: None,
     }
@@ -373,7 +378,8 @@ impl Swarm {
                             blocks: run,
                             gap_end: fresh.end,
                             due,
-                            starting: demand.starting && run.start < covering.start + START_RACE_BLOCKS,
+                            starting: demand.start().contains(run.start),
+                            of_start: demand.starting,
                             reading: demand.reader.is_some()
                                 && run.start < covering.start + 2 * self.tuning.share_blocks,
                             patience_ends: match demand.reader {
@@ -409,8 +415,11 @@ impl Swarm {
         let unit = self.tuning.share_blocks.max(1);
         let boundary = (rest.start / unit + 1).saturating_mul(unit);
         let mut end = rest.end.min(boundary).min(rest.start.saturating_add(self.tuning.run_blocks));
-        if demand.starting && rest.start < first + START_RACE_BLOCKS {
-            end = end.min(first + START_RACE_BLOCKS);
+        let start = demand.start();
+        if start.contains(rest.start) {
+            // In parallel: each connection begins slowly (RFC 5681).
+            let longest = start.len().div_ceil(START_RUNS).max(START_RACE_BLOCKS);
+            end = end.min(start.end).min(rest.start.saturating_add(longest));
         }
         let due = demand.due(&self.plays, rest.start);
         // A player that reads here expects bytes within a time that grows with how far ahead it reads.
@@ -436,6 +445,9 @@ impl Swarm {
 
     /// Puts one run to the pick rule and does what it says. Answers the peer that was asked.
     fn place(&mut self, pick: Pick, free: &[PeerId]) -> Option<PeerId> {
+        if self.gives_way(&pick) {
+            return None;
+        }
         let offers = self.offers(&pick, free);
         let bytes = self.objects.get(pick.object).size.bytes_of(pick.blocks).len();
         let origin = self.origin_offer(&pick, bytes);
@@ -464,7 +476,8 @@ impl Swarm {
             }
             Choice::Origin(why) => {
                 let longest = match (pick.starting, shared) {
-                    (true, _) => START_RACE_BLOCKS,
+                    // No longer than what the play needs to start.
+                    (true, _) => MAX_ORIGIN_RUN_BLOCKS,
                     (false, false) => MAX_ORIGIN_RUN_BLOCKS,
                     (false, true) => self.origin.blocks_in(self.tuning.quick.times(2)),
                 };
@@ -474,6 +487,12 @@ impl Swarm {
             Choice::Wait(until) => self.wake_at(until, Reason::Deadline),
         }
         None
+    }
+
+    /// Whether a run waits for a start that is under way, which would share the line with it.
+    fn gives_way(&self, pick: &Pick) -> bool {
+        let urgent = !pick.of_start && pick.due <= self.now + self.tuning.urgent;
+        !pick.starting && !urgent && self.runs.start_under_way()
     }
 
     /// What a peer is asked for of a run: what it holds, and more of the gap when it is so fast that the usual
@@ -495,8 +514,8 @@ impl Swarm {
         let proven = self.peers.get(peer).is_some_and(|p| p.pipe.measured());
         let bytes = self.objects.get(pick.object).size.bytes_of(pick.blocks).len();
         let origin = self.origin_offer(pick, bytes).is_some_and(|o| o.ready);
-        if why == Why::Start && !proven && origin && pick.blocks.len() <= START_RACE_BLOCKS && !pick.hedge {
-            self.ask(Asked::Origin, *pick, pick.blocks, Why::StartRace);
+        if why == Why::Start && !proven && origin && !pick.hedge {
+            self.ask(Asked::Origin, *pick, first_of(pick.blocks, START_RACE_BLOCKS), Why::StartRace);
         }
     }
 
@@ -649,6 +668,7 @@ impl Swarm {
             heard: self.now,
             since: self.now,
             late: false,
+            starting: pick.starting,
         };
         let request = self.runs.add(run);
         let peer = match asked {
@@ -676,7 +696,10 @@ impl Swarm {
         let bytes = self.objects.get(object).size.bytes_of(blocks).len();
         run.heard = self.now;
         run.came += bytes;
+        let held_up = run.holds_others_up();
         run.left.remove(blocks);
+        // What gave way to a start is asked for before the last of it is here.
+        self.replan |= held_up && !run.holds_others_up();
         let source = match asked {
             Asked::Origin => {
                 if first {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use nearcast_content::{BLOCK_SIZE, ByteRange, ObjectSize};
+use nearcast_content::{BLOCK_SIZE, BlockRange, ByteRange, ObjectSize};
 
 use super::api::{InputError, PlayId, ReadId, RenditionId};
 use super::objects::{ObjectIx, Track, TrackPart};
@@ -137,7 +137,7 @@ impl Plays {
             return Err(InputError::TooMany("plays"));
         }
         let media = part.media_at(read.bytes.start);
-        let enough = enough_to_start(part, read.bytes);
+        let enough = part.media_at(read.bytes.start.saturating_add(enough_to_start(part)));
         let fresh = |first| Play {
             clock: Clock { at: now, media },
             delivered: media,
@@ -192,7 +192,7 @@ impl Plays {
         if let Some(mark) = play.marks.get_mut(&read.rendition) {
             mark.at = part.media_at(handed.end);
         }
-        Some((handed, play.delivered_to(now, part.media_at(handed.end), handed.end >= read.bytes.end)))
+        Some((handed, play.delivered_to(now, part.media_at(handed.end), handed.end >= part.size.bytes())))
     }
 
     pub(super) fn mark_stuck(&mut self, id: ReadId) {
@@ -260,6 +260,11 @@ impl Plays {
         self.plays.get(&play).is_some_and(|p| p.start.is_some())
     }
 
+    /// Title time that a play waits for to start, if it does.
+    fn enough(&self, play: PlayId) -> Option<Span> {
+        Some(self.plays.get(&play)?.start?.enough)
+    }
+
     /// Marks playheads that have reached what was delivered while the bytes that follow are missing. A player
     /// that does not take what is there has paused, and its clock waits with it. Answers when the next
     /// playhead may run dry.
@@ -325,11 +330,14 @@ impl Play {
     }
 }
 
-/// Title time that delivery must reach before a read that starts a play can show something.
-fn enough_to_start(part: &TrackPart, bytes: ByteRange) -> Span {
-    let quarter_second = part.bytes_in(Span::from_millis(250));
-    let enough = START_BYTES.max(quarter_second).min(bytes.len());
-    part.media_at(bytes.start + enough)
+/// Bytes that must be there before a play of a part can show something.
+fn enough_to_start(part: &TrackPart) -> u64 {
+    START_BYTES.max(part.bytes_in(Span::from_millis(250)))
+}
+
+/// The byte of a part up to which a play is fetched before anything else, when it needs `enough` of it to start.
+fn start_end(part: &TrackPart, enough: Span) -> u64 {
+    part.size.bytes().min(part.bytes_in(enough.less(part.start)))
 }
 
 /// Something that should be fetched, in the order of its deadline.
@@ -343,8 +351,10 @@ pub(super) struct Demand {
     pub(super) play: Option<PlayId>,
     /// The clock of what is to follow a play.
     pub(super) follows: Option<Clock>,
-    /// Whether the play waits for these bytes to start.
+    /// Whether the play waits for the first of these bytes to start.
     pub(super) starting: bool,
+    /// Byte of the part up to which it needs them for that; zero when it does not wait.
+    pub(super) start_end: u64,
     /// Asked of peers alone: it is not worth the origin's bytes.
     pub(super) peers_only: bool,
     /// Since when the player waits here, if it does read here.
@@ -370,6 +380,11 @@ impl Demand {
             (None, Some(clock)) => clock.due(media),
             (None, None) => Time::NEVER,
         }
+    }
+
+    /// The blocks that a start needs, none when nothing starts here.
+    pub(super) fn start(&self) -> BlockRange {
+        self.size().covering(ByteRange::new(self.bytes.start, self.start_end.max(self.bytes.start)))
     }
 
     /// Title time of a block's first byte.
@@ -406,6 +421,7 @@ pub(super) fn demands<'t>(
                     follows: None,
                     peers_only: false,
                     starting: starting && here,
+                    start_end: plays.enough(read.play).filter(|_| here).map_or(0, |m| start_end(part, m)),
                     reader: (here && read.at < read.bytes.end).then_some(read.since),
                     stands,
                 });
@@ -435,6 +451,7 @@ pub(super) fn following(track: &Track, clock: Clock, window: Span) -> Vec<Demand
             follows: Some(clock),
             peers_only: false,
             starting: false,
+            start_end: 0,
             reader: None,
             stands: None,
         };

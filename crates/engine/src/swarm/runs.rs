@@ -35,6 +35,16 @@ pub(super) struct Run {
     pub(super) heard: Time,
     /// Looks late: its blocks may be asked for elsewhere.
     pub(super) late: bool,
+    /// A play waits for it to start.
+    pub(super) starting: bool,
+}
+
+impl Run {
+    /// Whether a play waits for it to start, it is in time, and more than half of it is still to come: what is asked
+    /// for later begins to come a round trip later.
+    pub(super) fn holds_others_up(&self) -> bool {
+        self.starting && !self.late && self.left.count() > self.blocks.len() / 2
+    }
 }
 
 /// All runs.
@@ -85,6 +95,11 @@ impl Runs {
     /// How many runs asked of one source are not late.
     pub(super) fn in_time(&self, asked: Asked) -> usize {
         self.runs.values().filter(|run| run.asked == asked && !run.late).count()
+    }
+
+    /// Whether a start is under way that others give way to.
+    pub(super) fn start_under_way(&self) -> bool {
+        self.runs.values().any(Run::holds_others_up)
     }
 
     /// The runs that still wait for some of `blocks`.
