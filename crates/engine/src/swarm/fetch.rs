@@ -6,11 +6,10 @@ use nearcast_content::{BLOCK_SIZE, BlockRange, BlockSet, ByteRange};
 
 use super::Swarm;
 use super::api::*;
-use super::connect::SETTLE;
 use super::objects::{ObjectIx, Track, TrackPart};
 use super::peers::{Ahead, Peer};
-use super::pick::{Choice, Crowd, Offer, OriginOffer, Promise, Question};
-use super::plays::{Demand, Read, demands, following};
+use super::pick::{Choice, Offer, OriginOffer, Promise, Question};
+use super::plays::{Demand, demands, following};
 use super::runs::{Asked, Run};
 use crate::limits::*;
 use crate::random::rank;
@@ -19,12 +18,12 @@ use crate::wire::SwarmId;
 
 /// Runs put to the pick rule in one go; what is left comes up when one of them ends.
 const MAX_PICKS: usize = 128;
+/// Peers that are found out about at the same time: more would fill a slow line.
+const MAX_PROBES: usize = 3;
 /// Runs that what a play needs to start is divided into, when it is long enough.
 const START_RUNS: u32 = 3;
 /// Blocks of the heads fetched ahead of likely plays: 256 KiB, some seconds of music.
 const HEAD_BLOCKS: u32 = 16;
-/// Media ahead of a playhead that a crowd divides before all of it has come together.
-const EARLY_SHARE: Span = Span::from_secs(4);
 /// Renditions whose heads are fetched ahead: three titles, or two of sound beside pictures.
 const MAX_HEADS: usize = 4;
 /// A listener who has stayed with a title for this long will stay for a while: a quarter of all plays are skipped
@@ -57,11 +56,11 @@ enum Round {
 /// A run to put to the pick rule.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pick {
-    object: ObjectIx,
-    blocks: BlockRange,
+    pub(super) object: ObjectIx,
+    pub(super) blocks: BlockRange,
     /// Where the gap ends that the run begins: a fast peer is asked for more of it at once.
     gap_end: u32,
-    due: Time,
+    pub(super) due: Time,
     starting: bool,
     /// It belongs to a play that has not started.
     of_start: bool,
@@ -73,8 +72,8 @@ pub(super) struct Pick {
     hedge: bool,
     peers_only: bool,
     /// How far those who play it fetch; all of it, when it belongs to no play.
-    ahead: Ahead,
-    swarm: SwarmId,
+    pub(super) ahead: Ahead,
+    pub(super) swarm: SwarmId,
     /// Holders among connected peers: rarer goes first outside the stretch that is fetched in order.
     holders: usize,
 }
@@ -525,9 +524,13 @@ impl Swarm {
         }
         let object = self.objects.get(pick.object);
         let mut offers = Vec::new();
+        let probes = self.peers.iter().filter(|(_, peer)| peer.probed()).count();
         for (id, peer) in free.iter().filter_map(|id| Some((*id, self.peers.get(*id)?))) {
             let longest = peer.longest_run(self.tuning.run_blocks);
             let blocks = peer.run_of(pick.object, first_of(pick.blocks, longest));
+            if probes >= MAX_PROBES && !peer.pipe.measured() && !pick.starting {
+                continue;
+            }
             let owes = || pick.hedge && self.runs.owes(Asked::Peer(id), pick.object, pick.blocks);
             if !blocks.is_empty() && !owes() {
                 let takes = peer.expected(object.size.bytes_of(blocks).len());
@@ -560,85 +563,8 @@ impl Swarm {
     }
 
     /// Whether the origin may have an object, as far as is known.
-    fn at_origin(&self, object: ObjectIx) -> bool {
+    pub(super) fn at_origin(&self, object: ObjectIx) -> bool {
         self.settings.origin != OriginUse::Never && self.objects.get(object).gone_until <= self.now
-    }
-
-    /// Says once of each read that nobody can bring what it waits for: the origin does not have it, and no
-    /// peer does or will.
-    fn tell_stuck(&mut self, wanted: &[Demand]) {
-        let gone = wanted.iter().map(|demand| self.objects.get(demand.object).gone_until);
-        if let Some(until) = gone.filter(|until| *until > self.now).min() {
-            self.wake_at(until, Reason::OriginRetry);
-        }
-        let stuck = |read: &Read| {
-            let size = self.objects.get(read.object).size;
-            let next = size.covering(ByteRange::new(read.at, read.bytes.end.min(read.at + 1)));
-            let awaited = !self.objects.get(read.object).missing(next).is_empty();
-            awaited && !self.at_origin(read.object) && self.brought_by_nobody(read, next)
-        };
-        let told: Vec<ReadId> =
-            self.plays.reads().filter(|(_, read)| !read.stuck && stuck(read)).map(|(id, _)| id).collect();
-        for read in told {
-            self.plays.mark_stuck(read);
-            self.note(Note::Stuck { read });
-        }
-    }
-
-    fn brought_by_nobody(&self, read: &Read, blocks: BlockRange) -> bool {
-        let Some(swarm) = self.home_of(read.object).map(|track| track.swarm) else { return false };
-        let all = Ahead { soon: u32::MAX, window: u32::MAX };
-        match self.crowd_of(read.object, blocks, self.now, swarm, all) {
-            Crowd::Nobody | Crowd::OursToBring => true,
-            Crowd::Unknown(_) | Crowd::Held | Crowd::Coming(_) | Crowd::TheirsToBring { .. } => false,
-        }
-    }
-
-    /// Who else may bring a run: found out by the same rank on every side.
-    fn crowd(&self, pick: &Pick) -> Crowd {
-        self.crowd_of(pick.object, pick.blocks, pick.due, pick.swarm, pick.ahead)
-    }
-
-    fn crowd_of(
-        &self,
-        object: ObjectIx,
-        blocks: BlockRange,
-        due: Time,
-        swarm: SwarmId,
-        ahead: Ahead,
-    ) -> Crowd {
-        if self.holds_out(swarm) {
-            return Crowd::Nobody;
-        }
-        if self.peers.holders(object, blocks.start) > 0 {
-            return Crowd::Held;
-        }
-        let unit = u64::from(blocks.start / self.tuning.share_blocks.max(1));
-        let salt = rank(&self.objects.get(object).id.0, unit);
-        let mine = rank(&self.me.0, salt);
-        if let Some(since) = self.peers.brings(self.now, object, blocks.start) {
-            return Crowd::Coming(since);
-        }
-        let mut others = self
-            .peers
-            .iter()
-            .filter(|(_, p)| p.serves_now(self.now) && p.reaches(self.now, object, blocks.start, ahead))
-            .filter_map(|(_, p)| p.interests.get(&object).map(|i| (rank(&p.node.0, salt), i.since)))
-            .peekable();
-        // Who is being looked up or connected to, or has been asked and has not answered, may hold it.
-        let answers = self.peers.iter().map(|(_, p)| p.silent_until(self.now, object, SETTLE));
-        let open = answers.chain([self.connects.unsettled_until(self.now, swarm)]).flatten().max();
-        if others.peek().is_none() {
-            return open.map_or(Crowd::Nobody, Crowd::Unknown);
-        }
-        let first: Vec<Time> = others.filter(|(theirs, _)| *theirs < mine).map(|(_, since)| since).collect();
-        if let Some(known) = first.iter().max() {
-            let before = u32::try_from(first.len()).unwrap_or(u32::MAX);
-            return Crowd::TheirsToBring { before, heard: *known + self.tuning.hearing };
-        }
-        // In the first moments of a crowd not everybody is there: what is not urgent is divided when they are.
-        let early = self.connects.new_until(self.now, swarm).filter(|_| due > self.now + EARLY_SHARE);
-        early.max(open).map_or(Crowd::OursToBring, Crowd::Unknown)
     }
 
     fn ask(&mut self, asked: Asked, pick: Pick, blocks: BlockRange, why: Why) {

@@ -8,6 +8,7 @@ mod advice;
 mod api;
 mod caps;
 mod connect;
+mod crowd;
 mod fetch;
 mod hold_out;
 mod keeping;

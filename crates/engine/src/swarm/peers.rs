@@ -93,6 +93,11 @@ impl Peer {
         self.hello == Some(Serves::Others) && self.path == Path::Direct && rested
     }
 
+    /// Whether it is being found out how fast it is.
+    pub(super) fn probed(&self) -> bool {
+        !self.pipe.measured() && self.pipe.runs() > 0
+    }
+
     /// Whether one more run may be asked of it, of which `in_time` are under way and not late. After it kept us
     /// waiting, one at a time finds out whether it delivers again; and before it delivered anything, how fast it is.
     /// A newcomer that asked many peers for all it may would have its own line filled with what is not urgent.

@@ -5,6 +5,7 @@
 mod crowd;
 mod hold_out;
 mod next;
+mod start;
 
 use nearcast_content::{BlockRange, BlockSet, ByteRange, NodeKey, ObjectId, ObjectSize, ProviderKey};
 use nearcast_engine::swarm::*;
@@ -205,13 +206,12 @@ fn bad_bytes_drop_a_peer_for_this_life_and_the_second_time_for_good() {
     let mut bench = Bench::new(settings());
     let peer = bench.peer(2, Nearness::Isp);
     bench.play(1, 64 * BLOCK);
-    let mut asked = bench.asked();
+    let started = bench.asked();
     bench.has(peer, all());
-    asked.extend(bench.asked());
-    let run = *asked.iter().find(|a| a.1 == Some(peer)).expect("the peer is asked");
-    for (request, _, blocks) in asked.into_iter().filter(|a| a.1.is_none()) {
+    for (request, _, blocks) in started.into_iter().chain(bench.asked()).filter(|a| a.1.is_none()) {
         bench.finish(request, blocks);
     }
+    let run = *bench.asked().iter().find(|a| a.1 == Some(peer)).expect("the peer is asked");
     bench.input(Input::Failed { request: run.0, fault: Fault::Corrupt });
     let out = bench.take();
     let node = NodeKey([2; 32]);

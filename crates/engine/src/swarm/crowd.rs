@@ -1,0 +1,97 @@
+//! The part of the router that finds out who else may bring what is wanted.
+
+use nearcast_content::{BlockRange, ByteRange};
+
+use super::Swarm;
+use super::api::*;
+use super::connect::SETTLE;
+use super::fetch::Pick;
+use super::objects::ObjectIx;
+use super::peers::Ahead;
+use super::pick::Crowd;
+use super::plays::{Demand, Read};
+use crate::random::rank;
+use crate::time::{Span, Time};
+use crate::wire::SwarmId;
+
+/// Media ahead of a playhead that a crowd divides before all of it has come together.
+const EARLY_SHARE: Span = Span::from_secs(4);
+
+impl Swarm {
+    /// Says once of each read that nobody can bring what it waits for: the origin does not have it, and no
+    /// peer does or will.
+    pub(super) fn tell_stuck(&mut self, wanted: &[Demand]) {
+        let gone = wanted.iter().map(|demand| self.objects.get(demand.object).gone_until);
+        if let Some(until) = gone.filter(|until| *until > self.now).min() {
+            self.wake_at(until, Reason::OriginRetry);
+        }
+        let stuck = |read: &Read| {
+            let size = self.objects.get(read.object).size;
+            let next = size.covering(ByteRange::new(read.at, read.bytes.end.min(read.at + 1)));
+            let awaited = !self.objects.get(read.object).missing(next).is_empty();
+            awaited && !self.at_origin(read.object) && self.brought_by_nobody(read, next)
+        };
+        let told: Vec<ReadId> =
+            self.plays.reads().filter(|(_, read)| !read.stuck && stuck(read)).map(|(id, _)| id).collect();
+        for read in told {
+            self.plays.mark_stuck(read);
+            self.note(Note::Stuck { read });
+        }
+    }
+
+    fn brought_by_nobody(&self, read: &Read, blocks: BlockRange) -> bool {
+        let Some(swarm) = self.home_of(read.object).map(|track| track.swarm) else { return false };
+        let all = Ahead { soon: u32::MAX, window: u32::MAX };
+        match self.crowd_of(read.object, blocks, self.now, swarm, all) {
+            Crowd::Nobody | Crowd::OursToBring => true,
+            Crowd::Unknown(_) | Crowd::Held | Crowd::Coming(_) | Crowd::TheirsToBring { .. } => false,
+        }
+    }
+
+    /// Who else may bring a run: found out by the same rank on every side.
+    pub(super) fn crowd(&self, pick: &Pick) -> Crowd {
+        self.crowd_of(pick.object, pick.blocks, pick.due, pick.swarm, pick.ahead)
+    }
+
+    fn crowd_of(
+        &self,
+        object: ObjectIx,
+        blocks: BlockRange,
+        due: Time,
+        swarm: SwarmId,
+        ahead: Ahead,
+    ) -> Crowd {
+        if self.holds_out(swarm) {
+            return Crowd::Nobody;
+        }
+        if self.peers.holders(object, blocks.start) > 0 {
+            return Crowd::Held;
+        }
+        let unit = u64::from(blocks.start / self.tuning.share_blocks.max(1));
+        let salt = rank(&self.objects.get(object).id.0, unit);
+        let mine = rank(&self.me.0, salt);
+        if let Some(since) = self.peers.brings(self.now, object, blocks.start) {
+            return Crowd::Coming(since);
+        }
+        let mut others = self
+            .peers
+            .iter()
+            .filter(|(_, p)| p.serves_now(self.now) && p.reaches(self.now, object, blocks.start, ahead))
+            .filter_map(|(_, p)| p.interests.get(&object).map(|i| (rank(&p.node.0, salt), i.since)))
+            .peekable();
+        // Who is being looked up or connected to, or has been asked and has not answered, may hold it.
+        let answers = self.peers.iter().map(|(_, p)| p.silent_until(self.now, object, SETTLE));
+        let open = answers.chain([self.connects.unsettled_until(self.now, swarm)]).flatten().max();
+        if others.peek().is_none() {
+            return open.map_or(Crowd::Nobody, Crowd::Unknown);
+        }
+        let first: Vec<Time> = others.filter(|(theirs, _)| *theirs < mine).map(|(_, since)| since).collect();
+        if let Some(known) = first.iter().max() {
+            let before = u32::try_from(first.len()).unwrap_or(u32::MAX);
+            return Crowd::TheirsToBring { before, heard: *known + self.tuning.hearing };
+        }
+        // In the first moments of a crowd not everybody is there: what is not urgent is divided when they are.
+        let early = self.connects.new_until(self.now, swarm).filter(|_| due > self.now + EARLY_SHARE);
+        early.max(open).map_or(Crowd::OursToBring, Crowd::Unknown)
+    }
+}

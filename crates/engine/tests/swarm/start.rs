@@ -1,0 +1,83 @@
+//! The first moments of a play, and who is waited for in them.
+
+use super::*;
+
+/// Answers every run asked of the origin within a moment, and says which blocks that were.
+fn from_origin(bench: &mut Bench) -> BlockSet {
+    let mut came = BlockSet::default();
+    for _ in 0..20 {
+        for (request, _, blocks) in bench.asked().into_iter().filter(|a| a.1.is_none()) {
+            came.insert(blocks);
+            bench.finish(request, blocks);
+        }
+        bench.wait(Span::from_millis(2));
+    }
+    came
+}
+
+#[test]
+fn what_follows_gives_way_until_half_of_the_start_is_here() {
+    let mut bench = Bench::new(settings());
+    bench.play(1, 0);
+    let asked = bench.asked();
+    assert_eq!(asked.iter().map(|a| a.2).collect::<Vec<_>>(), [BlockRange::new(0, 4)]);
+    bench.arrive(asked[0].0, BlockRange::new(0, 1));
+    assert!(bench.asked().is_empty());
+    bench.arrive(asked[0].0, BlockRange::new(1, 2));
+    assert!(bench.asked().iter().any(|a| a.2.start == 4));
+}
+
+#[test]
+fn a_start_that_needs_more_than_64_kib_comes_over_several_connections() {
+    let mut bench = Bench::new(settings());
+    // A quarter second is 128 KiB.
+    let (id, object) = (RenditionId(2), ObjectId([8; 32]));
+    let parts = vec![Part { object, size: size(), length: Span::from_secs(16) }];
+    bench.input(Input::Describe(Rendition { id, swarm: SWARM, bit: 1, parts }));
+    let bytes = ByteRange::new(0, size().bytes());
+    bench.input(Input::Read { read: ReadId(1), play: PlayId(1), rendition: id, part: 0, bytes });
+    let blocks: Vec<BlockRange> = bench.asked().iter().map(|a| a.2).collect();
+    assert_eq!(blocks, [BlockRange::new(0, 4), BlockRange::new(4, 8)]);
+}
+
+#[test]
+fn peers_that_have_delivered_nothing_are_asked_for_little_and_few_of_them_at_a_time() {
+    let mut bench = Bench::new(settings());
+    let peers: Vec<PeerId> = (2..10).map(|n| bench.peer(n, Nearness::Isp)).collect();
+    bench.play(1, 0);
+    let start = bench.asked();
+    for peer in &peers {
+        bench.has(*peer, all());
+    }
+    for (request, _, blocks) in start {
+        bench.finish(request, blocks);
+    }
+    let probes: Vec<_> = bench.asked().into_iter().filter(|a| a.1.is_some()).collect();
+    assert_eq!(probes.len(), 3, "{probes:?}");
+    assert!(probes.iter().all(|probe| probe.2.len() <= 4), "{probes:?}");
+    let (request, peer, blocks) = probes[0];
+    bench.now += Span::from_millis(50);
+    bench.finish(request, blocks);
+    bench.wait(Span::from_millis(2));
+    let more = bench.asked();
+    assert!(more.iter().any(|a| a.1 == peer && a.2.len() > 4), "it has shown how fast it is: {more:?}");
+    assert!(
+        more.iter().any(|a| a.1.is_some() && !probes.iter().any(|p| p.1 == a.1)),
+        "the next one: {more:?}"
+    );
+}
+
+#[test]
+fn who_leads_waits_for_nobody() {
+    let brought = |viewer_holds: BlockRange| {
+        let mut bench = Bench::new(settings());
+        let viewer = bench.peer(2, Nearness::Isp);
+        bench.message(viewer, PeerMessage::Interest { object: OBJECT });
+        bench.wait(Span::from_secs(11));
+        bench.play(1, 300 * BLOCK);
+        bench.has(viewer, viewer_holds);
+        from_origin(&mut bench).contains_all(BlockRange::new(300, 380))
+    };
+    assert!(brought(BlockRange::new(0, 50)), "a viewer far behind will not bring it");
+    assert!(!brought(BlockRange::new(250, 290)), "one that is close brings its share");
+}
