@@ -39,6 +39,9 @@ pub(super) struct Run {
     pub(super) starting: bool,
 }
 
+/// How long a deadline and an expectation are past when a run is late even though it trickles.
+const MISSED: Span = Span::from_millis(100);
+
 impl Run {
     /// Whether a play waits for it to start, it is in time, and more than half of it is still to come: what is asked
     /// for later begins to come a round trip later.
@@ -123,7 +126,8 @@ impl Runs {
 
     /// Marks the runs that look late at `now`, each once. Answers them, and when the next will look late.
     ///
-    /// Late is a source that was silent for `silence`, or an expectation that is past by as much.
+    /// Late is a source that was silent for `silence`, or an expectation that is past by as much; and any whose deadline
+    /// is past as well as its expectation.
     pub(super) fn late(&mut self, now: Time, silence: Span) -> (Vec<RequestId>, Time) {
         let mut late = Vec::new();
         let mut next = Time::NEVER;
@@ -135,7 +139,9 @@ impl Runs {
             // expected to take; a deadline passed is.
             // What nobody is in a hurry for may wait in a queue: asking twice would only lengthen it.
             let patience = if run.due == Time::NEVER { silence.times(4) } else { silence };
-            let at = (run.heard.max(run.expected) + patience).min(run.due.max(run.heard + silence));
+            let at = (run.heard.max(run.expected) + patience)
+                .min(run.due.max(run.heard + silence))
+                .min(run.due.max(run.expected) + MISSED);
             if at <= now {
                 run.late = true;
                 late.push(*id);

@@ -28,6 +28,11 @@ pub(super) struct Wanted {
     pub(super) over: Over,
 }
 
+/// Runs on the line at the same time: two fill it, and each of them is done sooner than one of eight. The most urgent
+/// go first.
+const FEW_UPLOADS: usize = 2;
+/// A run that has taken this long goes to a slow peer, and leaves room for another.
+const LONG_UPLOAD: Span = Span::from_millis(1_500);
 /// How long a run may take its time while others wait for a place.
 const DAWDLE: Span = Span::from_secs(10);
 /// What a run must move at on average after that: a tenth of a music stream. Less is a line that is broken, or a peer
@@ -83,12 +88,18 @@ impl Serving {
         if self.active.len() >= MAX_UPLOADS {
             return None;
         }
-        let open = self.allowed_from <= now;
+        let open = self.allowed_from <= now && self.fresh(now) < FEW_UPLOADS;
         let ready = |w: &Wanted| open || w.over == Over::Lan;
         let place = |w: &Wanted| (self.active.values().filter(|a| a.wanted.peer == w.peer).count(), w.due);
         let candidates = self.queue.iter().enumerate().filter(|(_, w)| ready(w));
         let (at, _) = candidates.min_by_key(|(i, w)| (place(w), *i))?;
         Some(self.queue.remove(at))
+    }
+
+    /// Runs on the line that have not taken long.
+    fn fresh(&self, now: Time) -> usize {
+        let fresh = |a: &&Active| a.wanted.over == Over::Line && now < a.since + LONG_UPLOAD;
+        self.active.values().filter(fresh).count()
     }
 
     /// A run goes out. The ceiling is charged for all of it.
@@ -152,10 +163,22 @@ impl Serving {
         looks.min().unwrap_or(Time::NEVER)
     }
 
-    /// When the ceiling lets the next run go, if one waits for it.
+    /// When the next run may go, if one waits for the ceiling or for one under way to be done.
     pub(super) fn wake(&self, now: Time) -> Time {
-        let waits = self.active.len() < MAX_UPLOADS && !self.queue.is_empty() && self.allowed_from > now;
-        if waits { self.allowed_from } else { Time::NEVER }
+        if self.active.len() >= MAX_UPLOADS || self.queue.is_empty() {
+            return Time::NEVER;
+        }
+        let mut ends: Vec<Time> = self
+            .active
+            .values()
+            .filter(|a| a.wanted.over == Over::Line)
+            .map(|a| a.since + LONG_UPLOAD)
+            .collect();
+        ends.retain(|end| *end > now);
+        ends.sort_unstable();
+        let place = if ends.len() < FEW_UPLOADS { now } else { ends[ends.len() - FEW_UPLOADS] };
+        let from = self.allowed_from.max(place);
+        if from > now { from } else { Time::NEVER }
     }
 
     pub(super) fn get(&self, upload: UploadId) -> Option<&Wanted> {
@@ -235,7 +258,7 @@ mod tests {
     fn need_orders_the_queue_and_peers_take_turns() {
         let mut serving = Serving::default();
         for (peer, request, due) in [(1, 1, 30), (1, 2, 10), (2, 1, 20)] {
-            serving.want(wanted(peer, request, due)).expect("room");
+            serving.want(Wanted { over: Over::Lan, ..wanted(peer, request, due) }).expect("room");
         }
         let order: Vec<(u64, u32)> =
             std::iter::from_fn(|| started(&mut serving)).map(|w| (w.peer.0, w.request)).collect();
@@ -243,11 +266,33 @@ mod tests {
     }
 
     #[test]
+    fn two_runs_go_out_over_the_line_at_a_time_and_more_when_they_take_long() {
+        let mut serving = Serving::default();
+        let mut now = Time::from_micros(50_000_000);
+        for peer in 1..=4 {
+            serving.want(wanted(peer, 1, peer)).expect("room");
+        }
+        let starts = |serving: &mut Serving, now| {
+            let run = serving.next(now)?;
+            Some((run.peer.0, serving.start(now, run)))
+        };
+        let (first, upload) = starts(&mut serving, now).expect("a place");
+        now += Span::from_millis(500);
+        assert_eq!((first, starts(&mut serving, now).map(|s| s.0)), (1, Some(2)));
+        assert!(starts(&mut serving, now).is_none());
+        assert_eq!(serving.wake(now), now + LONG_UPLOAD - Span::from_millis(500));
+        serving.finish(upload);
+        assert_eq!(starts(&mut serving, now).map(|s| s.0), Some(3), "one is done");
+        now += LONG_UPLOAD;
+        assert_eq!(starts(&mut serving, now).map(|s| s.0), Some(4), "two go to slow peers");
+    }
+
+    #[test]
     fn whoever_takes_a_byte_now_and_then_loses_its_place_to_those_who_wait() {
         let mut serving = Serving::default();
         let mut now = Time::from_micros(50_000_000);
         for peer in 0..MAX_UPLOADS as u64 {
-            serving.want(wanted(peer, 1, 0)).expect("room");
+            serving.want(Wanted { over: Over::Lan, ..wanted(peer, 1, 0) }).expect("room");
         }
         let held: Vec<UploadId> =
             std::iter::from_fn(|| serving.next(now).map(|run| serving.start(now, run))).collect();
@@ -260,7 +305,7 @@ mod tests {
                 assert_eq!(serving.dawdler(now), None, "nobody waits for a place");
             }
         }
-        serving.want(wanted(99, 1, 0)).expect("room");
+        serving.want(Wanted { over: Over::Lan, ..wanted(99, 1, 0) }).expect("room");
         assert!(serving.patience_ends(now) <= now + DAWDLE);
         let gone = serving.dawdler(now).expect("somebody gives way");
         assert_ne!(gone, held[0], "the one that takes its bytes stays");
