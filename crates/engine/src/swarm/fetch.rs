@@ -475,7 +475,7 @@ impl Swarm {
             }
             Choice::Origin(why) => {
                 let longest = match (pick.starting, shared) {
-                    // No longer than what the play needs to start.
+                    // All that the play needs to start, and nothing more.
                     (true, _) => MAX_ORIGIN_RUN_BLOCKS,
                     (false, false) => MAX_ORIGIN_RUN_BLOCKS,
                     (false, true) => self.origin.blocks_in(self.tuning.quick.times(2)),
