@@ -656,15 +656,21 @@ impl Swarm {
 
     /// Other runs that wait for the same blocks no longer do; one that waits for nothing is cancelled.
     fn settle_doubles(&mut self, but: RequestId, object: ObjectIx, blocks: BlockRange) {
+        let mut idle = Vec::new();
         for id in self.runs.waiting_for(object, blocks) {
             if let Some(run) = self.runs.get_mut(id).filter(|_| id != but) {
                 run.left.remove(blocks);
                 if run.left.is_empty() {
-                    self.replan = true;
-                    self.end_run(id);
-                    self.put(Output::Cancel { request: id });
+                    idle.push(id);
                 }
             }
+        }
+        // Only when no run waits for them any more: what a run that ends gives back is marked as on its way again for
+        // others that wait for it.
+        for id in idle {
+            self.replan = true;
+            self.end_run(id);
+            self.put(Output::Cancel { request: id });
         }
     }
 

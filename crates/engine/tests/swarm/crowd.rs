@@ -74,3 +74,25 @@ fn what_a_silent_peer_may_hold_is_asked_of_the_origin_only_when_it_is_urgent() {
     let (answered, silent) = (asked_up_to(true), asked_up_to(false));
     assert!(silent < answered, "{silent} blocks against {answered}");
 }
+
+#[test]
+fn what_three_sources_owed_is_asked_for_again_when_it_is_lost_after_it_came() {
+    let mut bench = Bench::new(Settings { origin: OriginUse::Never, ..settings() });
+    bench.play(1, 0);
+    // Nobody sends anything, and so each who comes is asked.
+    let mut owed = Vec::new();
+    for n in 2..5 {
+        bench.wait(Span::from_secs(3));
+        let peer = bench.peer(n, Nearness::Isp);
+        bench.has(peer, all());
+        owed.extend(bench.asked().into_iter().filter(|(.., blocks)| blocks.start == 0));
+    }
+    let (first, _, blocks) = owed[0];
+    assert!(owed.len() >= 3 && owed.iter().all(|(.., same)| *same == blocks), "{owed:?}");
+    bench.arrive(first, blocks);
+    bench.take();
+    bench.input(Input::Damaged { object: OBJECT, blocks });
+    bench.wait(Span::from_secs(10));
+    let again = bench.asked();
+    assert!(again.iter().any(|(.., run)| run.start == 0), "{again:?}");
+}
