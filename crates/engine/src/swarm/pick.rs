@@ -191,7 +191,7 @@ fn origin_from(tuning: &Tuning, q: &Question<'_>, origin: OriginOffer) -> (Time,
         Crowd::Held => (last_moment.0.min(q.patience_ends), last_moment.1),
         // A second request for the same bytes delays those of the first.
         Crowd::Coming(since) => {
-            let missed = since + origin.takes.times(2) + tuning.silence;
+            let missed = (since + origin.takes.times(2) + tuning.silence).min(q.due + tuning.trust);
             (last_moment.0.min(q.patience_ends).max(missed), Why::Deadline)
         }
         Crowd::TheirsToBring { before, heard } => {

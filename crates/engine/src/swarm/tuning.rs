@@ -25,6 +25,9 @@ pub struct Tuning {
     pub idle_turn: Span,
     /// How long after a peer was known to come before us it has had time to say that it does.
     pub hearing: Span,
+    /// How long after its deadline a block is awaited from a peer that said it brings it in, when the origin takes so long
+    /// that this would not be too late yet: nobody stands still for another's word.
+    pub trust: Span,
     /// Media ahead of a playhead below which nobody waits for his turn.
     pub least_lead: Span,
     /// How long a player waits in a read for what others are to bring, before the origin is asked. Some players
@@ -64,6 +67,7 @@ impl Default for Tuning {
             turn: Span::from_secs(1),
             idle_turn: Span::from_secs(40),
             hearing: Span::from_millis(500),
+            trust: Span::from_secs(4),
             least_lead: Span::from_secs(1),
             patience: Span::from_millis(400),
             answer: Span::from_millis(30),
