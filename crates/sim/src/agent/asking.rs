@@ -67,6 +67,12 @@ impl Asking {
         self.runs.values().filter(of).map(|run| run.blocks).collect()
     }
 
+    /// Runs that a jump to block `first` leaves without use, or in the way of what plays there: all of the origin, since
+    /// few may be under way at once, and of peers what lies behind it.
+    pub(super) fn left_by_jump(&self, first: u32) -> Vec<RequestId> {
+        self.which(|run| run.peer.is_none() || run.blocks.end <= first)
+    }
+
     /// Runs that are of no more use.
     pub(super) fn which(&self, which: impl Fn(&Asked) -> bool) -> Vec<RequestId> {
         self.runs.iter().filter(|(_, run)| which(run)).map(|(id, _)| *id).collect()
@@ -141,13 +147,15 @@ impl Playing {
         Self { play, part, reads: BTreeMap::new(), at: bytes.start, end: bytes.start, clock: None }
     }
 
-    /// Another read of the same part: it goes on, or jumps.
-    pub(super) fn read(&mut self, read: ReadId, bytes: ByteRange) {
-        if bytes.start != self.end && bytes.start != self.at {
+    /// Another read of the same part: it goes on, or jumps. Answers where it begins, in blocks, when it jumps.
+    pub(super) fn read(&mut self, read: ReadId, bytes: ByteRange) -> Option<u32> {
+        let jumps = bytes.start != self.end && bytes.start != self.at;
+        if jumps {
             (self.at, self.clock) = (bytes.start, None);
         }
         self.end = bytes.end;
         self.reads.insert(read, bytes);
+        jumps.then(|| self.next_block())
     }
 
     /// Bytes were handed over. False when the read is of another part.

@@ -95,8 +95,10 @@ impl Loader {
             }
             self.neighbours.ask_about(part.object, &mut self.outputs);
         }
-        if let Some(playing) = &mut self.playing {
-            playing.read(read, bytes);
+        if let Some(first) = self.playing.as_mut().and_then(|playing| playing.read(read, bytes)) {
+            for request in self.asking.left_by_jump(first) {
+                self.drop_run(request);
+            }
         }
     }
 

@@ -94,8 +94,11 @@ impl Spotify {
             self.playing = Some(Playing::new(play, part, bytes));
             self.drop_all_but(part.object);
         }
-        if let Some(playing) = &mut self.playing {
-            playing.read(read, bytes);
+        if let Some(first) = self.playing.as_mut().and_then(|playing| playing.read(read, bytes)) {
+            for request in self.asking.left_by_jump(first) {
+                self.end_run(request);
+                self.outputs.push_back(Output::Cancel { request });
+            }
         }
         if !self.shelf.complete(&part.object) {
             self.search(part.object);
