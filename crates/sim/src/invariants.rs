@@ -53,9 +53,9 @@ pub enum Broken {
     /// The cache holds more than its budget and what is in use.
     #[error("its cache holds {0} bytes, the budget is {1}")]
     BudgetPassed(u64, u64),
-    /// A player waits although bytes can be had.
+    /// A player waits and gets nothing although bytes can be had.
     #[error(
-        "its player has waited for {0:?} at {1:?} of the title, and nothing was asked for that would help"
+        "its player was given nothing for {0:?} at {1:?} of the title, and nothing was asked for that would help"
     )]
     StandsStill(Span, Span),
     /// A run asked of a node that went was not asked again.
@@ -121,7 +121,7 @@ pub struct Violation {
 pub(crate) const MAX_OUTPUTS: u32 = 100_000;
 /// Wakes in one moment at most.
 const MAX_WAKES: u32 = 100;
-/// A player may wait this long without anything being asked for it.
+/// A player may wait this long without being given anything and without anything being asked for it.
 pub(crate) const PATIENCE: Span = Span::from_secs(10);
 /// Blocks near the playhead that were asked of a departed node are asked again within this.
 pub(crate) const ASK_AGAIN: Span = Span::from_secs(5);

@@ -38,6 +38,8 @@ pub(crate) struct Player {
     as_of: Time,
     /// Title bytes the player has, without a gap from the last start or seek on.
     taken: u64,
+    /// When it last took something.
+    taken_at: Time,
 }
 
 /// A range the player reads.
@@ -141,6 +143,7 @@ impl Player {
             position: Span::ZERO,
             as_of: now,
             taken: 0,
+            taken_at: now,
         }
     }
 
@@ -160,6 +163,11 @@ impl Player {
             Mode::Filling { since, .. } => Some(since),
             Mode::Playing | Mode::Paused { .. } | Mode::Ended => None,
         }
+    }
+
+    /// Since when the player waits and was given nothing, if it waits.
+    pub(crate) fn starves_since(&self) -> Option<Time> {
+        self.waits_since().map(|since| since.max(self.taken_at))
     }
 
     /// Moves the playhead to `now`.
@@ -186,7 +194,7 @@ impl Player {
 
     /// Takes bytes up to `to` of the title.
     pub(crate) fn take(&mut self, now: Time, to: u64, title: &Title, spec: &PlayerSpec) {
-        self.taken = to;
+        (self.taken, self.taken_at) = (to, now);
         let Mode::Filling { since, after } = self.mode else { return };
         let enough = title.length.less(self.position).min(spec.start_after);
         if title.media(to).less(self.position) < enough && to < title.bytes {

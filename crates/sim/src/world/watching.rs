@@ -80,13 +80,14 @@ impl World<'_> {
         }
     }
 
-    /// A player that waits has something on its way, unless nothing can be had or the agent said so.
+    /// A player that waits and is given nothing has something on its way, unless nothing can be had or the agent said
+    /// so. What trickles in counts: the agent may just then have begun to wait for a peer's promise.
     fn watch_player(&mut self, who: Who) {
         let (now, catalogue) = (self.now, self.catalogue.clone());
         let origin_lately = self.origin_usable_since().is_some_and(|since| now.since(since) > PATIENCE);
         let Some(node) = self.node(who) else { return };
         let Some(player) = &node.player else { return };
-        let Some(since) = player.waits_since().filter(|since| now.since(*since) > PATIENCE) else { return };
+        let Some(since) = player.starves_since().filter(|since| now.since(*since) > PATIENCE) else { return };
         let said_so = node.watch.stuck_at.is_some_and(|at| at >= since);
         if said_so || !origin_lately {
             return;
