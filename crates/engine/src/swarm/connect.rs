@@ -34,11 +34,18 @@ struct Known {
     seen: Time,
     /// Was connected, in this life or an earlier one.
     met: bool,
+    /// Equally near nodes are tried in this order, one of our own, so that a crowd spreads over them.
+    turn: u64,
 }
 
 impl Known {
-    fn new(now: Time, nearness: Nearness) -> Self {
-        Self { nearness, failures: 0, rest_until: Time::ZERO, connecting: None, seen: now, met: false }
+    fn new(now: Time, nearness: Nearness, turn: u64) -> Self {
+        Self { nearness, failures: 0, rest_until: Time::ZERO, connecting: None, seen: now, met: false, turn }
+    }
+
+    /// Before whom it is tried: the nearest first, and those that answered.
+    fn order(&self) -> (Nearness, u32, u64) {
+        (self.nearness, self.failures, self.turn)
     }
 }
 
@@ -60,18 +67,31 @@ pub(super) struct Connects {
     known: BTreeMap<NodeKey, Known>,
     titles: BTreeMap<SwarmId, Title>,
     directory: bool,
+    /// That there was nobody to connect to with so much room, and until when that is so unless something changes: this
+    /// is asked after every input.
+    settled: Option<(usize, Time)>,
 }
 
 impl Connects {
     pub(super) fn new(me: NodeKey) -> Self {
-        Self { me, known: BTreeMap::new(), titles: BTreeMap::new(), directory: false }
+        Self { me, known: BTreeMap::new(), titles: BTreeMap::new(), directory: false, settled: None }
+    }
+
+    /// A node as it becomes known, or as it is known already.
+    fn know(&mut self, now: Time, node: NodeKey, nearness: Nearness) -> &mut Known {
+        self.settled = None;
+        let turn = || rank(&node.0, rank(&self.me.0, 0));
+        self.known.entry(node).or_insert_with(|| Known::new(now, nearness, turn()))
     }
 
     /// Sets the titles of interest; those that stay keep their state. Answers those that came or went.
     pub(super) fn want(&mut self, now: Time, wanted: &BTreeMap<SwarmId, u16>) -> Vec<SwarmId> {
         let gone = self.titles.keys().filter(|swarm| !wanted.contains_key(swarm));
         let came = wanted.keys().filter(|swarm| !self.titles.contains_key(swarm));
-        let changed = gone.chain(came).copied().collect();
+        let changed: Vec<SwarmId> = gone.chain(came).copied().collect();
+        if !changed.is_empty() {
+            self.settled = None;
+        }
         self.titles.retain(|swarm, _| wanted.contains_key(swarm));
         for (swarm, renditions) in wanted {
             let title = self.titles.entry(*swarm).or_insert_with(|| Title {
@@ -94,6 +114,7 @@ impl Connects {
 
     pub(super) fn directory_up(&mut self) {
         self.directory = true;
+        self.settled = None;
         for title in self.titles.values_mut() {
             title.again = Time::ZERO;
             title.asked = None;
@@ -102,13 +123,15 @@ impl Connects {
 
     pub(super) fn directory_down(&mut self) {
         self.directory = false;
+        self.settled = None;
     }
 
     /// Holders of a title, from wherever.
     pub(super) fn found(&mut self, now: Time, swarm: SwarmId, holders: &[Candidate], again: Span) {
-        for candidate in holders.iter().filter(|c| c.node != self.me) {
-            let fresh = || Known::new(now, candidate.nearness);
-            let known = self.known.entry(candidate.node).or_insert_with(fresh);
+        let me = self.me;
+        self.settled = None;
+        for candidate in holders.iter().filter(|c| c.node != me) {
+            let known = self.know(now, candidate.node, candidate.nearness);
             known.nearness = known.nearness.min(candidate.nearness);
             known.seen = now;
         }
@@ -123,8 +146,9 @@ impl Connects {
 
     /// Nodes that were connected in earlier lives.
     pub(super) fn acquainted(&mut self, now: Time, nodes: &[(NodeKey, Nearness)]) {
-        for (node, nearness) in nodes.iter().filter(|(node, _)| *node != self.me) {
-            self.known.entry(*node).or_insert_with(|| Known::new(now, *nearness)).met = true;
+        let me = self.me;
+        for (node, nearness) in nodes.iter().filter(|(node, _)| *node != me) {
+            self.know(now, *node, *nearness).met = true;
         }
         self.forget_oldest();
     }
@@ -143,7 +167,7 @@ impl Connects {
     }
 
     pub(super) fn connected(&mut self, now: Time, node: &NodeKey, nearness: Nearness) {
-        let known = self.known.entry(*node).or_insert_with(|| Known::new(now, nearness));
+        let known = self.know(now, *node, nearness);
         known.connecting = None;
         known.failures = 0;
         known.seen = now;
@@ -153,6 +177,7 @@ impl Connects {
 
     /// A connect failed, or a connection ended.
     pub(super) fn failed(&mut self, now: Time, node: &NodeKey) {
+        self.settled = None;
         if let Some(known) = self.known.get_mut(node) {
             known.connecting = None;
             known.rest_until = now + FIRST_WAIT.times(1 << known.failures.min(6)).min(LONGEST_WAIT);
@@ -204,6 +229,9 @@ impl Connects {
         connected: impl Fn(&NodeKey) -> bool,
         welcome: impl Fn(&NodeKey) -> bool,
     ) -> (Vec<NodeKey>, Time) {
+        if let Some((_, next)) = self.settled.filter(|(with, next)| *with == room && now < *next) {
+            return (Vec::new(), next);
+        }
         let mut chosen = Vec::new();
         let mut next = self.expire(now);
         if !self.directory && !self.titles.is_empty() {
@@ -220,8 +248,7 @@ impl Connects {
                     k.connecting.is_none() && !connected(n) && welcome(n) && !chosen.contains(*n)
                 })
                 .collect();
-            // Equally near nodes are tried in an order of our own, so that a crowd spreads over them.
-            open.sort_by_key(|(n, k)| (k.nearness, k.failures, rank(&n.0, rank(&self.me.0, 0))));
+            open.sort_unstable_by_key(|(_, k)| k.order());
             let mut wanted = WANTED_PEERS.saturating_sub(have);
             for (node, known) in open {
                 if wanted == 0 || chosen.len() >= room {
@@ -241,6 +268,7 @@ impl Connects {
                 next = next.min(now + CONNECT_TIMEOUT);
             }
         }
+        self.settled = chosen.is_empty().then_some((room, next));
         (chosen, next)
     }
 
@@ -258,7 +286,7 @@ impl Connects {
         let mut met: Vec<(&NodeKey, &Known)> =
             self.known.iter().filter(|(n, k)| k.met && k.connecting.is_none() && !connected(n)).collect();
         met.retain(|(n, _)| welcome(n));
-        met.sort_by_key(|(n, k)| (k.nearness, k.failures, rank(&n.0, rank(&self.me.0, 0))));
+        met.sort_unstable_by_key(|(_, k)| k.order());
         let (ready, resting): (Vec<_>, Vec<_>) = met.into_iter().partition(|(_, k)| k.rest_until <= now);
         let wanted = WANTED_FRIENDS.saturating_sub(here).min(room);
         chosen.extend(ready.into_iter().take(wanted).map(|(n, _)| *n));
@@ -332,7 +360,7 @@ mod tests {
         let (chosen, next) = connects.connects(Time::ZERO, 9, |_| false, |_| true);
         assert_eq!((chosen, next), (vec![node(1)], Time::ZERO + FIRST_WAIT));
         assert_eq!(connects.connects(next, 9, |_| false, |n| *n != node(2)).0, []);
-        assert_eq!(connects.connects(next, 9, |_| false, |_| true).0, [node(2)]);
+        assert_eq!(connects.connects(next, 8, |_| false, |_| true).0, [node(2)]);
     }
 
     #[test]

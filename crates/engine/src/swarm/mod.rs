@@ -47,7 +47,7 @@ use crate::random::Random;
 use crate::time::{Span, Time};
 use crate::units::Rate;
 use crate::verdict::Verdict;
-use crate::wire::SwarmId;
+use crate::wire::{PeerMessage, SwarmId};
 
 pub use api::*;
 pub use tally::Tallies;
@@ -209,6 +209,7 @@ impl Swarm {
                 | Input::SentAll { .. }
                 | Input::Clock(_)
                 | Input::Uplink(_)
+                | Input::Message { message: PeerMessage::Want(_) | PeerMessage::Cancel { .. }, .. }
         );
         match input {
             Input::Timeout => {}

@@ -146,6 +146,7 @@ impl Swarm {
     }
 
     pub(super) fn disconnected(&mut self, id: PeerId) {
+        self.replan = true;
         self.end_runs_of(Asked::Peer(id));
         for (upload, _) in self.serving.drop_where(|w| w.peer == id) {
             if let Some(upload) = upload {
