@@ -12,6 +12,10 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     target: 'es2022',
-    rolldownOptions: { input: ['index.html', 'dashboard.html'] },
+    rolldownOptions: {
+      input: ['index.html', 'dashboard.html', 'worker/worker.ts'],
+      // A service worker has no part in what lies above its own folder, and keeps its name.
+      output: { entryFileNames: ({ name }) => (name === 'worker' ? 'worker.js' : 'page/[name]-[hash].js') },
+    },
   },
 });

@@ -58,10 +58,18 @@ const FLAGS = [
   '--disable-sync',
 ];
 
-export const browser = () => chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: FLAGS });
+/** Without these, data channels find no way where there is nothing but loopback. */
+const LOOPBACK = ['--allow-loopback-in-peer-connection', '--disable-features=WebRtcHideLocalIpsWithMdns'];
+
+export const browser = (...more) =>
+  chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: [...FLAGS, ...more] });
+
+/** A browser whose tabs can be peers on this machine, and the options of a tab that is one. */
+export const peering = () => browser(...LOOPBACK);
+export const PEER = { permissions: ['camera', 'microphone'] };
 
 /** A tab that remembers what must not happen: errors, and requests to anybody but `origin`. */
-export async function tab(browser, url, options = {}) {
+export async function tab(browser, url, options = {}, prepare = async () => {}) {
   const context = await browser.newContext(options);
   context.setDefaultTimeout(PATIENCE);
   const page = await context.newPage();
@@ -72,6 +80,7 @@ export async function tab(browser, url, options = {}) {
     const asked = new URL(request.url());
     if (asked.protocol.startsWith('http') && asked.origin !== new URL(url).origin) wrong.push(`asked ${asked.origin}`);
   });
+  await prepare(page);
   await page.goto(url);
   return { page, wrong, close: () => context.close() };
 }

@@ -202,6 +202,11 @@ impl JsTab {
         self.tab.size_of(url).map(float)
     }
 
+    /// What a player is told that a file is.
+    pub fn type_of(&self, url: &str) -> Option<String> {
+        self.tab.type_of(url).map(str::to_owned)
+    }
+
     /// The next bytes of a read; empty at its end, nothing when it has to wait.
     ///
     /// # Errors

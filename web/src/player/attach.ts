@@ -3,6 +3,9 @@
 import type Hls from 'hls.js';
 import type { Playable } from '../model/title';
 import { SourceError } from '../source/source';
+import { nextPlay, stopped } from '../tab/part';
+import { playsFile } from '../tab/elements';
+import { loaderOf } from '../tab/loader';
 
 /** A sound or subtitles that a stream offers. */
 export interface Choice {
@@ -39,8 +42,10 @@ const HLS = 'application/vnd.apple.mpegurl';
 const absolute = (url: string): string => new URL(url, document.baseURI).href;
 
 function plain(element: HTMLMediaElement, url: string): Attached {
-  element.src = absolute(url);
-  return { stream: null, detach: () => clear(element) };
+  const address = absolute(url);
+  const ended = playsFile(address);
+  element.src = address;
+  return { stream: null, detach: () => (clear(element), ended()) };
 }
 
 export function clear(element: HTMLMediaElement): void {
@@ -63,7 +68,12 @@ export async function attach(
     return plain(element, whole);
   }
   const { default: Player } = await import('hls.js');
-  if (Player.isSupported()) return attachStream(new Player(config()), element, stream, wanted, failed);
+  if (Player.isSupported()) {
+    const play = nextPlay();
+    const hls = new Player({ ...config(), loader: loaderOf(Player, play) });
+    const attached = await attachStream(hls, element, stream, wanted, failed);
+    return { ...attached, detach: () => (attached.detach(), stopped(play)) };
+  }
   // Safari on phones plays HLS by itself and has no other way.
   if (element.canPlayType(HLS) !== '') return plain(element, stream);
   if (whole !== null) return plain(element, whole);

@@ -91,6 +91,7 @@ export class GatewaySource implements Source {
       lan: of(status['delivered_lan_bytes']),
       peers: Math.max(0, of(delivered['peers']) - of(status['delivered_lan_bytes'])),
       origin: of(delivered['origin']),
+      unverified: 0,
       sent: of(status['sent_bytes']),
       connected: of(status['peers']),
       supernode: status['supernode'] === 'connected',

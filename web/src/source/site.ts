@@ -1,10 +1,14 @@
-// A site's static documents, read from the server that the page came from. Their signatures are a node's to check:
-// a page that its server wrote cannot check that server.
+// A site's static documents, read from the server that the page came from. What is shown of them is not checked here: a
+// page that its server wrote cannot check that server. What is played is, by the tab's engine.
 
 import type { Playable, Title, Words } from '../model/title';
+import { serveElements } from '../tab/elements';
+import { catalogueRead, figures, openTitle, share, unverified, upcoming } from '../tab/part';
 import { kindOf } from './gateway';
 import { child, escapePath, type Json, line, number, objects, text } from './parse';
-import { get, getJson, type Library, type Source, SourceError } from './source';
+import { get, getJson, type Library, type Sharing, type Source, SourceError } from './source';
+
+const CATALOGUE = 'nearcast/catalogue.jws';
 
 const ENDINGS: Record<string, string> = {
   'image/jpeg': 'jpg',
@@ -14,9 +18,10 @@ const ENDINGS: Record<string, string> = {
   'application/vnd.apple.mpegurl': 'm3u8',
 };
 
+const document = async (path: string): Promise<string> => (await get(path)).text();
+
 /** The claims of a compact JWS. */
-async function claims(path: string): Promise<Json> {
-  const jws = await (await get(path)).text();
+function claims(path: string, jws: string): Json {
   try {
     const payload = jws.split('.')[1] ?? '';
     const raw = atob(payload.replace(/-/g, '+').replace(/_/g, '/'));
@@ -83,7 +88,9 @@ export class SiteSource implements Source {
   readonly kind = 'site';
 
   async library(): Promise<Library> {
-    const head = await claims('nearcast/catalogue.jws');
+    const catalogue = await document(CATALOGUE);
+    const head = claims(CATALOGUE, catalogue);
+    catalogueRead(catalogue, serveElements);
     const pages = objects(head['pages']).flatMap((p) => text(p['object']) ?? []);
     const read = await Promise.all(pages.map((id) => getJson(`nearcast/pages/${encodeURIComponent(id)}.json`)));
     const withdrawn = new Set(Array.isArray(head['withdrawn']) ? head['withdrawn'] : []);
@@ -95,18 +102,26 @@ export class SiteSource implements Source {
   }
 
   async open(title: string): Promise<Playable> {
-    return readPlayable(title, await claims(`nearcast/titles/${encodeURIComponent(title)}.jws`));
+    const path = `nearcast/titles/${encodeURIComponent(title)}.jws`;
+    const [manifest] = await Promise.all([document(path), openTitle(title)]);
+    return readPlayable(title, claims(path, manifest));
   }
 
-  upcoming(): void {
-    // A plain server fetches nothing ahead; the page's own second player does.
+  upcoming(titles: readonly string[]): void {
+    // Titles that were never opened are left out there: the first in the queue is opened here.
+    const [next] = titles;
+    if (next !== undefined) void openTitle(next).then(() => upcoming(titles));
   }
 
-  async sharing(): Promise<null> {
-    return null;
+  async sharing(): Promise<Sharing | null> {
+    const now = figures();
+    if (now === null) return null;
+    const { cache, lan, peers, origin, sent, connected, supernode, sharing } = now;
+    const why = sharing === 'off' ? 'paused' : null;
+    return { cache, lan, peers, origin, sent, connected, supernode, state: sharing, why, unverified: unverified.peek() };
   }
 
-  async share(): Promise<void> {
-    throw new SourceError('This page takes no part in sharing.');
+  async share(enabled: boolean): Promise<void> {
+    share(enabled);
   }
 }

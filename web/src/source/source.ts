@@ -13,6 +13,8 @@ export interface Sharing {
   readonly lan: number;
   readonly peers: number;
   readonly origin: number;
+  /** Played straight from the server, without being checked: neither kept nor handed on. */
+  readonly unverified: number;
   readonly sent: number;
   readonly connected: number;
   readonly supernode: boolean;

@@ -119,6 +119,10 @@ export const favourites = kept<readonly string[]>('favourites', [], (v) => strin
 export const playlists = kept<readonly Playlist[]>('playlists', [], (v) =>
   Array.isArray(v) ? v.flatMap((p) => readPlaylist(p) ?? []).slice(0, MOST.playlists) : null,
 );
+/** A choice that the listener made, or did not yet. */
+export const flag = (name: string): Signal<boolean | null> =>
+  kept<boolean | null>(name, null, (value) => (typeof value === 'boolean' ? value : null));
+
 export const preferences = kept('preferences', DEFAULTS, readPreferences);
 export const positions = kept<Record<string, Position>>('positions', {}, (v) => numbers(v, MOST.positions, readPosition));
 /** The queue as it was left: the next visit can go on with it. */

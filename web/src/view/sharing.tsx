@@ -24,7 +24,7 @@ const open = signal(false);
 const flow = computed(() => {
   const [a, b] = [before.value, last.value];
   if (a === null || b === null || b.at <= a.at) return { up: 0, down: 0 };
-  const got = (s: Sharing): number => s.lan + s.peers + s.origin;
+  const got = (s: Sharing): number => s.lan + s.peers + s.origin + s.unverified;
   const per = (from: number, to: number): number => Math.max(0, (to - from) * 1000) / (b.at - a.at);
   return { up: per(a.sharing.sent, b.sharing.sent), down: per(got(a.sharing), got(b.sharing)) };
 });
@@ -44,7 +44,6 @@ async function sample(): Promise<void> {
 function useSampling(): void {
   const isOpen = open.value;
   useEffect(() => {
-    if (source.kind !== 'gateway') return;
     void sample();
     const timer = setInterval(() => document.visibilityState === 'visible' && void sample(), isOpen ? EVERY_MS : SLOWLY_MS);
     return () => clearInterval(timer);
@@ -56,19 +55,24 @@ const PARTS = [
   ['lan', 'Your network', 'from devices beside you'],
   ['peers', 'Other listeners', 'from people nearby'],
   ['origin', 'The provider', 'from its server'],
+  ['unverified', 'Unchecked', 'straight from the server'],
 ] as const;
 
+/** Unchecked bytes are the exception. */
+const partsOf = (sharing: Sharing) => PARTS.filter(([key]) => key !== 'unverified' || sharing.unverified > 0);
+
 function BySource({ sharing }: { sharing: Sharing }) {
-  const all = PARTS.reduce((sum, [key]) => sum + sharing[key], 0);
+  const parts = partsOf(sharing);
+  const all = parts.reduce((sum, [key]) => sum + sharing[key], 0);
   return (
     <>
       <div class="stack" aria-hidden="true">
-        {PARTS.map(([key]) => (
+        {parts.map(([key]) => (
           <i class={`from-${key}`} style={{ flexGrow: all > 0 ? sharing[key] / all : 0 }} key={key} />
         ))}
       </div>
       <dl class="by-source">
-        {PARTS.map(([key, name, why]) => (
+        {parts.map(([key, name, why]) => (
           <div key={key}>
             <dt>
               <i class={`dot from-${key}`} /> {name} <small>{why}</small>
@@ -105,7 +109,8 @@ function sentence({ state, why }: Sharing): string {
   const because = RESTS[why ?? ''];
   if (state === 'off') return `What you play is not handed on${because === undefined ? '' : `: ${because}`}.`;
   if (state === 'near') return `What you play is handed on within your own network only${because === undefined ? '' : `: ${because}`}.`;
-  return 'What you play is kept on this machine for a while and handed on, checked, to listeners near you.';
+  const where = source.kind === 'site' ? 'in this tab' : 'on this machine';
+  return `What you play is kept ${where} for a while and handed on, checked, to listeners near you.`;
 }
 
 function NodePanel({ sharing }: { sharing: Sharing }) {
@@ -134,7 +139,7 @@ function NodePanel({ sharing }: { sharing: Sharing }) {
           </dd>
         </div>
       </dl>
-      <p class="panel-near">{`${near}. Counted since the node started.`}</p>
+      <p class="panel-near">{`${near}. Counted since ${source.kind === 'site' ? 'this page was opened' : 'the node started'}.`}</p>
     </>
   );
 }
@@ -143,7 +148,7 @@ const SitePanel = () => (
   <>
     <p class="panel-said">{`This page plays straight from ${provider.value || 'the provider'}: nothing is handed on from this tab.`}</p>
     <p class="panel-near">
-      Tabs do not deliver to each other in this version. With the Nearcast program on your machine the same library plays
+      This browser lacks what tabs need to deliver to each other. With the Nearcast program on your machine the same library plays
       from your cache and from listeners near you, also offline.
     </p>
   </>
@@ -154,13 +159,15 @@ export function SharingControl() {
   const panel = useRef<HTMLDivElement>(null);
   const now = last.value;
   const off = now?.sharing.state === 'off';
+  // A tab takes part once its engine runs; until then, and where it cannot, the page plays straight from its server.
+  const direct = source.kind === 'site' && now === null;
   return (
     <div class="sharing">
-      <button type="button" class={`chip${off || source.kind === 'site' ? '' : ' is-live'}`} popovertarget="sharing-panel" title="Sharing">
+      <button type="button" class={`chip${off || direct ? '' : ' is-live'}`} popovertarget="sharing-panel" title="Sharing">
         <Icon name="near" size={18} />
         <span class="chip-text">
           <span class="sr-only">Sharing: </span>
-          {source.kind === 'site' ? 'Direct' : off ? 'Sharing off' : now === null ? 'Sharing' : `${bytes(now.sharing.sent)} shared`}
+          {direct ? 'Direct' : off ? 'Sharing off' : now === null ? 'Sharing' : `${bytes(now.sharing.sent)} shared`}
         </span>
       </button>
       <div
@@ -174,7 +181,7 @@ export function SharingControl() {
       >
         <h2>Sharing</h2>
         {failed.value !== null && <p class="failure">{failed.value}</p>}
-        {source.kind === 'site' ? <SitePanel /> : now !== null && <NodePanel sharing={now.sharing} />}
+        {direct ? <SitePanel /> : now !== null && <NodePanel sharing={now.sharing} />}
       </div>
     </div>
   );

@@ -19,7 +19,10 @@ const PLAIN_PATH: &str = "/plain";
 /// Routes for the player and what it loads. The player is at `/`, too, unless the site in the folder `site` has an
 /// `index.html`.
 pub fn front_page(site: &Path, link: &Link) -> Router {
-    let routes = page::assets().merge(page::player(PLAYER_PATH, Before::Site)).merge(plain(link));
+    let routes = page::assets()
+        .merge(page::worker())
+        .merge(page::player(PLAYER_PATH, Before::Site))
+        .merge(plain(link));
     if site.join(super::files::INDEX).exists() {
         return routes;
     }

@@ -23,14 +23,26 @@ use crate::http::{BodyKind, Entity, media_type};
 static BUILT: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../web/dist");
 /// Folder of what the pages load. The names in it carry a hash of their content.
 const ASSETS: &str = "page";
+/// What hands the player's bytes to elements that play files by themselves.
+const WORKER: &str = "worker.js";
 /// What the page says of itself as it was built, and what it says behind a gateway.
 const BEFORE_SITE: &str = "name=\"nearcast-source\" content=\"site\"";
 const BEFORE_GATEWAY: &str = "name=\"nearcast-source\" content=\"gateway\"";
 
 /// `blob:` is how a script hands a media element what it fetched.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
-                      media-src 'self' blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; \
-                      frame-ancestors 'none'";
+macro_rules! policy {
+    ($scripts:literal) => {
+        concat!(
+            "default-src 'none'; script-src ",
+            $scripts,
+            "; style-src 'self'; img-src 'self'; media-src 'self' blob:; connect-src 'self'; base-uri 'none'; ",
+            "form-action 'none'; frame-ancestors 'none'"
+        )
+    };
+}
+const POLICY: &str = policy!("'self'");
+/// Before a site the page compiles its engine, which comes from the page's own origin like any script.
+const POLICY_WITH_ENGINE: &str = policy!("'self' 'wasm-unsafe-eval'");
 
 /// What a player page stands before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,30 +122,46 @@ async fn asset(Path(file): Path<String>, method: Method, headers: HeaderMap) -> 
     }
 }
 
+/// A route for the player's service worker. It lies at the root, as it may only serve what is below its folder.
+pub fn worker() -> Router {
+    let text = BUILT.get_file(WORKER).and_then(|file| file.contents_utf8()).unwrap_or_default();
+    let built = Arc::new(Built::new(WORKER, text.into()));
+    let policy = HeaderValue::from_static("default-src 'none'; connect-src 'self'");
+    Router::new().route("/worker.js", get(page)).with_state((built, policy))
+}
+
 /// A route at `at` for the provider's dashboard, which holds no figures itself.
 pub fn dashboard(at: &str) -> Router {
-    document(at, "dashboard.html", Before::Site)
+    document(at, "dashboard.html", Before::Site, POLICY)
 }
 
 /// A route at `at` for the player.
 pub fn player(at: &str, before: Before) -> Router {
-    document(at, "index.html", before)
+    let policy = match before {
+        Before::Gateway => POLICY,
+        Before::Site => POLICY_WITH_ENGINE,
+    };
+    document(at, "index.html", before, policy)
 }
 
-fn document(at: &str, name: &str, before: Before) -> Router {
+fn document(at: &str, name: &str, before: Before, policy: &'static str) -> Router {
     let text = BUILT.get_file(name).and_then(|file| file.contents_utf8()).unwrap_or_default();
     let text = match before {
         Before::Gateway => text.replace(BEFORE_SITE, BEFORE_GATEWAY),
         Before::Site => text.to_owned(),
     };
     let built = Arc::new(Built::new(name, text.into()));
-    Router::new().route(at, get(page)).with_state(built)
+    Router::new().route(at, get(page)).with_state((built, HeaderValue::from_static(policy)))
 }
 
-async fn page(State(built): State<Arc<Built>>, method: Method, headers: HeaderMap) -> Response {
+async fn page(
+    State((built, policy)): State<(Arc<Built>, HeaderValue)>,
+    method: Method,
+    headers: HeaderMap,
+) -> Response {
     let mut response = built.answer(&method, &headers, "no-cache");
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     response
 }
@@ -158,20 +186,23 @@ mod tests {
 
     #[tokio::test]
     async fn the_player_says_what_it_stands_before() {
-        for (before, says) in [(Before::Gateway, BEFORE_GATEWAY), (Before::Site, BEFORE_SITE)] {
+        for (before, says, engine) in
+            [(Before::Gateway, BEFORE_GATEWAY, false), (Before::Site, BEFORE_SITE, true)]
+        {
             let (response, body) = ask(player("/", before), "/", &[]).await;
             assert_eq!(response.status(), StatusCode::OK);
             let text = String::from_utf8(body).expect("text");
             assert!(text.contains(says), "{text}");
             let policy = response.headers()[header::CONTENT_SECURITY_POLICY].to_str().expect("text");
-            assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
+            assert!(policy.starts_with("default-src 'none'") && !policy.contains(" 'unsafe"), "{policy}");
+            assert_eq!(policy.contains("'wasm-unsafe-eval'"), engine, "{policy}");
         }
     }
 
     /// What a page names must be embedded with it, and nothing else may be asked for.
     #[tokio::test]
     async fn everything_the_pages_name_is_embedded() {
-        for file in BUILT.files() {
+        for file in BUILT.files().filter(|file| file.path().extension().is_some_and(|e| e == "html")) {
             let text = file.contents_utf8().expect("text");
             let named: Vec<&str> =
                 text.split("\"./page/").skip(1).filter_map(|t| t.split('"').next()).collect();
@@ -184,6 +215,17 @@ mod tests {
             assert!(!text.contains("://"), "{}: asks others", file.path().display());
         }
         assert_eq!(ask(assets(), "/page/..%2findex.html", &[]).await.0.status(), StatusCode::NOT_FOUND);
+    }
+
+    #[tokio::test]
+    async fn the_worker_lies_at_the_root_and_asks_its_own_server_alone() {
+        let (response, body) = ask(worker(), "/worker.js", &[]).await;
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(response.headers()[header::CONTENT_TYPE], "text/javascript; charset=utf-8");
+        assert_eq!(response.headers()[header::CACHE_CONTROL], "no-cache");
+        let policy = response.headers()[header::CONTENT_SECURITY_POLICY].to_str().expect("text");
+        assert_eq!(policy, "default-src 'none'; connect-src 'self'");
+        assert!(!body.is_empty());
     }
 
     #[tokio::test]

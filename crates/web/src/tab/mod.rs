@@ -283,6 +283,13 @@ impl Tab {
         }
     }
 
+    /// What a player is told that the file at an address is.
+    pub fn type_of(&self, url: &str) -> Option<&'static str> {
+        match self.files.get(url)? {
+            File::Media { object, .. } | File::Document(object) => Some(object.content_type.as_str()),
+        }
+    }
+
     /// What can be taken of a read.
     pub fn take(&mut self, micros: u64, number: ReadNumber) -> Taken {
         self.at(micros);

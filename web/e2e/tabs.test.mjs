@@ -1,0 +1,164 @@
+// Tabs that deliver to each other, in Chromium, before a real `serve`. What the provider's server sent is its own count.
+
+import assert from 'node:assert/strict';
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { filmMoves, folder, PATIENCE, PEER, peering, playsPast, root, run, start, tab } from './world.mjs';
+
+let place;
+let chrome;
+let serve;
+let length;
+
+before(async () => {
+  place = await folder();
+  const site = join(place.path, 'site');
+  await run(place.path, 'publish', join(root, 'samples/film'), join(root, 'samples/music'), '--site', site);
+  serve = await start(place.path, 'serve', site, '--listen', '127.0.0.1:0', '--relay', 'off');
+  chrome = await peering();
+  length = (await stat(join(root, 'samples/film/240p.m4s'))).size;
+});
+
+after(async () => {
+  await chrome?.close();
+  await serve?.stop();
+  await place?.remove();
+});
+
+/** Bytes of media that the server sent so far. */
+async function mediaSent() {
+  const text = await (await fetch(new URL('metrics', serve.ready.url))).text();
+  return Number(/^nearcast_serve_body_bytes_total\{kind="media"\} (\d+)/mu.exec(text)?.[1] ?? 0);
+}
+
+/** A tab that is closed when the test ends, however it ends: whoever stays would deliver to the next. */
+async function enter(t, prepare) {
+  const one = await tab(chrome, serve.ready.url, PEER, async (page) => {
+    // Everybody watches the same quality: what is compared is who delivers.
+    await page.addInitScript(() => localStorage.setItem('nearcast.preferences', '{"volume":1,"quality":240}'));
+    await prepare?.(page);
+  });
+  t.after(one.close);
+  return one;
+}
+
+async function playFilm({ page }) {
+  await page.locator('.card-film .card-link').first().click();
+  await filmMoves(page);
+}
+
+/** Until the film has been fetched to its end. */
+const fetchedWhole = ({ page }) =>
+  page.waitForFunction(
+    () => {
+      const { buffered, duration } = document.querySelector('video');
+      return buffered.length > 0 && buffered.end(buffered.length - 1) > duration - 1;
+    },
+    null,
+    { timeout: PATIENCE },
+  );
+
+/** Until the chip in the page says that the tab takes part. */
+const takesPart = ({ page }) => page.locator('.chip.is-live').waitFor();
+
+test('the second tab gets the film from the first', async (t) => {
+  const one = await enter(t);
+  await takesPart(one);
+  await playFilm(one);
+  await fetchedWhole(one);
+  const before = await mediaSent();
+  const two = await enter(t);
+  await takesPart(two);
+  await playFilm(two);
+  await fetchedWhole(two);
+  const more = (await mediaSent()) - before;
+  assert.ok(more < length / 2, `the server sent ${more} of ${length} again`);
+  assert.deepEqual([...one.wrong, ...two.wrong], []);
+});
+
+test('three more tabs, one after the other, cost the server less than one', async (t) => {
+  const one = await enter(t);
+  await takesPart(one);
+  await playFilm(one);
+  await fetchedWhole(one);
+  const before = await mediaSent();
+  const tabs = [one];
+  for (let n = 0; n < 3; n++) {
+    const next = await enter(t);
+    await takesPart(next);
+    await playFilm(next);
+    tabs.push(next);
+  }
+  for (const next of tabs) await fetchedWhole(next);
+  const more = (await mediaSent()) - before;
+  assert.ok(more < length, `the server sent ${more}, the film has ${length}`);
+  for (const next of tabs) assert.deepEqual(next.wrong, []);
+});
+
+test('a tab that goes in the middle of it is made up for', async (t) => {
+  const one = await enter(t);
+  await takesPart(one);
+  await playFilm(one);
+  await fetchedWhole(one);
+  const two = await enter(t);
+  await takesPart(two);
+  await two.page.locator('.card-film .card-link').first().click();
+  await two.page.locator('.chip-text', { hasText: 'shared' }).waitFor();
+  await one.close();
+  await filmMoves(two.page);
+  await fetchedWhole(two);
+  assert.deepEqual(two.wrong, []);
+});
+
+test('a song goes from tab to tab', async (t) => {
+  const one = await enter(t);
+  const two = await enter(t);
+  for (const { page } of [one, two]) {
+    await takesPart({ page });
+    // What an audio element asks for passes through here.
+    await page.waitForFunction(() => navigator.serviceWorker.controller !== null);
+  }
+  for (const { page } of [one, two]) {
+    await page.locator('.card-link[href*="album"]').first().click();
+    await page.locator('.hero .main-button').click();
+    await playsPast(page, 2);
+  }
+  await one.page.locator('.chip-text', { hasText: /[1-9]\S* .B shared/u }).waitFor();
+  assert.deepEqual([...one.wrong, ...two.wrong], []);
+});
+
+test('without WebAssembly the page plays straight from its server', async (t) => {
+  const one = await enter(t, (page) => page.route('**/*.wasm', (route) => route.abort()));
+  await one.page.locator('.card-film .card-link').first().click();
+  await filmMoves(one.page);
+  assert.equal(await one.page.locator('.chip.is-live').count(), 0);
+  assert.ok(one.wrong.every((line) => line.startsWith('Failed to load resource')), String(one.wrong));
+});
+
+test('without a supernode the page plays, and every byte is checked', async (t) => {
+  const one = await enter(t, (page) => page.routeWebSocket('**/nearcast/v1/directory', (socket) => socket.close()));
+  await takesPart(one);
+  await playFilm(one);
+  assert.deepEqual(one.wrong, []);
+});
+
+test('switched off nothing goes up, and that is remembered', async (t) => {
+  const one = await enter(t);
+  await takesPart(one);
+  await one.page.locator('.chip').click();
+  await one.page.getByRole('switch').click();
+  await one.page.locator('.chip-text', { hasText: 'Sharing off' }).waitFor();
+  await one.page.reload();
+  await one.page.locator('.chip-text', { hasText: 'Sharing off' }).waitFor();
+  await playFilm(one);
+  await fetchedWhole(one);
+  const before = await mediaSent();
+  const two = await enter(t);
+  await takesPart(two);
+  await playFilm(two);
+  await fetchedWhole(two);
+  const more = (await mediaSent()) - before;
+  assert.ok(more >= length, `the server sent ${more} of ${length}`);
+  assert.deepEqual([...one.wrong, ...two.wrong], []);
+});

@@ -1,0 +1,317 @@
+// This tab as a peer: drives the engine in WebAssembly and carries out what it wants. Nothing is decided here.
+//
+// Whatever goes wrong in here ends the tab's part for good: reads fail, and players go on from the server.
+
+import init, { type Act, Tab as Engine } from '../../wasm/tab.js';
+import wasm from '../../wasm/tab.wasm?url';
+import { Kind } from './acts';
+import { Links } from './links';
+
+/** What the tab did so far, in bytes; and how it stands. */
+export interface Figures {
+  readonly cache: number;
+  readonly lan: number;
+  readonly peers: number;
+  readonly origin: number;
+  readonly sent: number;
+  readonly connected: number;
+  readonly held: number;
+  readonly supernode: boolean;
+  readonly sharing: 'off' | 'near' | 'on';
+}
+
+export interface Setup {
+  /** Folder of the site. */
+  readonly site: string;
+  readonly supernode: string;
+  /** The device's secret, 32 bytes. */
+  readonly secret: Uint8Array;
+  readonly shares: boolean;
+  /** Bytes of media held in memory. */
+  readonly budget: number;
+  readonly catalogue: Uint8Array;
+}
+
+/** This tab takes no part any more, or nobody delivers the bytes. */
+export class Unavailable extends Error {}
+
+const STATES = ['off', 'near', 'on'] as const;
+/** A timer's range ends before that of the engine's times. */
+const LONGEST_MS = 3_600_000;
+
+export class Tab {
+  private readonly fetches = new Map<number, AbortController>();
+  private readonly opening = new Map<string, { resolve(): void; reject(why: Error): void }[]>();
+  private readonly waiting = new Map<number, () => void>();
+  private readonly links: Links;
+  private socket: WebSocket | null = null;
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private pumping = false;
+  private dead = false;
+
+  private constructor(private readonly engine: Engine) {
+    this.links = new Links({
+      described: (link, text) => this.tell((e, now) => e.described(now, link, text)),
+      candidate: (link, text, section) => this.tell((e, now) => e.candidate(now, link, text, section)),
+      opened: (link) => this.tell((e, now) => e.channel_opened(now, link)),
+      closed: (link) => this.tell((e, now) => e.channel_closed(now, link)),
+      packet: (link, bytes) => this.tell((e, now) => e.packet(now, link, bytes)),
+      waiting: (link, bytes) => this.tell((e, now) => e.waiting(now, link, bytes)),
+    });
+    this.pump();
+  }
+
+  static async start(setup: Setup): Promise<Tab> {
+    await init({ module_or_path: wasm });
+    const entropy = new Uint8Array(64);
+    entropy.set(setup.secret);
+    crypto.getRandomValues(entropy.subarray(32));
+    const { site, supernode, budget, shares, catalogue } = setup;
+    return new Tab(new Engine(performance.now(), Date.now() / 1000, site, supernode, entropy, budget, shares, catalogue));
+  }
+
+  get alive(): boolean {
+    return !this.dead;
+  }
+
+  /** Settles when a title's files can be read. */
+  open(title: string): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const waiting = this.opening.get(title) ?? [];
+      this.opening.set(title, [...waiting, { resolve, reject }]);
+      this.tell((e, now) => e.open_title(now, title));
+      if (this.dead) reject(new Unavailable());
+    });
+  }
+
+  /** What a file is; nothing when it is none of an open title. */
+  fileAt(url: string): { size: number; type: string } | undefined {
+    const size = this.ask((e) => e.size_of(url));
+    const type = this.ask((e) => e.type_of(url));
+    return size === undefined || type === undefined ? undefined : { size, type };
+  }
+
+  /** Verified bytes of a file in order, as they come. */
+  async *read(play: number, url: string, start: number, end: number, signal: AbortSignal): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+    const read = this.ask((e, now) => e.read(now, play, url, start, end));
+    this.pump();
+    if (read === undefined) throw new Unavailable();
+    try {
+      while (true) {
+        signal.throwIfAborted();
+        // Listening starts before looking, so that no call is missed in between.
+        const ready = new Promise<void>((resolve) => this.waiting.set(read, resolve));
+        const bytes = this.take(read);
+        if (bytes === undefined) await Promise.race([ready, aborted(signal)]);
+        else if (bytes.length === 0) return;
+        else yield bytes;
+      }
+    } finally {
+      this.waiting.delete(read);
+      this.tell((e, now) => e.close(now, read));
+    }
+  }
+
+  private take(read: number): Uint8Array<ArrayBuffer> | undefined {
+    if (this.dead) throw new Unavailable();
+    try {
+      return this.engine.take(performance.now(), read) as Uint8Array<ArrayBuffer> | undefined;
+    } catch (error) {
+      // What the engine says is an Error of its own; anything else is its end.
+      if (error instanceof WebAssembly.RuntimeError) this.die(error);
+      throw new Unavailable();
+    } finally {
+      this.pump();
+    }
+  }
+
+  stopped(play: number): void {
+    this.tell((e, now) => e.stopped(now, play));
+  }
+
+  upcoming(titles: readonly string[]): void {
+    this.tell((e, now) => e.upcoming(now, [...titles]));
+  }
+
+  share(shares: boolean): void {
+    this.tell((e, now) => e.share(now, shares));
+  }
+
+  catalogue(bytes: Uint8Array): void {
+    this.tell((e, now) => e.catalogue(now, bytes));
+  }
+
+  figures(): Figures | undefined {
+    const f = this.ask((e) => e.figures());
+    if (f === undefined) return undefined;
+    const at = (n: number): number => f[n] ?? 0;
+    return {
+      cache: at(0),
+      lan: at(1),
+      peers: at(2),
+      origin: at(3),
+      sent: at(4),
+      connected: at(5),
+      held: at(6),
+      supernode: at(7) === 1,
+      sharing: STATES[at(8)] ?? 'off',
+    };
+  }
+
+  /** Asks the engine; nothing from one that has ended. */
+  private ask<T>(question: (engine: Engine, now: number) => T): T | undefined {
+    if (this.dead) return undefined;
+    try {
+      return question(this.engine, performance.now());
+    } catch (error) {
+      this.die(error);
+      return undefined;
+    }
+  }
+
+  private tell(what: (engine: Engine, now: number) => void): void {
+    this.ask(what);
+    this.pump();
+  }
+
+  /** Does what the engine wants, and sets the timer. */
+  private pump(): void {
+    if (this.pumping) return;
+    this.pumping = true;
+    for (let act = this.ask((e) => e.poll()); act !== undefined; act = this.ask((e) => e.poll())) {
+      try {
+        this.carry(act);
+      } finally {
+        act.free();
+      }
+    }
+    this.pumping = false;
+    const wake = this.ask((e) => e.wake());
+    clearTimeout(this.timer);
+    if (wake === undefined) return;
+    const wait = Math.min(Math.max(0, Math.ceil(wake - performance.now())), LONGEST_MS);
+    this.timer = setTimeout(() => this.tell((e, now) => e.timeout(now)), wait);
+  }
+
+  private carry(act: Act): void {
+    const { id } = act;
+    switch (act.kind as Kind) {
+      case Kind.Fetch:
+        void this.fetch(id, act.text, act.start, act.end);
+        break;
+      case Kind.StopFetch:
+        this.fetches.get(id)?.abort();
+        this.fetches.delete(id);
+        break;
+      case Kind.Socket:
+        this.connect(act.text);
+        break;
+      case Kind.Tell:
+        if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(act.bytes as Uint8Array<ArrayBuffer>);
+        break;
+      case Kind.EndSocket:
+        this.endSocket();
+        break;
+      case Kind.Call:
+        this.openLink(id, null);
+        break;
+      case Kind.AnswerCall:
+        this.openLink(id, act.text);
+        break;
+      case Kind.Accepted:
+        this.links.accept(id, act.text);
+        break;
+      case Kind.Candidate:
+        this.links.candidate(id, act.text, act.more);
+        break;
+      case Kind.Packet:
+        this.links.send(id, act.bytes as Uint8Array<ArrayBuffer>);
+        break;
+      case Kind.HangUp:
+        this.links.close(id);
+        break;
+      case Kind.Title:
+        this.titleIs(act.text, act.more);
+        break;
+      case Kind.Ready:
+        this.waiting.get(id)?.();
+        break;
+      case Kind.Note:
+        console.debug('nearcast:', act.text);
+        break;
+    }
+  }
+
+  private async fetch(id: number, url: string, start: number, end: number): Promise<void> {
+    const controller = new AbortController();
+    this.fetches.set(id, controller);
+    const { signal } = controller;
+    try {
+      const headers: HeadersInit = end > 0 ? { Range: `bytes=${start}-${end - 1}` } : {};
+      const { status, body } = await fetch(url, { signal, headers, credentials: 'same-origin' });
+      this.tell((e, now) => e.answered(now, id, status));
+      const reader = body?.getReader();
+      for (let piece = await reader?.read(); piece?.value !== undefined; piece = await reader?.read()) {
+        const { value } = piece;
+        this.tell((e, now) => e.chunk(now, id, value));
+      }
+      this.tell((e, now) => e.ended(now, id));
+    } catch {
+      if (!signal.aborted) this.tell((e, now) => e.failed(now, id));
+    } finally {
+      this.fetches.delete(id);
+    }
+  }
+
+  private connect(url: string): void {
+    this.endSocket();
+    const socket = new WebSocket(url);
+    this.socket = socket;
+    socket.binaryType = 'arraybuffer';
+    socket.onopen = () => this.tell((e, now) => e.socket_opened(now));
+    socket.onmessage = ({ data }) => data instanceof ArrayBuffer && this.tell((e, now) => e.told(now, new Uint8Array(data)));
+    socket.onclose = () => {
+      if (this.socket !== socket) return;
+      this.socket = null;
+      this.tell((e, now) => e.socket_lost(now));
+    };
+  }
+
+  private endSocket(): void {
+    const { socket } = this;
+    if (socket === null) return;
+    this.socket = null;
+    socket.onopen = socket.onmessage = socket.onclose = null;
+    socket.close();
+  }
+
+  private openLink(id: number, offer: string | null): void {
+    try {
+      this.links.open(id, this.ask((e) => e.stun()), offer);
+    } catch {
+      // A browser without data channels, or one that has too many.
+      queueMicrotask(() => this.tell((e, now) => e.channel_closed(now, id)));
+    }
+  }
+
+  private titleIs(title: string, trouble: string): void {
+    const waiting = this.opening.get(title) ?? [];
+    this.opening.delete(title);
+    for (const { resolve, reject } of waiting) trouble === '' ? resolve() : reject(new Unavailable(trouble));
+  }
+
+  private die(error: unknown): void {
+    if (this.dead) return;
+    this.dead = true;
+    console.warn('nearcast: this tab goes on without sharing:', error);
+    clearTimeout(this.timer);
+    this.endSocket();
+    this.links.closeAll();
+    for (const controller of this.fetches.values()) controller.abort();
+    for (const title of [...this.opening.keys()]) this.titleIs(title, 'ended');
+    for (const ready of this.waiting.values()) ready();
+  }
+}
+
+const aborted = (signal: AbortSignal): Promise<never> =>
+  new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }));
