@@ -111,6 +111,28 @@ test('a tab that goes in the middle of it is made up for', async (t) => {
   assert.deepEqual(two.wrong, []);
 });
 
+test('a film that plays before the engine is there goes through it from then on', async (t) => {
+  let release;
+  const played = new Promise((resolve) => {
+    release = resolve;
+  });
+  const one = await enter(t, (page) =>
+    page.route('**/*.wasm', async (route) => {
+      await played;
+      await route.continue();
+    }),
+  );
+  await playFilm(one);
+  release();
+  await takesPart(one);
+  await fetchedWhole(one);
+  await one.page.keyboard.press('Escape');
+  await one.page.locator('.chip').click();
+  await one.page.locator('.by-source > div', { hasText: 'The provider' }).locator('dd', { hasText: /[1-9]/u }).waitFor();
+  await one.page.locator('.by-source > div', { hasText: 'Unchecked' }).locator('dd', { hasText: /[1-9]/u }).waitFor();
+  assert.deepEqual(one.wrong, []);
+});
+
 test('a song goes from tab to tab', async (t) => {
   const one = await enter(t);
   const two = await enter(t);

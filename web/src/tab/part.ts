@@ -78,6 +78,9 @@ async function begin(catalogue: Uint8Array): Promise<void> {
     budget: BUDGET,
     catalogue,
   });
+  // What plays already is checked and shared from its next segment on.
+  for (const title of early) void openTitle(title);
+  early.clear();
 }
 
 /** The catalogue was read: the tab starts with the first one, which is told of, and hears of changes. */
@@ -93,8 +96,12 @@ export function catalogueRead(text: string, started: () => void): void {
   });
 }
 
-/** Opens a title's files. Settles in any case; at once as long as the tab has not started. */
+/** Titles that were opened before the tab had started. */
+const early = new Set<string>();
+
+/** Opens a title's files. Settles in any case; at once as long as the tab has not started, which opens it then. */
 export async function openTitle(title: string): Promise<void> {
+  if (tab === null) early.add(title);
   await tab?.open(title).catch((error: unknown) => console.warn('nearcast: not checked:', title, error));
 }
 
