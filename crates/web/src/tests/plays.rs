@@ -46,8 +46,8 @@ fn the_second_tab_gets_it_from_the_first() {
     assert_eq!(world.play(two, 0, 3_000_000), Some(song));
     let (first, second) = (world.tab(one).figures(), world.tab(two).figures());
     let extra = world.origin.sent - before;
-    assert!(second.peers > 2_500_000 && first.sent > 2_500_000, "{first:?} {second:?}");
-    assert!(extra < 400_000, "the origin sent {extra} more: {:?}", world.notes(two));
+    assert!(second.peers > 2_000_000 && first.sent > 2_000_000, "{first:?} {second:?}");
+    assert!(extra < 1_000_000, "the origin sent {extra} more: {:?}", world.notes(two));
     assert_eq!((first.connected, second.connected), (1, 1));
 }
 
@@ -99,7 +99,8 @@ fn a_liar_is_dropped_and_the_song_is_right() {
     world.open(one);
     world.play(one, 0, 2_000_000).expect("plays");
     world.pass(2_000);
-    world.tamper = |packet| packet[1_000] ^= 1;
+    // The last byte of each piece, however short it is.
+    world.tamper = |packet| packet.last_mut().into_iter().for_each(|byte| *byte ^= 1);
     let two = world.enter(Serves::Others);
     world.open(two);
     assert_eq!(world.play(two, 0, 2_000_000), Some(song));
