@@ -172,8 +172,10 @@ fn origin_from(tuning: &Tuning, q: &Question<'_>, origin: OriginOffer) -> (Time,
     // Twice the expectation leaves room for an origin that everybody turns to at the same moment. An origin that
     // takes long has too much to do: coming to it earlier still would only add to that.
     let lead = (origin.takes.times(2) + tuning.margin).min(tuning.crowd_lead);
-    // One that has little to do need not be spared until the last moment.
-    let lead = if origin.takes <= tuning.quick { lead.max(tuning.safe_lead) } else { lead };
+    // One that has little to do need not be spared until the last moment, once peers had the time to come first.
+    let settled = q.begun.is_some_and(|begun| begun + tuning.in_order <= q.now);
+    let safe = settled && origin.takes <= tuning.quick;
+    let lead = if safe { lead.max(tuning.safe_lead) } else { lead };
     let ahead = |lead| if q.due == Time::NEVER { Time::NEVER } else { q.due - lead };
     let last_moment = (ahead(lead), Why::Deadline);
     match q.crowd {
@@ -337,6 +339,22 @@ mod tests {
         assert_eq!(choose(9, 75), Choice::Origin(Why::Start), "it would not win");
         assert_eq!(choose(60, 10), Choice::Origin(Why::Start), "an answer that takes long is not waited for");
         assert_eq!(choose(0, 10), Choice::Origin(Why::Start), "its time is over");
+    }
+
+    #[test]
+    fn a_quick_origin_is_asked_in_good_time_of_a_listener_who_has_been_there_for_a_while() {
+        let origin = |takes| Some(OriginOffer { takes: Span::from_millis(takes), ready: true });
+        let choose = |takes, begun| {
+            let q = Question {
+                begun,
+                ..question(NOW + Span::from_millis(2_900), Crowd::Held, &[], origin(takes))
+            };
+            NearFirst.choose(&Tuning::default(), &q)
+        };
+        let long_ago = Some(NOW - Span::from_secs(10));
+        assert_eq!(choose(80, long_ago), Choice::Origin(Why::Deadline));
+        assert!(matches!(choose(80, Some(NOW - Span::from_secs(2))), Choice::Wait(_)), "peers come first");
+        assert!(matches!(choose(700, long_ago), Choice::Wait(_)), "it has much to do");
     }
 
     #[test]

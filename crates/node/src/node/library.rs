@@ -317,6 +317,7 @@ impl NodeLibrary {
         let provider = catalogue.provider.as_str().to_owned();
         let shown = Shown { entries, withdrawn: catalogue.withdrawn, provider };
         *self.0.shown.write().unwrap_or_else(PoisonError::into_inner) = shown;
+        self.make_ready();
         if !changed.is_empty() {
             self.keep_remembered(Memory::Refresh).await;
         }

@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use nearcast_content::TitleId;
 use nearcast_content::catalogue::Entry;
-use nearcast_content::manifest::Role;
+use nearcast_content::manifest::{Layout, Role};
+use nearcast_content::{ObjectRef, TitleId};
 use nearcast_engine::swarm::{Input, PlayId, RenditionId};
 
 use super::super::shelf::Memory;
@@ -14,6 +14,8 @@ use super::NodeLibrary;
 
 /// Titles looked ahead to.
 const AHEAD: usize = 3;
+/// A catalogue of no more titles than this is made ready as a whole: the small files that players read first.
+const FEW: usize = 8;
 /// Titles of a page's queue that are remembered: more than a day of music.
 const MAX_QUEUE: usize = 1_000;
 
@@ -77,6 +79,25 @@ fn first_of_each_kind(title: &Title) -> Vec<RenditionId> {
     first
 }
 
+/// The playlist that names the renditions, and those of what a player opens first.
+fn first_playlists(title: &Title) -> Vec<ObjectRef> {
+    let mut playlists = Vec::new();
+    if let Some(File::Document(entry)) = title.entry().and_then(|name| title.files.get(name)) {
+        playlists.push(entry.clone());
+    }
+    let first = first_of_each_kind(title);
+    for described in title.renditions.iter().filter(|r| first.contains(&r.id)) {
+        let rendition = title.manifest.renditions.get(usize::from(described.bit));
+        let playlist = match rendition.map(|rendition| &rendition.layout) {
+            Some(Layout::Single { playlist, .. }) => playlist.as_ref(),
+            Some(Layout::Segments { playlist, .. }) => Some(playlist),
+            Some(Layout::Log) | None => None,
+        };
+        playlists.extend(playlist.filter(|p| !playlists.contains(p)).cloned());
+    }
+    playlists
+}
+
 impl NodeLibrary {
     /// A page says what it plays next, likeliest first; nothing for the order of the album.
     pub(super) fn set_queue(&self, titles: Vec<TitleId>) {
@@ -127,7 +148,7 @@ impl NodeLibrary {
         for id in titles {
             match self.open_title(&id, Memory::Only).await {
                 Ok(title) => {
-                    self.fetch_entry(&id, &title).await;
+                    self.fetch_playlists(&id, &title).await;
                     renditions.extend(first_of_each_kind(&title));
                 }
                 Err(error) => tracing::debug!(title = %id, %error, "a next title was not opened"),
@@ -139,13 +160,34 @@ impl NodeLibrary {
         }
     }
 
-    async fn fetch_entry(&self, id: &TitleId, title: &Title) {
-        let Some(File::Document(entry)) = title.entry().and_then(|name| title.files.get(name)) else {
-            return;
+    /// Where there are few titles, opens them all, so that pressing play asks for media at once. Over a line that
+    /// others fill each small file takes as long as a second of music.
+    pub(in super::super) fn make_ready(&self) {
+        let titles: Vec<TitleId> = {
+            let shown = self.0.shown.read().unwrap_or_else(PoisonError::into_inner);
+            shown.entries.iter().take(FEW + 1).map(|entry| entry.title.clone()).collect()
         };
-        match self.0.shelf.whole(id, entry, &self.0.store).await {
-            Ok(_) => self.document_kept(entry).await,
-            Err(error) => tracing::debug!(title = %id, %error, "a next title's playlist did not come"),
+        if titles.len() > FEW {
+            return;
+        }
+        let library = self.clone();
+        tokio::spawn(async move {
+            for id in titles {
+                match library.open_title(&id, Memory::Only).await {
+                    Ok(title) => library.fetch_playlists(&id, &title).await,
+                    Err(error) => tracing::debug!(title = %id, %error, "a title was not made ready"),
+                }
+            }
+        });
+    }
+
+    /// The playlists that a player opens first.
+    async fn fetch_playlists(&self, id: &TitleId, title: &Title) {
+        for document in first_playlists(title) {
+            match self.0.shelf.whole(id, &document, &self.0.store).await {
+                Ok(_) => self.document_kept(&document).await,
+                Err(error) => tracing::debug!(title = %id, %error, "a title's playlist did not come ahead"),
+            }
         }
     }
 }
