@@ -17,6 +17,18 @@ const STARTUP_BUCKETS: [f64; 14] =
 /// Bounds of stall buckets in seconds.
 const STALL_BUCKETS: [f64; 7] = [0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0];
 
+/// Everything that a run is asked for.
+const WHYS: [Why; 8] = [
+    Why::Start,
+    Why::StartRace,
+    Why::Near,
+    Why::Fastest,
+    Why::OurShare,
+    Why::Deadline,
+    Why::Hedge,
+    Why::Prefetch,
+];
+
 /// Where bytes come from, as a label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct SourceLabel {
@@ -104,6 +116,9 @@ impl Counts {
         }
         for source in ["peer", "origin"] {
             drop(counts.received.get_or_create(&SourceLabel { source }));
+            for why in WHYS {
+                drop(counts.asked.get_or_create(&AskedLabel { source, why: why_label(why) }));
+            }
         }
         counts
     }
