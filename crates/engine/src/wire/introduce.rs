@@ -35,7 +35,7 @@ pub enum Introduction {
         #[n(2)]
         node: NodeKey,
     },
-    /// Second and last word: the signature over [`proof_text`].
+    /// Second and last word: the signature over what was introduced on both sides.
     #[n(1)]
     Proof {
         /// Ed25519, 64 bytes.
