@@ -87,6 +87,8 @@ impl Clock {
 #[derive(Clone, Copy, Debug)]
 struct Start {
     asked: Time,
+    /// Title time of its first byte: a read that stands before that has been left.
+    from: Span,
     /// Enough when delivery reaches this title time.
     enough: Span,
     first: bool,
@@ -141,7 +143,7 @@ impl Plays {
         let fresh = |first| Play {
             clock: Clock { at: now, media },
             delivered: media,
-            start: Some(Start { asked: now, enough, first }),
+            start: Some(Start { asked: now, from: media, enough, first }),
             begun: None,
             stalled: None,
             length,
@@ -260,9 +262,10 @@ impl Plays {
         self.plays.get(&play).is_some_and(|p| p.start.is_some())
     }
 
-    /// Title time that a play waits for to start, if it does.
-    fn enough(&self, play: PlayId) -> Option<Span> {
-        Some(self.plays.get(&play)?.start?.enough)
+    /// Title time that a play waits for to start, if it does, and a read at `media` is to bring that.
+    fn enough(&self, play: PlayId, media: Span) -> Option<Span> {
+        let start = self.plays.get(&play)?.start?;
+        (media + ADJOINS >= start.from).then_some(start.enough)
     }
 
     /// Marks playheads that have reached what was delivered while the bytes that follow are missing. A player
@@ -403,9 +406,9 @@ pub(super) fn demands<'t>(
     let tails = plays.plays.values().filter_map(|play| play.tail.as_ref());
     for read in plays.reads.values().chain(tails) {
         let Some(track) = track(read.rendition) else { continue };
-        let starting = plays.starting(read.play);
         let Some(stood) = track.parts.get(read.part as usize) else { continue };
-        let stands = Some(Clock { at: read.since, media: stood.media_at(read.at) });
+        let stands = Clock { at: read.since, media: stood.media_at(read.at) };
+        let enough = plays.enough(read.play, stands.media);
         let mut left = window;
         let mut at = read.at;
         for (number, part) in (0u32..).zip(&track.parts).skip(read.part as usize) {
@@ -420,10 +423,10 @@ pub(super) fn demands<'t>(
                     play: Some(read.play),
                     follows: None,
                     peers_only: false,
-                    starting: starting && here,
-                    start_end: plays.enough(read.play).filter(|_| here).map_or(0, |m| start_end(part, m)),
+                    starting: enough.is_some() && here,
+                    start_end: enough.filter(|_| here).map_or(0, |enough| start_end(part, enough)),
                     reader: (here && read.at < read.bytes.end).then_some(read.since),
-                    stands,
+                    stands: Some(stands),
                 });
             }
             left = left.less((part.start + part.length).less(part.media_at(at)));

@@ -81,3 +81,25 @@ fn who_leads_waits_for_nobody() {
     assert!(brought(BlockRange::new(0, 50)), "a viewer far behind will not bring it");
     assert!(!brought(BlockRange::new(250, 290)), "one that is close brings its share");
 }
+
+#[test]
+fn a_look_at_the_end_of_a_file_does_not_make_all_of_it_a_start() {
+    let mut bench = Bench::new(settings());
+    bench.play(1, 0);
+    for (request, _, blocks) in bench.asked() {
+        bench.finish(request, blocks);
+    }
+    bench.input(Input::Progress { read: ReadId(1), to: 4 * BLOCK });
+    bench.take();
+    // As ffmpeg does, to learn how long it is.
+    bench.play(2, size().bytes() - BLOCK);
+    let starts: Vec<BlockRange> = bench
+        .take()
+        .into_iter()
+        .filter_map(|output| match output {
+            Output::Note(Note::Asked { blocks, why: Why::Start, .. }) => Some(blocks),
+            _ => None,
+        })
+        .collect();
+    assert!(starts.iter().all(|blocks| blocks.start == 511), "{starts:?}");
+}
