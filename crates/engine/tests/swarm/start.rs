@@ -92,7 +92,7 @@ fn a_look_at_the_end_of_a_file_does_not_make_all_of_it_a_start() {
     bench.input(Input::Progress { read: ReadId(1), to: 4 * BLOCK });
     bench.take();
     // As ffmpeg does, to learn how long it is.
-    bench.play(2, size().bytes() - BLOCK);
+    bench.play(2, size().bytes() - 64 * BLOCK);
     let starts: Vec<BlockRange> = bench
         .take()
         .into_iter()
@@ -101,5 +101,5 @@ fn a_look_at_the_end_of_a_file_does_not_make_all_of_it_a_start() {
             _ => None,
         })
         .collect();
-    assert!(starts.iter().all(|blocks| blocks.start == 511), "{starts:?}");
+    assert!(!starts.is_empty() && starts.iter().all(|blocks| blocks.start >= 448), "{starts:?}");
 }
