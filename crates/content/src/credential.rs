@@ -3,11 +3,11 @@
 //! RFC 7519 claims, RFC 7800 confirmation with an OKP key (RFC 8037). It proves nothing to anybody who does
 //! not also see the node prove its key.
 
-use data_encoding::BASE64URL_NOPAD;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{NodeKey, ProviderKey, TitleId};
 use crate::jws::{self, DocumentKind, JwsError, SigningKey};
+use crate::letters::BASE64URL;
 use crate::limits;
 use crate::parse::{self, FormatError};
 use crate::time::UnixTime;
@@ -94,7 +94,7 @@ impl Credential {
         expires: UnixTime,
         titles: Option<Vec<TitleId>>,
     ) -> Result<String, FormatError> {
-        let jwk = OkpKey { kty: "OKP".into(), crv: "Ed25519".into(), x: BASE64URL_NOPAD.encode(&node.0) };
+        let jwk = OkpKey { kty: "OKP".into(), crv: "Ed25519".into(), x: BASE64URL.encode(&node.0) };
         let claims = Claims {
             aud: key.provider(),
             cnf: Confirmation { jwk },
@@ -146,8 +146,7 @@ impl Credential {
 
 fn read(claims: Claims) -> Result<Credential, FormatError> {
     let OkpKey { kty, crv, x } = claims.cnf.jwk;
-    let node =
-        (kty == "OKP" && crv == "Ed25519").then(|| BASE64URL_NOPAD.decode(x.as_bytes()).ok()).flatten();
+    let node = (kty == "OKP" && crv == "Ed25519").then(|| BASE64URL.decode(x.as_bytes())).flatten();
     let node = node
         .and_then(|bytes| bytes.try_into().ok())
         .map(NodeKey)
@@ -201,7 +200,7 @@ mod tests {
     #[test]
     fn hostile_claims_are_refused() {
         let provider = key().provider();
-        let x = BASE64URL_NOPAD.encode(&NODE.0);
+        let x = BASE64URL.encode(&NODE.0);
         let good = format!(
             r#"{{"aud":"{provider}","cnf":{{"jwk":{{"kty":"OKP","crv":"Ed25519","x":"{x}"}}}},"iat":1800000000,"exp":1800000060,"scope":"unknown claims are ignored"}}"#
         );

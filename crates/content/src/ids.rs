@@ -3,8 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use data_encoding::{BASE32_NOPAD, HEXLOWER};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use crate::letters::{BASE32, HEX};
 
 /// Why a text is not an id.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -93,20 +94,19 @@ macro_rules! key_text {
 }
 
 fn hex(bytes: &[u8; 32]) -> String {
-    HEXLOWER.encode(bytes)
+    HEX.encode(bytes)
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {
-    (text.len() == 64).then(|| HEXLOWER.decode(text.as_bytes()).ok()).flatten()
+    (text.len() == 64).then(|| HEX.decode(text.as_bytes())).flatten()
 }
 
 fn base32(bytes: &[u8; 32]) -> String {
-    BASE32_NOPAD.encode(bytes).to_ascii_lowercase()
+    BASE32.encode(bytes)
 }
 
 fn unbase32(text: &str) -> Option<Vec<u8>> {
-    let lower = text.len() == 52 && !text.bytes().any(|b| b.is_ascii_uppercase());
-    lower.then(|| BASE32_NOPAD.decode(text.to_ascii_uppercase().as_bytes()).ok()).flatten()
+    (text.len() == 52).then(|| BASE32.decode(text.as_bytes())).flatten()
 }
 
 key_text!(ObjectId, "object id", hex, unhex);

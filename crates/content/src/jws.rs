@@ -6,11 +6,11 @@
 
 use std::fmt;
 
-use data_encoding::BASE64URL_NOPAD;
 use ed25519_dalek::{Signature, Signer as _, VerifyingKey};
 use serde::{Deserialize, Serialize};
 
 use crate::ids::ProviderKey;
+use crate::letters::BASE64URL;
 use crate::limits;
 
 /// What a signed text is.
@@ -149,8 +149,8 @@ pub(crate) fn sign(key: &SigningKey, kind: DocumentKind, payload: &[u8]) -> Stri
     let (typ, kid) = (kind.header_type(), key.provider());
     // Both are of plain letters, so that no JSON writer is needed for the one spelling.
     let header = format!(r#"{{"alg":"EdDSA","typ":"{typ}","kid":"{kid}"}}"#);
-    let input = format!("{}.{}", BASE64URL_NOPAD.encode(header.as_bytes()), BASE64URL_NOPAD.encode(payload));
-    let signature = BASE64URL_NOPAD.encode(&key.sign(input.as_bytes()));
+    let input = format!("{}.{}", BASE64URL.encode(header.as_bytes()), BASE64URL.encode(payload));
+    let signature = BASE64URL.encode(&key.sign(input.as_bytes()));
     format!("{input}.{signature}")
 }
 
@@ -188,9 +188,7 @@ pub fn signer_of(bytes: &[u8], kind: DocumentKind) -> Result<ProviderKey, JwsErr
 }
 
 fn part(text: &str) -> Result<Vec<u8>, JwsError> {
-    BASE64URL_NOPAD
-        .decode(text.as_bytes())
-        .map_err(|_| JwsError::Malformed("a part is not canonical base64url"))
+    BASE64URL.decode(text.as_bytes()).ok_or(JwsError::Malformed("a part is not canonical base64url"))
 }
 
 fn read_header(text: &str, kind: DocumentKind) -> Result<ProviderKey, JwsError> {
@@ -236,15 +234,14 @@ mod tests {
 
     /// A text with this header, signed rightly.
     fn with_header(header: &str, payload: &[u8]) -> String {
-        let input =
-            format!("{}.{}", BASE64URL_NOPAD.encode(header.as_bytes()), BASE64URL_NOPAD.encode(payload));
-        let signature = BASE64URL_NOPAD.encode(&key().sign(input.as_bytes()));
+        let input = format!("{}.{}", BASE64URL.encode(header.as_bytes()), BASE64URL.encode(payload));
+        let signature = BASE64URL.encode(&key().sign(input.as_bytes()));
         format!("{input}.{signature}")
     }
 
     #[test]
     fn rfc_8037_a4_vector() {
-        let b64 = |text: &str| BASE64URL_NOPAD.decode(text.as_bytes()).expect("base64url");
+        let b64 = |text: &str| BASE64URL.decode(text.as_bytes()).expect("base64url");
         let secret: [u8; 32] =
             b64("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A").try_into().expect("32 bytes");
         let public = b64("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo");
@@ -253,7 +250,7 @@ mod tests {
         let input = "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc";
         let want = "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg";
         let signature = key.sign(input.as_bytes());
-        assert_eq!(BASE64URL_NOPAD.encode(&signature), want);
+        assert_eq!(BASE64URL.encode(&signature), want);
         assert_eq!(check(&key.provider(), input.as_bytes(), &signature), Ok(()));
         // The vector's header lacks typ and kid, so it is no document of ours.
         let whole = format!("{input}.{want}");

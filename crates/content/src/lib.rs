@@ -13,6 +13,7 @@ pub mod ids;
 pub mod index;
 pub mod jws;
 pub mod keys;
+mod letters;
 pub mod limits;
 mod link;
 pub mod live;

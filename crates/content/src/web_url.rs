@@ -211,7 +211,7 @@ fn unescape(part: &str) -> Option<String> {
     while let Some(byte) = rest.next() {
         if byte == b'%' {
             let digits = [rest.next()?, rest.next()?];
-            let value = data_encoding::HEXLOWER_PERMISSIVE.decode(&digits).ok()?[0];
+            let value = crate::letters::HEX.decode(&digits.map(|digit| digit.to_ascii_lowercase()))?[0];
             if value < 0x20 || value == 0x7f || value == b'/' || value == b'\\' {
                 return None;
             }

@@ -1,6 +1,5 @@
 //! The manifest's JSON, and the rules between its fields.
 
-use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -9,6 +8,7 @@ use super::{
 };
 use crate::content_type::ContentType;
 use crate::ids::TitleId;
+use crate::letters::HEX;
 use crate::limits;
 use crate::object_ref::{ObjectForm, ObjectRef};
 use crate::parse::{self, Envelope, FormatError};
@@ -225,7 +225,7 @@ fn read_protection(form: ProtectionForm) -> Result<Protection, FormatError> {
         ProtectionForm::CencCtr { kids } => {
             parse::at_most("key ids", kids.len(), limits::KEY_IDS)?;
             let kids = kids.iter().map(|k| read_kid(k)).collect::<Result<Vec<_>, _>>()?;
-            parse::unique("key id", kids.iter().map(|k| HEXLOWER.encode(k)))?;
+            parse::unique("key id", kids.iter().map(|k| HEX.encode(k)))?;
             Protection::CencCtr { kids }
         }
         ProtectionForm::HlsAes128 { keys } => {
@@ -237,7 +237,7 @@ fn read_protection(form: ProtectionForm) -> Result<Protection, FormatError> {
 }
 
 fn read_kid(text: &str) -> Result<[u8; 16], FormatError> {
-    let bytes = (text.len() == 32).then(|| HEXLOWER.decode(text.as_bytes()).ok()).flatten();
+    let bytes = (text.len() == 32).then(|| HEX.decode(text.as_bytes())).flatten();
     bytes
         .and_then(|b| b.try_into().ok())
         .ok_or(FormatError::Contradiction("a key id must be 32 hexadecimal digits in lower case"))
@@ -349,7 +349,7 @@ fn write_protection(protection: &Protection) -> ProtectionForm {
     match protection {
         Protection::None => ProtectionForm::None,
         Protection::CencCtr { kids } => {
-            ProtectionForm::CencCtr { kids: kids.iter().map(|k| HEXLOWER.encode(k)).collect() }
+            ProtectionForm::CencCtr { kids: kids.iter().map(|k| HEX.encode(k)).collect() }
         }
         Protection::HlsAes128 { keys } => ProtectionForm::HlsAes128 { keys: keys.clone() },
     }
