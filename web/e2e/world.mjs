@@ -65,12 +65,17 @@ export const browser = (...more) =>
   chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: [...FLAGS, ...more] });
 
 /** A browser whose tabs can be peers on this machine, and the options of a tab that is one. */
-export const peering = () => browser(...LOOPBACK);
+export const peering = (...more) => browser(...LOOPBACK, ...more);
 export const PEER = { permissions: ['camera', 'microphone'] };
 
 /** A tab that remembers what must not happen: errors, and requests to anybody but `origin`. */
 export async function tab(browser, url, options = {}, prepare = async () => {}) {
   const context = await browser.newContext(options);
+  return { ...(await tabIn(context, url, prepare)), close: () => context.close() };
+}
+
+/** A tab of a browser that has others. */
+export async function tabIn(context, url, prepare = async () => {}) {
   context.setDefaultTimeout(PATIENCE);
   const page = await context.newPage();
   const wrong = [];
@@ -82,7 +87,7 @@ export async function tab(browser, url, options = {}, prepare = async () => {}) 
   });
   await prepare(page);
   await page.goto(url);
-  return { page, wrong, close: () => context.close() };
+  return { page, wrong };
 }
 
 const axe = await readFile(createRequire(import.meta.url).resolve('axe-core'), 'utf8');
@@ -106,6 +111,26 @@ export const playsPast = (page, seconds) =>
     seconds,
     { timeout: PATIENCE },
   );
+
+/** Until the chip in the page says that the tab takes part. */
+export const takesPart = ({ page }) => page.locator('.chip.is-live').waitFor();
+
+/** Until the film has been fetched to its end. */
+export const fetchedWhole = ({ page }) =>
+  page.waitForFunction(
+    () => {
+      const { buffered, duration } = document.querySelector('video');
+      return buffered.length > 0 && buffered.end(buffered.length - 1) > duration - 1;
+    },
+    null,
+    { timeout: PATIENCE },
+  );
+
+/** Bytes of media that a server sent so far. */
+export async function mediaSent(serve) {
+  const text = await (await fetch(new URL('metrics', serve.ready.url))).text();
+  return Number(/^nearcast_serve_body_bytes_total\{kind="media"\} (\d+)/mu.exec(text)?.[1] ?? 0);
+}
 
 /** Waits until a film's picture has moved: frames were shown, not only time counted. */
 export const filmMoves = (page) =>

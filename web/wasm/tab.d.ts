@@ -9,15 +9,15 @@ export class Act {
     free(): void;
     [Symbol.dispose](): void;
     /**
-     * A packet.
+     * A packet, or an entry.
      */
     get bytes(): Uint8Array;
     /**
-     * A packet.
+     * A packet, or an entry.
      */
     set bytes(value: Uint8Array | number[]);
     /**
-     * Where the bytes to ask for end; zero for all.
+     * Where the bytes to ask for end, zero for all; or whether they were good.
      */
     end: number;
     /**
@@ -33,11 +33,11 @@ export class Act {
      */
     more: string;
     /**
-     * First byte to ask for.
+     * First byte to ask for, or how many were checked.
      */
     start: number;
     /**
-     * Address, description, candidate, title or words.
+     * Address, description, candidate, title, key or words.
      */
     text: string;
 }
@@ -73,6 +73,10 @@ export class Tab {
      */
     chunk(now: number, id: number, bytes: Uint8Array | number[]): void;
     /**
+     * Nothing is to be kept of what does not play.
+     */
+    clear(now: number): void;
+    /**
      * A read ended.
      */
     close(now: number, read: number): void;
@@ -90,9 +94,30 @@ export class Tab {
     failed(now: number, id: number): void;
     /**
      * Bytes from the cache, the own network, other peers, the origin; bytes sent; peers; bytes held; whether the
-     * supernode can be asked; and to whom is handed on.
+     * supernode can be asked; to whom is handed on; bytes in the browser's storage, and whether it keeps what plays.
      */
     figures(): Float64Array;
+    /**
+     * Addresses of the files of an open title.
+     */
+    files_of(title: string): string[];
+    /**
+     * Bytes that the page fetched by itself; `played` when the player has them already. Nothing when nothing can be
+     * said of them.
+     */
+    give(now: number, url: string, start: number, bytes: Uint8Array | number[], played: boolean): number | undefined;
+    /**
+     * The browser keeps up to `budget` bytes from here on; `keys` names what it has.
+     */
+    keeps(now: number, keys: string[], budget: number): void;
+    /**
+     * An entry was kept, or refused.
+     */
+    kept(now: number, id: number, done: boolean): void;
+    /**
+     * An entry was read; nothing when it is gone.
+     */
+    loaded(now: number, id: number, bytes?: Uint8Array | number[] | null): void;
     /**
      * Opens a tab. `entropy` is 64 bytes: the device's secret, and 32 fresh ones.
      *
@@ -199,11 +224,17 @@ export interface InitOutput {
     readonly tab_channel_closed: (a: number, b: number, c: number) => void;
     readonly tab_channel_opened: (a: number, b: number, c: number) => void;
     readonly tab_chunk: (a: number, b: number, c: number, d: number, e: number) => void;
+    readonly tab_clear: (a: number, b: number) => void;
     readonly tab_close: (a: number, b: number, c: number) => void;
     readonly tab_described: (a: number, b: number, c: number, d: number, e: number) => void;
     readonly tab_ended: (a: number, b: number, c: number) => void;
     readonly tab_failed: (a: number, b: number, c: number) => void;
     readonly tab_figures: (a: number) => [number, number];
+    readonly tab_files_of: (a: number, b: number, c: number) => [number, number];
+    readonly tab_give: (a: number, b: number, c: number, d: number, e: number, f: number, g: number, h: number) => number;
+    readonly tab_keeps: (a: number, b: number, c: number, d: number, e: number) => void;
+    readonly tab_kept: (a: number, b: number, c: number, d: number) => void;
+    readonly tab_loaded: (a: number, b: number, c: number, d: number, e: number) => void;
     readonly tab_new: (a: number, b: number, c: number, d: number, e: number, f: number, g: number, h: number, i: number, j: number, k: number, l: number) => [number, number, number];
     readonly tab_open_title: (a: number, b: number, c: number, d: number) => void;
     readonly tab_packet: (a: number, b: number, c: number, d: number, e: number) => void;
@@ -226,9 +257,9 @@ export interface InitOutput {
     readonly __wbindgen_realloc: (a: number, b: number, c: number, d: number) => number;
     readonly __wbindgen_free: (a: number, b: number, c: number) => void;
     readonly __wbindgen_externrefs: WebAssembly.Table;
-    readonly __externref_table_dealloc: (a: number) => void;
-    readonly __externref_table_alloc: () => number;
     readonly __externref_drop_slice: (a: number, b: number) => void;
+    readonly __externref_table_alloc: () => number;
+    readonly __externref_table_dealloc: (a: number) => void;
     readonly __wbindgen_start: () => void;
 }
 

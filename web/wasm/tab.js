@@ -21,7 +21,7 @@ export class Act {
         wasm.__wbg_act_free(ptr, 0);
     }
     /**
-     * A packet.
+     * A packet, or an entry.
      * @returns {Uint8Array}
      */
     get bytes() {
@@ -31,7 +31,7 @@ export class Act {
         return v1;
     }
     /**
-     * Where the bytes to ask for end; zero for all.
+     * Where the bytes to ask for end, zero for all; or whether they were good.
      * @returns {number}
      */
     get end() {
@@ -71,7 +71,7 @@ export class Act {
         }
     }
     /**
-     * First byte to ask for.
+     * First byte to ask for, or how many were checked.
      * @returns {number}
      */
     get start() {
@@ -79,7 +79,7 @@ export class Act {
         return ret;
     }
     /**
-     * Address, description, candidate, title or words.
+     * Address, description, candidate, title, key or words.
      * @returns {string}
      */
     get text() {
@@ -95,7 +95,7 @@ export class Act {
         }
     }
     /**
-     * A packet.
+     * A packet, or an entry.
      * @param {Uint8Array | number[]} arg0
      */
     set bytes(arg0) {
@@ -104,7 +104,7 @@ export class Act {
         wasm.__wbg_set_act_bytes(this.__wbg_ptr, ptr0, len0);
     }
     /**
-     * Where the bytes to ask for end; zero for all.
+     * Where the bytes to ask for end, zero for all; or whether they were good.
      * @param {number} arg0
      */
     set end(arg0) {
@@ -134,14 +134,14 @@ export class Act {
         wasm.__wbg_set_act_more(this.__wbg_ptr, ptr0, len0);
     }
     /**
-     * First byte to ask for.
+     * First byte to ask for, or how many were checked.
      * @param {number} arg0
      */
     set start(arg0) {
         wasm.__wbg_set_act_start(this.__wbg_ptr, arg0);
     }
     /**
-     * Address, description, candidate, title or words.
+     * Address, description, candidate, title, key or words.
      * @param {string} arg0
      */
     set text(arg0) {
@@ -239,6 +239,13 @@ export class Tab {
         wasm.tab_chunk(this.__wbg_ptr, val2, val3, ptr0, len0);
     }
     /**
+     * Nothing is to be kept of what does not play.
+     * @param {number} now
+     */
+    clear(now) {
+        wasm.tab_clear(this.__wbg_ptr, now);
+    }
+    /**
      * A read ended.
      * @param {number} now
      * @param {number} read
@@ -277,7 +284,7 @@ export class Tab {
     }
     /**
      * Bytes from the cache, the own network, other peers, the origin; bytes sent; peers; bytes held; whether the
-     * supernode can be asked; and to whom is handed on.
+     * supernode can be asked; to whom is handed on; bytes in the browser's storage, and whether it keeps what plays.
      * @returns {Float64Array}
      */
     figures() {
@@ -285,6 +292,82 @@ export class Tab {
         var v1 = getArrayF64FromWasm0(ret[0], ret[1]).slice();
         wasm.__wbindgen_free(ret[0], ret[1] * 8, 8);
         return v1;
+    }
+    /**
+     * Addresses of the files of an open title.
+     * @param {string} title
+     * @returns {string[]}
+     */
+    files_of(title) {
+        const ptr0 = passStringToWasm0(title, wasm.__wbindgen_malloc, wasm.__wbindgen_realloc);
+        const len0 = WASM_VECTOR_LEN;
+        const ret = wasm.tab_files_of(this.__wbg_ptr, ptr0, len0);
+        var v2 = getArrayJsValueFromWasm0(ret[0], ret[1]);
+        wasm.__wbindgen_free(ret[0], ret[1] * 4, 4);
+        return v2;
+    }
+    /**
+     * Bytes that the page fetched by itself; `played` when the player has them already. Nothing when nothing can be
+     * said of them.
+     * @param {number} now
+     * @param {string} url
+     * @param {number} start
+     * @param {Uint8Array | number[]} bytes
+     * @param {boolean} played
+     * @returns {number | undefined}
+     */
+    give(now, url, start, bytes, played) {
+        const val3 = +now;
+        const val4 = +start;
+        const val5 = +played;
+        let ptr0, len0, ptr1, len1;
+        try {
+            ptr0 = passStringToWasm0(url, wasm.__wbindgen_malloc, wasm.__wbindgen_realloc);
+            len0 = WASM_VECTOR_LEN;
+            ptr1 = passArray8ToWasm0(bytes, wasm.__wbindgen_malloc);
+            len1 = WASM_VECTOR_LEN;
+        } catch (e) {
+            if (ptr1) { wasm.__wbindgen_free(ptr1, len1 * 1, 1); }
+            if (ptr0) { wasm.__wbindgen_free(ptr0, len0 * 1, 1); }
+            throw e;
+        }
+        const ret = wasm.tab_give(this.__wbg_ptr, val3, ptr0, len0, val4, ptr1, len1, val5);
+        return ret === Number.MAX_SAFE_INTEGER ? undefined : ret;
+    }
+    /**
+     * The browser keeps up to `budget` bytes from here on; `keys` names what it has.
+     * @param {number} now
+     * @param {string[]} keys
+     * @param {number} budget
+     */
+    keeps(now, keys, budget) {
+        const val2 = +now;
+        const val3 = +budget;
+        const ptr0 = passArrayJsValueToWasm0(keys, wasm.__wbindgen_malloc);
+        const len0 = WASM_VECTOR_LEN;
+        wasm.tab_keeps(this.__wbg_ptr, val2, ptr0, len0, val3);
+    }
+    /**
+     * An entry was kept, or refused.
+     * @param {number} now
+     * @param {number} id
+     * @param {boolean} done
+     */
+    kept(now, id, done) {
+        wasm.tab_kept(this.__wbg_ptr, now, id, done);
+    }
+    /**
+     * An entry was read; nothing when it is gone.
+     * @param {number} now
+     * @param {number} id
+     * @param {Uint8Array | number[] | null} [bytes]
+     */
+    loaded(now, id, bytes) {
+        const val2 = +now;
+        const val3 = +id;
+        var ptr0 = isLikeNone(bytes) ? 0 : passArray8ToWasm0(bytes, wasm.__wbindgen_malloc);
+        var len0 = WASM_VECTOR_LEN;
+        wasm.tab_loaded(this.__wbg_ptr, val2, val3, ptr0, len0);
     }
     /**
      * Opens a tab. `entropy` is 64 bytes: the device's secret, and 32 fresh ones.
@@ -538,6 +621,11 @@ function __wbg_get_imports() {
         __wbg___wbindgen_throw_4c88d8bf264fd984: function(arg0, arg1) {
             throw new Error(getStringFromWasm0(arg0, arg1));
         },
+        __wbindgen_generic_0000000000000001: function(arg0, arg1) {
+            // Cast intrinsic for `Ref(String) -> Externref`.
+            const ret = getStringFromWasm0(arg0, arg1);
+            return ret;
+        },
         __wbindgen_init_externref_table: function() {
             const table = wasm.__wbindgen_externrefs;
             table.set(0, undefined);
@@ -569,6 +657,17 @@ function addToExternrefTable0(obj) {
 function getArrayF64FromWasm0(ptr, len) {
     ptr = ptr >>> 0;
     return getFloat64ArrayMemory0().subarray(ptr / 8, ptr / 8 + len);
+}
+
+function getArrayJsValueFromWasm0(ptr, len) {
+    ptr = ptr >>> 0;
+    const mem = getDataViewMemory0();
+    const result = [];
+    for (let i = ptr; i < ptr + 4 * len; i += 4) {
+        result.push(wasm.__wbindgen_externrefs.get(mem.getUint32(i, true)));
+    }
+    wasm.__externref_drop_slice(ptr, len);
+    return result;
 }
 
 function getArrayU8FromWasm0(ptr, len) {

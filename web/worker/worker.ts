@@ -14,9 +14,13 @@ scope.addEventListener('fetch', (event) => {
   if (method === 'GET' && (destination === 'audio' || destination === 'video')) event.respondWith(answer(event));
 });
 
-/** The player itself; other pages have no engine. */
+/** In a page of somebody else's any page may have the engine: it says so when it registers this. */
+const ANYWHERE = new URL(scope.location.href).searchParams.has('anywhere');
+
+/** The player itself; other pages of a site have no engine. */
 async function player(id: string): Promise<Client | undefined> {
   const client = id === '' ? undefined : await scope.clients.get(id);
+  if (ANYWHERE) return client;
   const at = client === undefined ? '' : new URL(client.url).pathname;
   const root = new URL(scope.registration.scope).pathname;
   const isPlayer = at === root || at === `${root}player`;

@@ -6,7 +6,9 @@
 use nearcast_engine::wire::Serves;
 use wasm_bindgen::prelude::*;
 
-use crate::{Answer, Effect, FetchId, LinkId, ReadNumber, Setup, Tab, Taken};
+use crate::{
+    Answer, Effect, FetchId, GivenId, Giving, KeepId, Keeping, LinkId, ReadNumber, Setup, Stowed, Tab, Taken,
+};
 
 /// One thing to do.
 #[wasm_bindgen(getter_with_clone)]
@@ -16,15 +18,15 @@ pub struct Act {
     pub kind: u8,
     /// Number of the request, link or read.
     pub id: u32,
-    /// First byte to ask for.
+    /// First byte to ask for, or how many were checked.
     pub start: f64,
-    /// Where the bytes to ask for end; zero for all.
+    /// Where the bytes to ask for end, zero for all; or whether they were good.
     pub end: f64,
-    /// Address, description, candidate, title or words.
+    /// Address, description, candidate, title, key or words.
     pub text: String,
     /// Media section, or what is wrong with a title.
     pub more: String,
-    /// A packet.
+    /// A packet, or an entry.
     pub bytes: Vec<u8>,
 }
 
@@ -56,6 +58,12 @@ impl Act {
             }
             Effect::Ready(ReadNumber(id)) => Self { id, ..Self::new(12) },
             Effect::Note(text) => Self { text, ..Self::new(13) },
+            Effect::Keep { id: KeepId(id), key: text, bytes } => Self { id, text, bytes, ..Self::new(14) },
+            Effect::Load { id: KeepId(id), key: text } => Self { id, text, ..Self::new(15) },
+            Effect::Forget(text) => Self { text, ..Self::new(16) },
+            Effect::Given { id: GivenId(id), checked, good } => {
+                Self { id, start: float(checked), end: float(u64::from(good)), ..Self::new(17) }
+            }
         }
     }
 }
@@ -197,6 +205,11 @@ impl JsTab {
         self.tab.read(self.micros(now), play, url, start, end).map(|read| read.0)
     }
 
+    /// Addresses of the files of an open title.
+    pub fn files_of(&self, title: &str) -> Vec<String> {
+        title.parse().map(|title| self.tab.files_of(&title)).unwrap_or_default()
+    }
+
     /// How long a file is; nothing when it is no file of an open title.
     pub fn size_of(&self, url: &str) -> Option<f64> {
         self.tab.size_of(url).map(float)
@@ -241,17 +254,50 @@ impl JsTab {
         self.tab.share(self.micros(now), serves(shares));
     }
 
+    /// Bytes that the page fetched by itself; `played` when the player has them already. Nothing when nothing can be
+    /// said of them.
+    pub fn give(&mut self, now: f64, url: &str, start: f64, bytes: &[u8], played: bool) -> Option<u32> {
+        let giving = if played { Giving::Played } else { Giving::Waited };
+        self.tab.give(self.micros(now), url, whole(start), bytes, giving).map(|given| given.0)
+    }
+
+    /// The browser keeps up to `budget` bytes from here on; `keys` names what it has.
+    pub fn keeps(&mut self, now: f64, keys: Vec<String>, budget: f64) {
+        self.tab.keeps(self.micros(now), &keys, whole(budget));
+    }
+
+    /// An entry was kept, or refused.
+    pub fn kept(&mut self, now: f64, id: u32, done: bool) {
+        let stowed = if done { Stowed::Done } else { Stowed::Refused };
+        self.tab.kept(self.micros(now), KeepId(id), stowed);
+    }
+
+    /// An entry was read; nothing when it is gone.
+    pub fn loaded(&mut self, now: f64, id: u32, bytes: Option<Vec<u8>>) {
+        self.tab.loaded(self.micros(now), KeepId(id), bytes.as_deref());
+    }
+
+    /// Nothing is to be kept of what does not play.
+    pub fn clear(&mut self, now: f64) {
+        self.tab.clear(self.micros(now));
+    }
+
     /// The STUN server beside the supernode.
     pub fn stun(&self) -> Option<String> {
         self.tab.stun()
     }
 
     /// Bytes from the cache, the own network, other peers, the origin; bytes sent; peers; bytes held; whether the
-    /// supernode can be asked; and to whom is handed on.
+    /// supernode can be asked; to whom is handed on; bytes in the browser's storage, and whether it keeps what plays.
     pub fn figures(&self) -> Vec<f64> {
         let f = self.tab.figures();
         let counts = [f.cache, f.lan, f.peers, f.origin, f.sent, f.connected, f.held];
-        let states = [u64::from(f.supernode), u64::from(f.sharing)];
+        let keeping = match f.keeping {
+            Keeping::No => 0,
+            Keeping::Yes => 1,
+            Keeping::Full => 2,
+        };
+        let states = [u64::from(f.supernode), u64::from(f.sharing), f.kept, keeping];
         counts.into_iter().chain(states).map(float).collect()
     }
 }

@@ -12,6 +12,14 @@ pub struct FetchId(pub u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LinkId(pub u32);
 
+/// Bytes that the page gave, numbered by the tab, never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct GivenId(pub u32);
+
+/// A piece of work of the browser's storage, numbered by the tab, never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct KeepId(pub u32);
+
 /// One thing to do. Those of one link are done in their order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
@@ -77,4 +85,32 @@ pub enum Effect {
     Ready(ReadNumber),
     /// Worth a line for developers.
     Note(String),
+    /// Keep an entry in the browser's storage; answered by `kept`. What is kept and forgotten is so in this order.
+    Keep {
+        /// Returns with what came of it.
+        id: KeepId,
+        /// Names it among the entries of this site.
+        key: String,
+        /// What it holds.
+        bytes: Vec<u8>,
+    },
+    /// Read an entry; answered by `loaded`.
+    Load {
+        /// Returns with its bytes.
+        id: KeepId,
+        /// Its name.
+        key: String,
+    },
+    /// Forget an entry.
+    Forget(String),
+    /// Bytes that were given have been looked at.
+    Given {
+        /// Which.
+        id: GivenId,
+        /// How many are those that were published; they are held. The rest is in blocks that were not given whole, or
+        /// their proof cannot be had.
+        checked: u64,
+        /// False when some are not what was published.
+        good: bool,
+    },
 }

@@ -15,6 +15,7 @@
 mod bindings;
 mod effect;
 mod fetches;
+mod kept;
 mod limits;
 mod links;
 mod origin;
@@ -29,7 +30,7 @@ mod uploads;
 #[cfg(test)]
 mod tests;
 
-pub use effect::{Effect, FetchId, LinkId};
+pub use effect::{Effect, FetchId, GivenId, KeepId, LinkId};
 pub use fetches::Answer;
 pub use reads::{ReadNumber, Taken};
-pub use tab::{Figures, OpenError, Setup, Tab};
+pub use tab::{Figures, Giving, Keeping, OpenError, Setup, Stowed, Tab};

@@ -120,6 +120,15 @@ impl Reads {
         (Taken::Bytes(piece), Some(to))
     }
 
+    /// What of which object a read is still to be handed.
+    pub(crate) fn rest(&self, number: ReadNumber) -> Option<(ObjectId, ByteRange)> {
+        let read = self.open.get(&number)?;
+        match read.of {
+            Of::Media { object, .. } => Some((object, read.bytes)),
+            Of::Document { .. } => None,
+        }
+    }
+
     /// Nobody delivers a read.
     pub(crate) fn fail(&mut self, number: ReadNumber) {
         if let Some(read) = self.open.get_mut(&number) {

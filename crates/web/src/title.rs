@@ -32,6 +32,7 @@ pub(crate) struct Title {
 /// Where an object lies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
+    pub(crate) title: TitleId,
     pub(crate) url: String,
     pub(crate) outboard: String,
 }
@@ -113,7 +114,8 @@ impl Builder<'_> {
     fn media(&mut self, object: &ObjectRef, rendition: RenditionId, part: u32) -> Result<(), PlaceError> {
         let url = self.file(object, File::Media { rendition, part, object: object.clone() })?;
         let outboard = site::outboard_url(self.site, self.id, object);
-        self.title.places.push((object.clone(), Place { url, outboard }));
+        let title = self.id.clone();
+        self.title.places.push((object.clone(), Place { title, url, outboard }));
         Ok(())
     }
 

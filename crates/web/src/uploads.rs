@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use nearcast_content::tree::RunPlan;
+use nearcast_content::tree::{RunPlan, Step};
 use nearcast_content::{BlockRange, ObjectId, ObjectSize};
 use nearcast_engine::limits::MAX_PIECE;
 use nearcast_engine::swarm::{Over, UploadId};
@@ -18,7 +18,13 @@ pub(crate) struct Upload {
     pub(crate) request: u32,
     pub(crate) object: ObjectId,
     pub(crate) over: Over,
+    /// It waits until the browser's storage has given what comes next.
+    pub(crate) waits: bool,
     plan: RunPlan,
+    /// The step that memory had nothing for.
+    step: Option<Step>,
+    /// The next block.
+    at: u32,
     /// Encoded and not sent yet.
     encoded: Vec<u8>,
 }
@@ -39,14 +45,22 @@ impl Upload {
         (object, size, blocks): (ObjectId, ObjectSize, BlockRange),
         over: Over,
     ) -> Self {
-        Self { link, request, object, over, plan: Store::plan(size, blocks), encoded: Vec::new() }
+        let (plan, at) = (Store::plan(size, blocks), blocks.start);
+        Self { link, request, object, over, waits: false, plan, step: None, at, encoded: Vec::new() }
     }
 
-    /// The next bytes to send.
+    /// The next bytes to send. Where memory lacks a step, the entry with the block named has it: the parents before a
+    /// block are those above it.
     pub(crate) fn next(&mut self, store: &Store) -> Result<Next, Absent> {
         while self.encoded.len() < MAX_PIECE {
-            let Some(step) = self.plan.next() else { break };
-            store.encode(self.object, step, &mut self.encoded)?;
+            let Some(step) = self.step.take().or_else(|| self.plan.next()) else { break };
+            if !store.encode(self.object, step, &mut self.encoded) {
+                self.step = Some(step);
+                return Err(Absent(self.at));
+            }
+            if let Step::Block(block) = step {
+                self.at = block + 1;
+            }
         }
         if self.encoded.is_empty() {
             return Ok(Next::End);

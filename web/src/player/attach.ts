@@ -3,9 +3,9 @@
 import type Hls from 'hls.js';
 import type { Playable } from '../model/title';
 import { SourceError } from '../source/source';
-import { nextPlay, stopped } from '../tab/part';
 import { playsFile } from '../tab/elements';
 import { loaderOf } from '../tab/loader';
+import { part } from '../tab/page';
 
 /** A sound or subtitles that a stream offers. */
 export interface Choice {
@@ -43,7 +43,7 @@ const absolute = (url: string): string => new URL(url, document.baseURI).href;
 
 function plain(element: HTMLMediaElement, url: string): Attached {
   const address = absolute(url);
-  const ended = playsFile(address);
+  const ended = playsFile(part, address);
   element.src = address;
   return { stream: null, detach: () => (clear(element), ended()) };
 }
@@ -69,10 +69,10 @@ export async function attach(
   }
   const { default: Player } = await import('hls.js');
   if (Player.isSupported()) {
-    const play = nextPlay();
-    const hls = new Player({ ...config(), loader: loaderOf(Player, play) });
+    const play = part.nextPlay();
+    const hls = new Player({ ...config(), loader: loaderOf(Player, part, () => play) });
     const attached = await attachStream(hls, element, stream, wanted, failed);
-    return { ...attached, detach: () => (attached.detach(), stopped(play)) };
+    return { ...attached, detach: () => (attached.detach(), part.stopped(play)) };
   }
   // Safari on phones plays HLS by itself and has no other way.
   if (element.canPlayType(HLS) !== '') return plain(element, stream);

@@ -97,10 +97,13 @@ export class GatewaySource implements Source {
       supernode: status['supernode'] === 'connected',
       state: state === 'on' || state === 'near' || state === 'off' ? state : null,
       why: text(sharing['why']),
+      kept: null,
     };
   }
 
   async share(enabled: boolean): Promise<void> {
     await post(enabled ? 'control/resume' : 'control/pause', {});
   }
+
+  clear(): void {}
 }

@@ -3,7 +3,7 @@
 
 import type { Playable, Title, Words } from '../model/title';
 import { serveElements } from '../tab/elements';
-import { catalogueRead, figures, openTitle, share, unverified, upcoming } from '../tab/part';
+import { catalogueRead, part, share } from '../tab/page';
 import { kindOf } from './gateway';
 import { child, escapePath, type Json, line, number, objects, text } from './parse';
 import { get, getJson, type Library, type Sharing, type Source, SourceError } from './source';
@@ -90,7 +90,7 @@ export class SiteSource implements Source {
   async library(): Promise<Library> {
     const catalogue = await document(CATALOGUE);
     const head = claims(CATALOGUE, catalogue);
-    catalogueRead(catalogue, serveElements);
+    catalogueRead(catalogue, () => serveElements(part));
     const pages = objects(head['pages']).flatMap((p) => text(p['object']) ?? []);
     const read = await Promise.all(pages.map((id) => getJson(`nearcast/pages/${encodeURIComponent(id)}.json`)));
     const withdrawn = new Set(Array.isArray(head['withdrawn']) ? head['withdrawn'] : []);
@@ -103,25 +103,29 @@ export class SiteSource implements Source {
 
   async open(title: string): Promise<Playable> {
     const path = `nearcast/titles/${encodeURIComponent(title)}.jws`;
-    const [manifest] = await Promise.all([document(path), openTitle(title)]);
+    const [manifest] = await Promise.all([document(path), part.openSoon(title)]);
     return readPlayable(title, claims(path, manifest));
   }
 
   upcoming(titles: readonly string[]): void {
     // Titles that were never opened are left out there: the first in the queue is opened here.
     const [next] = titles;
-    if (next !== undefined) void openTitle(next).then(() => upcoming(titles));
+    if (next !== undefined) void part.openSoon(next).then(() => part.upcoming(titles));
   }
 
   async sharing(): Promise<Sharing | null> {
-    const now = figures();
+    const now = part.doing();
     if (now === null) return null;
-    const { cache, lan, peers, origin, sent, connected, supernode, sharing } = now;
+    const { sharing, kept, keeps, ...counted } = now;
     const why = sharing === 'off' ? 'paused' : null;
-    return { cache, lan, peers, origin, sent, connected, supernode, state: sharing, why, unverified: unverified.peek() };
+    return { ...counted, state: sharing, why, unverified: part.unverified, kept: { bytes: kept, where: keeps } };
   }
 
   async share(enabled: boolean): Promise<void> {
     share(enabled);
+  }
+
+  clear(): void {
+    part.clear();
   }
 }

@@ -1,6 +1,7 @@
 // Where the page gets its titles from: a node's gateway, or the static documents of a site.
 
 import type { Playable, Title } from '../model/title';
+import type { Keeping } from '../tab/part';
 
 export interface Library {
   readonly provider: string;
@@ -22,6 +23,8 @@ export interface Sharing {
   readonly state: 'on' | 'near' | 'off' | null;
   /** Why it does not, as the node says. */
   readonly why: string | null;
+  /** What the browser keeps; null where it is not the browser's to keep. */
+  readonly kept: { readonly bytes: number; readonly where: Keeping } | null;
 }
 
 export interface Source {
@@ -34,6 +37,8 @@ export interface Source {
   /** Nothing where the page has no part in sharing. */
   sharing(): Promise<Sharing | null>;
   share(enabled: boolean): Promise<void>;
+  /** Forgets what the browser keeps, but what plays. */
+  clear(): void;
 }
 
 /** What went wrong, in words for the listener. */

@@ -15,4 +15,8 @@ export const enum Kind {
   Title,
   Ready,
   Note,
+  Keep,
+  Load,
+  Forget,
+  Given,
 }

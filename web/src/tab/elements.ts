@@ -1,18 +1,18 @@
 // Elements that play a file by themselves: the service worker asks here for what they ask of the server.
 
 import type { Answer, Asked, Pulled } from './asked';
-import { fileAt, nextPlay, read, stopped, unverified } from './part';
+import type { Part } from './part';
 
 /** The play that each file belongs to at present. */
 const plays = new Map<string, number>();
 
 /** From here on, reads of `url` belong to a new play. Answers with how to end it. */
-export function playsFile(url: string): () => void {
-  const play = nextPlay();
+export function playsFile(part: Part, url: string): () => void {
+  const play = part.nextPlay();
   plays.set(url, play);
   return () => {
     if (plays.get(url) === play) plays.delete(url);
-    stopped(play);
+    part.stopped(play);
   };
 }
 
@@ -24,11 +24,11 @@ function rangeOf(header: string | null, size: number): { start: number; end: num
   return { start: Number(from), end: to === '' ? size : Math.min(size, Number(to) + 1) };
 }
 
-function asked({ data, ports }: MessageEvent<Asked>): void {
+function asked(part: Part, { data, ports }: MessageEvent<Asked>): void {
   const [port] = ports;
   if (port === undefined || typeof data?.url !== 'string') return;
   const { url, range } = data;
-  const file = fileAt(url);
+  const file = part.fileAt(url);
   const { start, end } = rangeOf(range, file?.size ?? 0);
   const play = plays.get(url);
   if (file === undefined || play === undefined || start >= end) {
@@ -36,7 +36,7 @@ function asked({ data, ports }: MessageEvent<Asked>): void {
     return;
   }
   const controller = new AbortController();
-  const bytes = read(play, url, start, end, controller.signal);
+  const bytes = part.read(play, url, start, end, controller.signal);
   port.postMessage({ start, end, size: file.size, type: file.type } satisfies Answer);
   let at = start;
   port.onmessage = async ({ data: what }: MessageEvent<'pull' | 'stop'>) => {
@@ -49,18 +49,18 @@ function asked({ data, ports }: MessageEvent<Asked>): void {
     }
     const piece = await bytes.next().catch(() => ({ value: undefined }));
     const value: Pulled = piece.value ?? null;
-    if (value === null) unverified.value += end - at;
+    if (value === null) part.unverified += end - at;
     else at += value.length;
     port.postMessage(value, value === null ? [] : [value.buffer]);
   };
 }
 
 /** Lets elements play through this tab, where the browser has service workers: in a secure context. */
-export function serveElements(): void {
+export function serveElements(part: Part, worker = 'worker.js'): void {
   if (!('serviceWorker' in navigator)) return;
-  navigator.serviceWorker.addEventListener('message', asked);
+  navigator.serviceWorker.addEventListener('message', (event: MessageEvent<Asked>) => asked(part, event));
   navigator.serviceWorker.startMessages();
-  navigator.serviceWorker.register('worker.js').catch((error: unknown) => {
+  navigator.serviceWorker.register(worker).catch((error: unknown) => {
     console.warn('nearcast: sound plays straight from the server:', error);
   });
 }

@@ -2,7 +2,13 @@
 
 import type Hls from 'hls.js';
 import type { HlsConfig, Loader, LoaderCallbacks, LoaderConfiguration, LoaderContext, LoaderStats } from 'hls.js';
-import { read, reads, unverified } from './part';
+import { Early, joined } from './early';
+import type { Part } from './part';
+
+/** Media that came before the engine was there waits for it this long; then it is played, and checked afterwards. */
+const GRACE_MS = 1000;
+/** Less than a block has nothing that could be checked, and is not waited for. */
+const BLOCK = 16 * 1024;
 
 const fresh = (): LoaderStats => ({
   aborted: false,
@@ -17,24 +23,16 @@ const fresh = (): LoaderStats => ({
 });
 
 type Callbacks = LoaderCallbacks<LoaderContext>;
+export type LoaderClass = { new (config: HlsConfig): Loader<LoaderContext> };
 
-function joined(pieces: readonly Uint8Array<ArrayBuffer>[], length: number): ArrayBuffer {
-  const whole = new Uint8Array(length);
-  let at = 0;
-  for (const piece of pieces) {
-    whole.set(piece, at);
-    at += piece.length;
-  }
-  return whole.buffer;
-}
+/** What is told of each answer that a player got. */
+export type Told = (url: string, bytes: number, checked: boolean) => void;
 
-/** A loader for hls.js whose reads belong to `play`. */
-export function loaderOf(Player: typeof Hls, play: number): { new (config: HlsConfig): Loader<LoaderContext> } {
-  const Plain = Player.DefaultConfig.loader;
-
+/** A loader for hls.js whose reads belong to the play that `play` names for a player's settings. */
+export function loaderOf(Player: typeof Hls, part: Part, play: (config: HlsConfig) => number, told: Told = () => {}): LoaderClass {
   return class TabLoader implements Loader<LoaderContext> {
     context: LoaderContext | null = null;
-    readonly stats = fresh();
+    stats = fresh();
     private plain: Loader<LoaderContext> | null = null;
     private controller: AbortController | null = null;
     private callbacks: Callbacks | null = null;
@@ -44,51 +42,90 @@ export function loaderOf(Player: typeof Hls, play: number): { new (config: HlsCo
     load(context: LoaderContext, config: LoaderConfiguration, callbacks: Callbacks): void {
       this.context = context;
       this.callbacks = callbacks;
-      if (!reads(context.url)) {
+      const reads = part.fileAt(context.url) !== undefined;
+      if (!reads && !part.expects(context.url)) {
         this.loadPlain(context, config, callbacks);
         return;
       }
       const controller = new AbortController();
       this.controller = controller;
-      const patience = setTimeout(() => controller.abort(new Error('too slow')), config.loadPolicy.maxTimeToFirstByteMs);
-      this.loadVerified(context, callbacks, controller.signal, () => clearTimeout(patience))
-        .catch(() => {
-          if (!this.stats.aborted) this.loadPlain(context, config, callbacks);
-        })
-        .finally(() => clearTimeout(patience));
+      this.stats.loading.start = performance.now();
+      const how = reads ? this.loadPatiently(context, config, controller) : this.loadEarly(context, config, controller);
+      how.catch(() => {
+        if (!this.stats.aborted) this.loadPlain(context, config, callbacks);
+      });
     }
 
-    private async loadVerified(context: LoaderContext, callbacks: Callbacks, signal: AbortSignal, began: () => void): Promise<void> {
+    private async loadPatiently(context: LoaderContext, config: LoaderConfiguration, controller: AbortController): Promise<void> {
+      const patience = setTimeout(() => controller.abort(new Error('too slow')), config.loadPolicy.maxTimeToFirstByteMs);
+      try {
+        await this.loadVerified(context, controller.signal, () => clearTimeout(patience));
+      } finally {
+        clearTimeout(patience);
+      }
+    }
+
+    private async loadVerified(context: LoaderContext, signal: AbortSignal, began: () => void): Promise<void> {
       const { stats } = this;
-      stats.loading.start = performance.now();
       const start = context.rangeStart ?? 0;
       const end = context.rangeEnd ?? 0;
       const pieces: Uint8Array<ArrayBuffer>[] = [];
-      for await (const piece of read(play, context.url, start, end > start ? end : Number.MAX_SAFE_INTEGER, signal)) {
+      let length = 0;
+      for await (const piece of part.read(play(this.hls), context.url, start, end > start ? end : Number.MAX_SAFE_INTEGER, signal)) {
         if (pieces.length === 0) {
-          stats.loading.first = performance.now();
+          stats.loading.first ||= performance.now();
           began();
         }
         pieces.push(piece);
-        stats.loaded += piece.length;
+        length += piece.length;
+        stats.loaded = length;
       }
+      this.succeed(context, joined(pieces, length), true);
+    }
+
+    private succeed(context: LoaderContext, bytes: Uint8Array<ArrayBuffer>, checked: boolean): void {
+      const { stats } = this;
+      if (stats.aborted) return;
       stats.loading.end = performance.now();
       stats.loading.first ||= stats.loading.end;
-      stats.total = stats.loaded;
-      const bytes = joined(pieces, stats.loaded);
-      const data = context.responseType === 'arraybuffer' ? bytes : new TextDecoder().decode(bytes);
-      callbacks.onSuccess({ url: context.url, data, code: 200 }, stats, context, null);
+      stats.loaded = stats.total = bytes.length;
+      const data = context.responseType === 'arraybuffer' ? bytes.buffer : new TextDecoder().decode(bytes);
+      told(context.url, bytes.length, checked);
+      this.callbacks?.onSuccess({ url: context.url, data, code: 200 }, stats, context, null);
+    }
+
+    /** The engine is not there yet: the server is asked at once, and what it sends is checked when the engine is. */
+    private async loadEarly(context: LoaderContext, config: LoaderConfiguration, controller: AbortController): Promise<void> {
+      const { url } = context;
+      const early = Early.ask(url, context.rangeStart ?? 0, context.rangeEnd ?? 0);
+      controller.signal.addEventListener('abort', () => early.stop());
+      const there = part.expected(url);
+      const media = context.responseType === 'arraybuffer' && (context.rangeEnd ?? BLOCK) - (context.rangeStart ?? 0) >= BLOCK;
+      if (media && (await soon(there, early.done))) {
+        early.stop();
+        await part.give(early, false);
+        this.stats.loading.first = early.first;
+        await this.loadPatiently(context, config, controller);
+        return;
+      }
+      await early.done;
+      const bytes = early.asked();
+      part.unverified += bytes.length;
+      this.stats.loading.first = early.first;
+      this.succeed(context, bytes, false);
+      if (await there) await part.give(early, true);
     }
 
     private loadPlain(context: LoaderContext, config: LoaderConfiguration, callbacks: Callbacks): void {
       Object.assign(this.stats, fresh());
-      const plain = new Plain(this.hls);
+      const plain = new Player.DefaultConfig.loader(this.hls);
       plain.stats = this.stats;
       this.plain = plain;
       plain.load(context, config, {
         ...callbacks,
         onSuccess: (response, stats, loaded, details) => {
-          unverified.value += stats.loaded;
+          part.unverified += stats.loaded;
+          told(loaded.url, stats.loaded, false);
           callbacks.onSuccess(response, stats, loaded, details);
         },
       });
@@ -119,4 +156,10 @@ export function loaderOf(Player: typeof Hls, play: number): { new (config: HlsCo
       return this.plain?.getResponseHeader?.(name) ?? null;
     }
   };
+}
+
+/** Whether the engine is there before, or soon after, the bytes are. */
+async function soon(there: Promise<boolean>, bytes: Promise<void>): Promise<boolean> {
+  const late = bytes.then(() => new Promise<boolean>((resolve) => setTimeout(() => resolve(false), GRACE_MS)));
+  return Promise.race([there, late]);
 }

@@ -1,11 +1,14 @@
-// This page's part in sharing: starts the tab's engine beside the page, and says what can be read through it.
+// A page's part in sharing: starts the tab's engine beside the page, and says what can be read through it.
 //
-// Where something of it is missing (WebAssembly, memory, a good catalogue), the page plays straight from its server:
+// Where something of it is missing (WebAssembly, memory, a good catalogue), the page plays straight from the server:
 // these bytes are counted as unverified, neither kept nor handed on.
 
-import { signal } from '@preact/signals';
-import { flag } from '../state/kept';
-import type { Figures, Tab } from './tab';
+import { Desk } from './desk';
+import type { Early } from './early';
+import { Far } from './far';
+import { canKeep, type Kept, lead } from './kept';
+import type { Tab } from './tab';
+import type { FileOf, Figures, Taking } from './taking';
 
 /** Media held in memory: an album, or some minutes of film. */
 const BUDGET = 96 * 1024 * 1024;
@@ -16,16 +19,11 @@ interface Line {
   readonly type?: string;
 }
 
-/** On a line that costs by the byte nothing is handed on unless the listener says so. */
-function costly(): boolean {
+/** Whether the line costs by the byte: nothing is handed on there unless the listener says so. */
+export function costly(): boolean {
   const line = (navigator as Navigator & { connection?: Line }).connection;
   return line?.saveData === true || line?.type === 'cellular';
 }
-
-/** What the listener chose; null as long as he did not. */
-const chosen = flag('share');
-
-const shares = (): boolean => chosen.peek() ?? !costly();
 
 const hex = (bytes: Uint8Array): string => Array.from(bytes, (b) => b.toString(16).padStart(2, '0')).join('');
 
@@ -57,76 +55,188 @@ async function secret(): Promise<Uint8Array> {
   });
 }
 
-let starting: Promise<void> | null = null;
-let tab: Tab | null = null;
-let plays = 0;
+/** Where what plays is kept: in the browser for the next visit, there and it is full, in memory because another tab of
+ * the site keeps, or in memory because the browser keeps nothing for this page. */
+export type Keeping = 'browser' | 'full' | 'tab' | 'memory';
 
-/** Bytes that were played without being checked. */
-export const unverified = signal(0);
-
-const base = (): string => new URL('.', document.baseURI).href;
-
-async function begin(catalogue: Uint8Array): Promise<void> {
-  const { Tab: Started } = await import('./tab');
-  const supernode = new URL('nearcast/v1/directory', base());
-  supernode.protocol = supernode.protocol === 'https:' ? 'wss:' : 'ws:';
-  tab = await Started.start({
-    site: base(),
-    supernode: supernode.href,
-    secret: await secret(),
-    shares: shares(),
-    budget: BUDGET,
-    catalogue,
-  });
-  // What plays already is checked and shared from its next segment on.
-  for (const title of early) void openTitle(title);
-  early.clear();
+export interface Doing extends Figures {
+  readonly keeps: Keeping;
 }
 
-/** The catalogue was read: the tab starts with the first one, which is told of, and hears of changes. */
-export function catalogueRead(text: string, started: () => void): void {
-  const bytes = new TextEncoder().encode(text);
-  if (starting !== null) {
-    tab?.catalogue(bytes);
-    return;
+/** The title whose media lie at an address of a site. */
+export function titleAt(site: string, url: string): string | null {
+  const media = new URL('media/', site).href;
+  if (!url.startsWith(media)) return null;
+  const [title] = url.slice(media.length).split('/');
+  return title === undefined || title === '' ? null : decodeURIComponent(title);
+}
+
+export class Part {
+  /** Bytes that were played without being checked. */
+  unverified = 0;
+  /** Bytes that a server sent and that are not what was published. */
+  onCorrupt: (url: string) => void = (url) => console.warn('nearcast: the server sent other bytes than were published:', url);
+  /** The own engine, or another tab's. */
+  private tab: Taking | null = null;
+  /** The own engine, and the latest catalogue, which it starts with. */
+  private own: Tab | null = null;
+  private latest: Uint8Array = new Uint8Array();
+  private starting: Promise<void> | null = null;
+  private failed = false;
+  private plays = 0;
+  /** Titles that were asked for, and what is wrong with them. */
+  private readonly opened = new Map<string, Promise<string | null>>();
+  private readonly folder: string;
+
+  constructor(
+    /** Folder of the site, perhaps with the provider's key behind `#nearcast=`. */
+    private readonly site: string,
+    private shares: boolean,
+  ) {
+    this.folder = new URL('.', site).href;
   }
-  starting = begin(bytes).then(started).catch((error: unknown) => {
-    // What was promised goes on without it.
-    console.warn('nearcast: this page plays straight from its server:', error);
-  });
-}
 
-/** Titles that were opened before the tab had started. */
-const early = new Set<string>();
+  /** Starts with the signed catalogue, and takes later ones. Settles when the tab has started; fails when it does not. */
+  catalogue(bytes: Uint8Array | Promise<Uint8Array>): Promise<void> {
+    if (this.starting === null) {
+      this.starting = this.begin(bytes);
+      this.starting.catch(() => (this.failed = true));
+    } else {
+      void Promise.resolve(bytes).then((read) => this.hears(read), () => {});
+    }
+    return this.starting;
+  }
 
-/** Opens a title's files. Settles in any case; at once as long as the tab has not started, which opens it then. */
-export async function openTitle(title: string): Promise<void> {
-  if (tab === null) early.add(title);
-  await tab?.open(title).catch((error: unknown) => console.warn('nearcast: not checked:', title, error));
-}
+  private hears(catalogue: Uint8Array): void {
+    this.latest = catalogue;
+    this.tab?.catalogue(catalogue);
+  }
 
-/** Whether a file can be read through the tab. */
-export const reads = (url: string): boolean => fileAt(url) !== undefined;
+  private async begin(reading: Uint8Array | Promise<Uint8Array>): Promise<void> {
+    const leads = lead(this.folder, (kept) => void this.takeOver(kept).catch(() => this.end()));
+    const read = Promise.resolve(reading).then((catalogue) => (this.latest = catalogue));
+    read.catch(() => {});
+    const kept = await leads;
+    if (kept === null && canKeep()) this.tab = await Far.meet(this.folder);
+    if (this.tab === null) await this.startOwn(kept, read);
+    await read;
+  }
 
-/** What a file is; nothing when it is none of an open title. */
-export const fileAt = (url: string): { size: number; type: string } | undefined => tab?.fileAt(url);
+  /** Starts the own engine, which keeps, and answers the other tabs, if this tab leads. */
+  private async startOwn(kept: Kept | null, read: Promise<unknown>): Promise<void> {
+    const { site, folder } = this;
+    const supernode = new URL('nearcast/v1/directory', folder);
+    supernode.protocol = supernode.protocol === 'https:' ? 'wss:' : 'ws:';
+    const loading = import('./tab').then(async ({ Tab: Loaded }) => {
+      await Loaded.load();
+      return Loaded;
+    });
+    const [Loaded, own] = await Promise.all([loading, secret(), read]);
+    const setup = { site, supernode: supernode.href, secret: own, shares: this.shares, budget: BUDGET, catalogue: this.latest };
+    this.own = Loaded.start(setup, kept);
+    await Promise.all([...this.opened.keys()].map((title) => this.own?.open(title).catch(() => {})));
+    this.tab = this.own;
+    if (kept !== null) new Desk(this.own, folder, () => this.nextPlay());
+  }
 
-export const nextPlay = (): number => ++plays;
+  /** The tab that led is closed: this one leads. */
+  private async takeOver(kept: Kept): Promise<void> {
+    await this.starting;
+    const before = this.tab;
+    if (this.own === null) await this.startOwn(kept, Promise.resolve());
+    else {
+      this.own.keeps(kept);
+      new Desk(this.own, this.folder, () => this.nextPlay());
+    }
+    if (before instanceof Far && this.own !== null) before.handOver(this.own);
+  }
 
-/** Verified bytes of a file, in order. */
-export function read(play: number, url: string, start: number, end: number, signal: AbortSignal): AsyncGenerator<Uint8Array<ArrayBuffer>> {
-  if (tab === null) throw new Error('the tab takes no part');
-  return tab.read(play, url, start, end, signal);
-}
+  /** Nobody takes part for this page any more: it plays straight from the server. */
+  private end(): void {
+    this.failed = true;
+    this.tab = null;
+  }
 
-export const stopped = (play: number): void => tab?.stopped(play);
+  /** Opens a title's files, now or as soon as the tab has started. Settles with what is wrong with it. */
+  open(title: string): Promise<string | null> {
+    const known = this.opened.get(title);
+    if (known !== undefined && this.tab === null) return known;
+    const opening = (this.starting ?? Promise.reject(new Error('it has not started')))
+      .then(() => this.tab?.open(title))
+      .then(
+        () => null,
+        (error: unknown) => {
+          console.warn('nearcast: not checked:', title, error);
+          return error instanceof Error ? error.message : String(error);
+        },
+      );
+    this.opened.set(title, opening);
+    return opening;
+  }
 
-export const upcoming = (titles: readonly string[]): void => tab?.upcoming(titles);
+  /** Opens a title. Settles at once as long as the tab has not started, which opens it then. */
+  async openSoon(title: string): Promise<void> {
+    const opening = this.open(title);
+    if (this.tab !== null) await opening;
+  }
 
-/** How the tab is doing; nothing when it takes no part. */
-export const figures = (): Figures | null => (tab?.alive ? (tab.figures() ?? null) : null);
+  /** Whether a file is likely to be read through the tab in a moment. */
+  expects(url: string): boolean {
+    const title = titleAt(this.folder, url);
+    return title !== null && this.tab === null && this.starting !== null && !this.failed;
+  }
 
-export function share(on: boolean): void {
-  chosen.value = on;
-  tab?.share(on);
+  /** Settles when a file that is expected can be read, or with false. */
+  async expected(url: string): Promise<boolean> {
+    const title = titleAt(this.folder, url);
+    return title !== null && (await this.open(title)) === null && this.fileAt(url) !== undefined;
+  }
+
+  /** Has bytes checked that the page fetched; settles when that is done. Those that are `played` count as checked then. */
+  async give(early: Early, played: boolean): Promise<void> {
+    const { checked, good } = (await this.tab?.give(early.url, early.start, early.bytes(), played)) ?? { checked: 0, good: true };
+    if (played) this.unverified -= Math.min(checked, early.asked().length);
+    if (!good) this.onCorrupt(early.url);
+  }
+
+  /** What a file is; nothing when it is none of an open title. */
+  fileAt(url: string): FileOf | undefined {
+    return this.tab?.fileAt(url);
+  }
+
+  nextPlay(): number {
+    return ++this.plays;
+  }
+
+  /** Verified bytes of a file, in order. */
+  read(play: number, url: string, start: number, end: number, signal: AbortSignal): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+    if (this.tab === null) throw new Error('the tab takes no part');
+    return this.tab.read(play, url, start, end, signal);
+  }
+
+  stopped(play: number): void {
+    this.tab?.stopped(play);
+  }
+
+  upcoming(titles: readonly string[]): void {
+    this.tab?.upcoming(titles);
+  }
+
+  share(on: boolean): void {
+    this.shares = on;
+    this.tab?.share(on);
+  }
+
+  /** Keeps nothing of what does not play. */
+  clear(): void {
+    this.tab?.clear();
+  }
+
+  /** How the tab is doing; nothing when it takes no part. */
+  doing(): Doing | null {
+    const figures = this.tab?.alive ? this.tab.figures() : undefined;
+    if (figures === undefined) return null;
+    const elsewhere = canKeep() ? 'tab' : 'memory';
+    return { ...figures, keeps: figures.keeping === 'no' ? elsewhere : figures.keeping };
+  }
 }

@@ -5,20 +5,9 @@
 import init, { type Act, Tab as Engine } from '../../wasm/tab.js';
 import wasm from '../../wasm/tab.wasm?url';
 import { Kind } from './acts';
+import type { Kept } from './kept';
+import { aborted, type FileOf, type Figures, type Given, type Taking, Unavailable } from './taking';
 import { Links } from './links';
-
-/** What the tab did so far, in bytes; and how it stands. */
-export interface Figures {
-  readonly cache: number;
-  readonly lan: number;
-  readonly peers: number;
-  readonly origin: number;
-  readonly sent: number;
-  readonly connected: number;
-  readonly held: number;
-  readonly supernode: boolean;
-  readonly sharing: 'off' | 'near' | 'on';
-}
 
 export interface Setup {
   /** Folder of the site. */
@@ -32,18 +21,18 @@ export interface Setup {
   readonly catalogue: Uint8Array;
 }
 
-/** This tab takes no part any more, or nobody delivers the bytes. */
-export class Unavailable extends Error {}
-
 const STATES = ['off', 'near', 'on'] as const;
+const KEEPING = ['no', 'browser', 'full'] as const;
 /** A timer's range ends before that of the engine's times. */
 const LONGEST_MS = 3_600_000;
 
-export class Tab {
+export class Tab implements Taking {
   private readonly fetches = new Map<number, AbortController>();
   private readonly opening = new Map<string, { resolve(): void; reject(why: Error): void }[]>();
   private readonly waiting = new Map<number, () => void>();
+  private readonly given = new Map<number, (what: Given) => void>();
   private readonly links: Links;
+  private kept: Kept | null = null;
   private socket: WebSocket | null = null;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private pumping = false;
@@ -61,13 +50,39 @@ export class Tab {
     this.pump();
   }
 
-  static async start(setup: Setup): Promise<Tab> {
+  /** Fetches and compiles the engine. */
+  static async load(): Promise<void> {
     await init({ module_or_path: wasm });
+  }
+
+  /** Starts, once it is loaded. `kept` is what the browser keeps when this tab is to keep it. */
+  static start(setup: Setup, kept: Kept | null): Tab {
     const entropy = new Uint8Array(64);
     entropy.set(setup.secret);
     crypto.getRandomValues(entropy.subarray(32));
     const { site, supernode, budget, shares, catalogue } = setup;
-    return new Tab(new Engine(performance.now(), Date.now() / 1000, site, supernode, entropy, budget, shares, catalogue));
+    const tab = new Tab(new Engine(performance.now(), Date.now() / 1000, site, supernode, entropy, budget, shares, catalogue));
+    if (kept !== null) tab.keeps(kept);
+    return tab;
+  }
+
+  /** From here on what plays is kept. */
+  keeps(kept: Kept): void {
+    this.kept = kept;
+    this.tell((e, now) => e.keeps(now, [...kept.keys], kept.budget));
+  }
+
+  /** Has bytes of a file checked that the page fetched by itself. Nothing when nothing can be said of them. */
+  async give(url: string, start: number, bytes: Uint8Array, played: boolean): Promise<Given | undefined> {
+    const id = this.ask((e, now) => e.give(now, url, start, bytes, played));
+    if (id === undefined) return undefined;
+    const settled = new Promise<Given>((resolve) => this.given.set(id, resolve));
+    this.pump();
+    return settled;
+  }
+
+  clear(): void {
+    this.tell((e, now) => e.clear(now));
   }
 
   get alive(): boolean {
@@ -85,10 +100,19 @@ export class Tab {
   }
 
   /** What a file is; nothing when it is none of an open title. */
-  fileAt(url: string): { size: number; type: string } | undefined {
+  fileAt(url: string): FileOf | undefined {
     const size = this.ask((e) => e.size_of(url));
     const type = this.ask((e) => e.type_of(url));
     return size === undefined || type === undefined ? undefined : { size, type };
+  }
+
+  /** The files of an open title. */
+  filesOf(title: string): (readonly [string, FileOf])[] {
+    const urls = this.ask((e) => e.files_of(title)) ?? [];
+    return urls.flatMap((url) => {
+      const file = this.fileAt(url);
+      return file === undefined ? [] : [[url, file] as const];
+    });
   }
 
   /** Verified bytes of a file in order, as they come. */
@@ -155,6 +179,8 @@ export class Tab {
       held: at(6),
       supernode: at(7) === 1,
       sharing: STATES[at(8)] ?? 'off',
+      kept: at(9),
+      keeping: KEEPING[at(10)] ?? 'no',
     };
   }
 
@@ -239,6 +265,19 @@ export class Tab {
       case Kind.Note:
         console.debug('nearcast:', act.text);
         break;
+      case Kind.Keep:
+        void this.keep(id, act.text, act.bytes as Uint8Array<ArrayBuffer>);
+        break;
+      case Kind.Load:
+        void this.load(id, act.text);
+        break;
+      case Kind.Forget:
+        this.kept?.forget(act.text);
+        break;
+      case Kind.Given:
+        this.given.get(id)?.({ checked: act.start, good: act.end === 1 });
+        this.given.delete(id);
+        break;
     }
   }
 
@@ -248,7 +287,10 @@ export class Tab {
     const { signal } = controller;
     try {
       const headers: HeadersInit = end > 0 ? { Range: `bytes=${start}-${end - 1}` } : {};
-      const { status, body } = await fetch(url, { signal, headers, credentials: 'same-origin' });
+      // What is kept is kept by the engine: the browser's own cache would have it twice, and hands out ranges of one
+      // file one after the other.
+      const cache = end > 0 ? 'no-store' : 'default';
+      const { status, body } = await fetch(url, { signal, headers, cache, credentials: 'same-origin' });
       this.tell((e, now) => e.answered(now, id, status));
       const reader = body?.getReader();
       for (let piece = await reader?.read(); piece?.value !== undefined; piece = await reader?.read()) {
@@ -261,6 +303,16 @@ export class Tab {
     } finally {
       this.fetches.delete(id);
     }
+  }
+
+  private async keep(id: number, key: string, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+    const done = (await this.kept?.keep(key, bytes)) ?? false;
+    this.tell((e, now) => e.kept(now, id, done));
+  }
+
+  private async load(id: number, key: string): Promise<void> {
+    const bytes = await this.kept?.load(key);
+    this.tell((e, now) => e.loaded(now, id, bytes));
   }
 
   private connect(url: string): void {
@@ -310,8 +362,6 @@ export class Tab {
     for (const controller of this.fetches.values()) controller.abort();
     for (const title of [...this.opening.keys()]) this.titleIs(title, 'ended');
     for (const ready of this.waiting.values()) ready();
+    for (const settle of this.given.values()) settle({ checked: 0, good: true });
   }
 }
-
-const aborted = (signal: AbortSignal): Promise<never> =>
-  new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }));

@@ -105,11 +105,11 @@ const RESTS: Readonly<Record<string, string>> = {
   'month used': 'this month’s limit is used up',
 };
 
-function sentence({ state, why }: Sharing): string {
+function sentence({ state, why, kept }: Sharing): string {
   const because = RESTS[why ?? ''];
   if (state === 'off') return `What you play is not handed on${because === undefined ? '' : `: ${because}`}.`;
   if (state === 'near') return `What you play is handed on within your own network only${because === undefined ? '' : `: ${because}`}.`;
-  const where = source.kind === 'site' ? 'in this tab' : 'on this machine';
+  const where = kept === null ? 'on this machine' : kept.where === 'browser' || kept.where === 'full' ? 'in this browser' : 'in this tab';
   return `What you play is kept ${where} for a while and handed on, checked, to listeners near you.`;
 }
 
@@ -139,8 +139,33 @@ function NodePanel({ sharing }: { sharing: Sharing }) {
           </dd>
         </div>
       </dl>
+      {sharing.kept !== null && <KeptLine {...sharing.kept} />}
       <p class="panel-near">{`${near}. Counted since ${source.kind === 'site' ? 'this page was opened' : 'the node started'}.`}</p>
     </>
+  );
+}
+
+const WHERE = {
+  browser: 'Kept in this browser for your next visit',
+  full: 'This browser has no room for more. Kept for your next visit',
+  tab: 'Held until this tab is closed: another tab of this site keeps what is played, and does not answer.',
+  memory: 'Held until this tab is closed: browsers keep it only for pages that come over HTTPS, and outside of private windows.',
+} as const;
+
+/** What is kept for the next visit, and a way to have it forgotten. */
+function KeptLine({ bytes: size, where }: NonNullable<Sharing['kept']>) {
+  if (where === 'tab' || where === 'memory') return <p class="panel-near">{WHERE[where]}</p>;
+  const clear = (): void => {
+    source.clear();
+    void sample();
+  };
+  return (
+    <p class="panel-near panel-kept" data-kept={size}>
+      {`${WHERE[where]}: ${bytes(size)}. `}
+      <button type="button" class="text-button" onClick={clear}>
+        Forget it
+      </button>
+    </p>
   );
 }
 

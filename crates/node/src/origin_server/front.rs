@@ -4,7 +4,8 @@ use std::path::Path;
 
 use axum::Router;
 use axum::http::header;
-use axum::response::IntoResponse;
+use axum::middleware::map_response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use nearcast_content::Link;
 
@@ -19,14 +20,19 @@ const PLAIN_PATH: &str = "/plain";
 /// Routes for the player and what it loads. The player is at `/`, too, unless the site in the folder `site` has an
 /// `index.html`.
 pub fn front_page(site: &Path, link: &Link) -> Router {
-    let routes = page::assets()
-        .merge(page::worker())
-        .merge(page::player(PLAYER_PATH, Before::Site))
-        .merge(plain(link));
+    // What pages of others load is theirs to read, like the site.
+    let for_all = page::assets().merge(page::script()).layer(map_response(open));
+    let routes =
+        for_all.merge(page::worker()).merge(page::player(PLAYER_PATH, Before::Site)).merge(plain(link));
     if site.join(super::files::INDEX).exists() {
         return routes;
     }
     routes.merge(page::player("/", Before::Site))
+}
+
+async fn open(mut response: Response) -> Response {
+    super::share_with_every_page(&mut response);
+    response
 }
 
 fn plain(link: &Link) -> Router {
@@ -56,6 +62,17 @@ mod tests {
     use tower::ServiceExt as _;
 
     use super::*;
+
+    #[tokio::test]
+    async fn pages_of_others_may_load_the_script_and_the_engine() {
+        let site = tempfile::tempdir().expect("a folder");
+        let link: Link = "http://127.0.0.1:1/".parse().expect("a link");
+        let request = Request::builder().uri("/nearcast.js").body(Body::empty()).expect("a request");
+        let response = front_page(site.path(), &link).oneshot(request).await.expect("an answer");
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(response.headers()[header::ACCESS_CONTROL_ALLOW_ORIGIN], "*");
+        assert_eq!(response.headers()["cross-origin-resource-policy"], "cross-origin");
+    }
 
     async fn ask(site: &Path, path: &str) -> (StatusCode, String) {
         let link: Link = "http://127.0.0.1:1/".parse().expect("a link");

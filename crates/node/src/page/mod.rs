@@ -25,6 +25,8 @@ static BUILT: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../web/dist");
 const ASSETS: &str = "page";
 /// What hands the player's bytes to elements that play files by themselves.
 const WORKER: &str = "worker.js";
+/// What pages of others load, so that their elements play through an engine of their own.
+const SCRIPT: &str = "nearcast.js";
 /// What the page says of itself as it was built, and what it says behind a gateway.
 const BEFORE_SITE: &str = "name=\"nearcast-source\" content=\"site\"";
 const BEFORE_GATEWAY: &str = "name=\"nearcast-source\" content=\"gateway\"";
@@ -130,6 +132,15 @@ pub fn worker() -> Router {
     Router::new().route("/worker.js", get(page)).with_state((built, policy))
 }
 
+/// A route for the script that pages of others load. Its name stays, and its content moves with the program.
+pub fn script() -> Router {
+    let text = BUILT.get_file(SCRIPT).and_then(|file| file.contents_utf8()).unwrap_or_default();
+    let built = Arc::new(Built::new(SCRIPT, text.into()));
+    Router::new()
+        .route("/nearcast.js", get(page))
+        .with_state((built, HeaderValue::from_static("default-src 'none'")))
+}
+
 /// A route at `at` for the provider's dashboard, which holds no figures itself.
 pub fn dashboard(at: &str) -> Router {
     document(at, "dashboard.html", Before::Site, POLICY)
@@ -226,6 +237,25 @@ mod tests {
         let policy = response.headers()[header::CONTENT_SECURITY_POLICY].to_str().expect("text");
         assert_eq!(policy, "default-src 'none'; connect-src 'self'");
         assert!(!body.is_empty());
+    }
+
+    /// What the script imports must be embedded with it.
+    #[tokio::test]
+    async fn the_script_for_pages_of_others_keeps_its_name() {
+        let (response, body) = ask(script(), "/nearcast.js", &[]).await;
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(response.headers()[header::CACHE_CONTROL], "no-cache");
+        let text = String::from_utf8(body).expect("text");
+        let named: Vec<&str> =
+            text.split("./page/").skip(1).filter_map(|t| t.split(['"', '`', '\'']).next()).collect();
+        assert!(!named.is_empty(), "{text}");
+        for name in named {
+            assert_eq!(
+                ask(assets(), &format!("/page/{name}"), &[]).await.0.status(),
+                StatusCode::OK,
+                "{name}"
+            );
+        }
     }
 
     #[tokio::test]

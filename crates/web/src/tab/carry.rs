@@ -106,12 +106,18 @@ impl Tab {
             Output::Announce { swarm, renditions, coverage } => {
                 self.client_input(ClientInput::Hold(Holding { swarm, renditions, coverage }));
             }
-            Output::Evict { object, blocks } => self.store.remove(object, blocks),
+            Output::Evict { object, blocks } => self.evict(object, blocks),
             Output::Note(note) => self.noted(&note),
         }
     }
 
     fn noted(&mut self, note: &Note) {
+        for note in self.by_source(note) {
+            self.count_note(&note);
+        }
+    }
+
+    fn count_note(&mut self, note: &Note) {
         if let Some(report) = self.tallies.note(note) {
             self.client_input(ClientInput::Report(report));
         }
@@ -145,6 +151,7 @@ impl Tab {
             ClientOutput::Send(message) => self.tell(&message),
             ClientOutput::Up { stun_port, .. } => {
                 self.stun_port = stun_port;
+                self.reopen_soon();
                 self.input(Input::DirectoryUp);
             }
             ClientOutput::Down => self.input(Input::DirectoryDown),

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use nearcast_content::tree::{Corrupt, Decoded, verify_whole};
-use nearcast_content::{ByteRange, ObjectId, ObjectRef, Verified};
+use nearcast_content::{BlockRange, ByteRange, ObjectId, ObjectRef, Verified};
 use nearcast_engine::swarm::{Fault, Input, RequestId};
 
 use super::Tab;
@@ -75,6 +75,7 @@ impl Tab {
                 for request in self.runs_of(object) {
                     self.advance_run(request);
                 }
+                self.outboard_settled(object);
             }
             Purpose::Run(request) => {
                 if let Some(run) = self.runs.get_mut(&request) {
@@ -101,6 +102,7 @@ impl Tab {
                         self.end_run(request, Err(fault));
                     }
                 }
+                self.outboard_settled(object);
             }
             Purpose::Run(request) => self.end_run(request, Err(fault)),
         }
@@ -123,7 +125,13 @@ impl Tab {
         self.runs.insert(request, OriginRun::new(target, id));
     }
 
-    fn ask_outboards(&mut self, target: &Target) {
+    /// Whether pieces of the outboard that prove this are on their way.
+    pub(super) fn asks_outboards(&self, target: &Target) -> bool {
+        let of = |purpose: &Purpose| matches!(purpose, Purpose::Outboard { object, .. } if *object == target.object);
+        self.fetches.any(of)
+    }
+
+    pub(super) fn ask_outboards(&mut self, target: &Target) {
         let Some(url) = self.places.get(&target.object).map(|place| place.outboard.clone()) else { return };
         for piece in target.pieces() {
             let start = piece.start;
@@ -144,7 +152,7 @@ impl Tab {
         let outcome = loop {
             match run.next(&self.outboards) {
                 Ok(Some((piece, bytes))) => {
-                    if let Some(verdict) = self.keep(object, piece, &bytes) {
+                    if let Some(verdict) = self.hold(&run.target, piece, &bytes) {
                         self.input(Input::Arrived { request, verdict });
                     }
                 }
@@ -176,22 +184,17 @@ impl Tab {
         }
     }
 
-    /// Keeps a piece that was checked. Answers with the verdict about a block.
-    pub(super) fn keep(
+    /// Holds a piece that was checked. Answers with the verdict about a block.
+    pub(super) fn hold(
         &mut self,
-        object: ObjectId,
+        target: &Target,
         piece: Decoded,
         bytes: &[u8],
-    ) -> Option<Verified<nearcast_content::BlockRange>> {
+    ) -> Option<Verified<BlockRange>> {
+        self.store.put(self.now, (target.object, target.size), &piece, bytes);
         match piece {
-            Decoded::Parent { offset, pair } => {
-                self.store.put_parent(object, offset, pair);
-                None
-            }
-            Decoded::Block(verdict) => {
-                self.store.put_block(object, &verdict, bytes);
-                Some(verdict)
-            }
+            Decoded::Parent { .. } => None,
+            Decoded::Block(verdict) => Some(verdict),
         }
     }
 
@@ -231,7 +234,7 @@ impl Tab {
         self.effects.push_back(effect);
     }
 
-    fn document_came(&mut self, object: &ObjectRef, bytes: &[u8]) {
+    pub(super) fn document_came(&mut self, object: &ObjectRef, bytes: &[u8]) {
         if verify_whole(object.id, bytes).is_err() {
             self.note(format!("a document is not what was published: {}", object.id));
             return self.reads.document(object.id, None);

@@ -2,6 +2,8 @@
 
 mod carry;
 mod fetching;
+mod given;
+mod keep;
 mod peers;
 mod site;
 
@@ -10,8 +12,8 @@ use std::rc::Rc;
 
 use nearcast_content::keys::{DeliveryKey, DeviceSecret};
 use nearcast_content::{
-    BlockRange, ByteRange, Catalogue, Document as _, DocumentError, NodeKey, ObjectId, Policy, ProviderKey,
-    TitleId, Trust, UnixTime, UrlError, Verified, WebUrl,
+    BlockRange, ByteRange, Catalogue, Document as _, DocumentError, Link, LinkError, NodeKey, ObjectId,
+    Policy, ProviderKey, TitleId, Trust, UnixTime, Verified, WebUrl,
 };
 use nearcast_engine::directory::client::{Client, Input as ClientInput};
 use nearcast_engine::swarm::{
@@ -32,13 +34,18 @@ use crate::store::Store;
 use crate::title::{File, Opening, Place, Title};
 use crate::uploads::Uploads;
 
+use given::Givens;
+pub use given::Giving;
+use keep::Keeper;
+pub use keep::{Keeping, Stowed};
+
 /// An input with real bytes behind its verdicts.
 pub(crate) type TabInput = Input<Verified<BlockRange>>;
 
 /// What a tab starts from.
 #[derive(Clone, Debug)]
 pub struct Setup {
-    /// Address of the site's folder.
+    /// Address of the site's folder; with `#nearcast=KEY` behind it, of the site of this provider and no other.
     pub site: String,
     /// Address of the supernode, `ws` or `wss`.
     pub supernode: String,
@@ -46,7 +53,7 @@ pub struct Setup {
     pub secret: [u8; 32],
     /// 32 fresh bytes from the browser's entropy: numbers and nonces that nobody can guess follow from them.
     pub entropy: [u8; 32],
-    /// Bytes of media that are kept in memory.
+    /// Bytes of media that are held in memory.
     pub budget: u64,
     /// Whether what is played is handed on.
     pub serves: Serves,
@@ -59,7 +66,7 @@ pub struct Setup {
 pub enum OpenError {
     /// The page lies where no site can be.
     #[error("this address cannot have a site: {0}")]
-    Address(#[from] UrlError),
+    Address(#[from] LinkError),
     /// The catalogue is refused.
     #[error(transparent)]
     Catalogue(#[from] DocumentError),
@@ -82,6 +89,10 @@ pub struct Figures {
     pub connected: u64,
     /// Bytes held.
     pub held: u64,
+    /// Of these, bytes in the browser's storage.
+    pub kept: u64,
+    /// Whether what plays is kept there.
+    pub keeping: Keeping,
     /// Whether the supernode can be asked.
     pub supernode: bool,
     /// Whether it hands on, and to whom: 0 to nobody, 1 in the own network, 2 to others.
@@ -106,6 +117,11 @@ pub struct Tab {
     swarm_wake: Time,
     client_wake: Time,
     store: Store,
+    /// Bytes that memory may hold.
+    memory: u64,
+    keeper: Keeper,
+    givens: Givens,
+    withdrawn: Vec<TitleId>,
     documents: BTreeMap<ObjectId, Rc<[u8]>>,
     fetches: Fetches,
     outboards: Outboards,
@@ -148,14 +164,15 @@ impl Chance {
 }
 
 impl Tab {
-    /// A tab on the site whose catalogue is in `catalogue`. Whoever signed that is its provider: the page itself
-    /// comes from the same place.
+    /// A tab on the site whose catalogue is in `catalogue`. Whoever signed that is its provider, unless the site's
+    /// address names another: the page itself comes from the same place, or trusts it.
     ///
     /// # Errors
     /// When the catalogue is refused.
     pub fn open(setup: Setup, catalogue: &[u8]) -> Result<Self, OpenError> {
-        let site: WebUrl = setup.site.parse::<WebUrl>()?.folder();
-        let accepted = Catalogue::open(catalogue, &Trust::first_use(), UnixTime(setup.unix))?;
+        let Link { site, provider, .. } = setup.site.parse()?;
+        let trust = provider.map_or_else(Trust::first_use, Trust::pinned);
+        let accepted = Catalogue::open(catalogue, &trust, UnixTime(setup.unix))?;
         let provider = accepted.signer;
         let key = DeviceSecret::new(setup.secret).delivery_key(provider);
         let own = Settings {
@@ -183,6 +200,10 @@ impl Tab {
             swarm_wake: Time::ZERO,
             client_wake: Time::ZERO,
             store: Store::default(),
+            memory: setup.budget,
+            keeper: Keeper::default(),
+            givens: Givens::default(),
+            withdrawn: Vec::new(),
             documents: BTreeMap::new(),
             fetches: Fetches::default(),
             outboards: Outboards::default(),
@@ -222,7 +243,7 @@ impl Tab {
             self.now + wait
         };
         let others = [self.swarm_wake, self.client_wake, self.links.wake(), self.reads.wake(self.now), paced];
-        let report = self.report_at.unwrap_or(Time::NEVER);
+        let report = self.report_at.unwrap_or(Time::NEVER).min(self.keep_wake());
         others.into_iter().fold(report, Time::min).micros()
     }
 
@@ -236,6 +257,7 @@ impl Tab {
             self.client_input(ClientInput::Timeout);
         }
         self.give_up_overdue();
+        self.reopen();
         if self.report_at.is_some_and(|at| at <= self.now) {
             self.report_paths();
         }
@@ -257,6 +279,7 @@ impl Tab {
                     self.reads.close(number);
                     return None;
                 }
+                self.plays_object(object.id);
                 number
             }
             File::Document(object) if object.size.bytes() <= MAX_DOCUMENT => {
@@ -274,6 +297,11 @@ impl Tab {
         };
         self.settle();
         Some(number)
+    }
+
+    /// Absolute addresses of the files of a title; none of one that is not open.
+    pub fn files_of(&self, title: &TitleId) -> Vec<String> {
+        self.titles.get(title).map(|title| title.files.keys().cloned().collect()).unwrap_or_default()
     }
 
     /// How long the file at an address is; none when it is no file of an open title.
@@ -294,6 +322,7 @@ impl Tab {
     pub fn take(&mut self, micros: u64, number: ReadNumber) -> Taken {
         self.at(micros);
         let (taken, to) = self.reads.take(self.now, number, &self.store);
+        self.load_ahead(number);
         if let Some(to) = to {
             self.input(Input::Progress { read: number.id(), to });
             self.settle();
@@ -354,6 +383,8 @@ impl Tab {
         Figures {
             connected: self.swarm.peer_count() as u64,
             held: self.swarm.held_bytes(),
+            kept: self.store.kept(),
+            keeping: self.keeper.keeping(),
             supernode: self.client.is_up(),
             sharing,
             ..self.figures
@@ -420,6 +451,7 @@ impl Tab {
     fn settle(&mut self) {
         self.carry_out();
         self.pump();
+        self.keep_due();
         for number in self.reads.ready(self.now, &self.store) {
             self.effects.push_back(Effect::Ready(number));
         }

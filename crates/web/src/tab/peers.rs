@@ -247,12 +247,12 @@ impl Tab {
         let Some(link) = self.links.all.get_mut(&id) else { return };
         let Some(mut run) = link.incoming.remove(&request) else { return };
         run.rest.extend_from_slice(bytes);
-        let (object, mut at) = (run.target.object, 0);
+        let (target, mut at) = (run.target, 0);
         let outcome = loop {
             let Some(need) = run.decoder.needs() else { break Some(Ok(())) };
             let Some(piece) = run.rest.get(at..at + need.len()) else { break None };
             let Ok(decoded) = run.decoder.feed(piece) else { break Some(Err(Fault::Corrupt)) };
-            if let Some(verdict) = self.keep(object, decoded, piece) {
+            if let Some(verdict) = self.hold(&target, decoded, piece) {
                 self.input(Input::Arrived { request, verdict });
             }
             at += need.len();
@@ -336,7 +336,7 @@ impl Tab {
     fn may_send(&mut self, upload: UploadId) -> bool {
         let Some(run) = self.uploads.under_way.get(&upload) else { return false };
         let room = self.links.all.get(&run.link).is_none_or(|link| link.waiting < MAX_QUEUED);
-        room && (run.over == Over::Lan || self.pacer.wait(self.now).micros() == 0)
+        room && !run.waits && (run.over == Over::Lan || self.pacer.wait(self.now).micros() == 0)
     }
 
     fn send_piece(&mut self, upload: UploadId) {
@@ -357,6 +357,11 @@ impl Tab {
                 self.uploads.under_way.remove(&upload);
                 self.frame(link, &Frame::End { request });
                 self.input(Input::SentAll { upload });
+            }
+            Err(absent) if self.fetch_kept(object, absent.0) => {
+                if let Some(run) = self.uploads.under_way.get_mut(&upload) {
+                    run.waits = true;
+                }
             }
             Err(absent) => {
                 self.uploads.under_way.remove(&upload);

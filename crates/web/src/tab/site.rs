@@ -27,7 +27,9 @@ impl Tab {
     }
 
     pub(super) fn learn(&mut self, catalogue: &Catalogue) {
+        self.withdrawn.clone_from(&catalogue.withdrawn);
         for title in &catalogue.withdrawn {
+            self.forget_title(title);
             if let Some(gone) = self.titles.remove(title) {
                 gone.files.keys().for_each(|url| drop(self.files.remove(url)));
                 self.input(Input::Withdrawn { swarm: SwarmId::of(self.provider, title) });
@@ -75,13 +77,21 @@ impl Tab {
         self.at(micros);
         if self.titles.contains_key(title) {
             self.title_is(title.clone(), None);
-        } else if !self.opening.contains_key(title) && !self.asks_manifest(title) {
-            let url = site::url_of(&self.site, &site::manifest_path(title));
-            let purpose = Purpose::Manifest(title.clone());
-            let (_, effect) = self.fetches.ask(purpose, url, None, limits::MANIFEST_BYTES as u64);
-            self.effects.push_back(effect);
         }
+        self.ask_manifest(title);
         self.settle();
+    }
+
+    /// Fetches the manifest of a title that is not open.
+    pub(super) fn ask_manifest(&mut self, title: &TitleId) {
+        let known = self.titles.contains_key(title) || self.opening.contains_key(title);
+        if known || self.asks_manifest(title) {
+            return;
+        }
+        let url = site::url_of(&self.site, &site::manifest_path(title));
+        let purpose = Purpose::Manifest(title.clone());
+        let (_, effect) = self.fetches.ask(purpose, url, None, limits::MANIFEST_BYTES as u64);
+        self.effects.push_back(effect);
     }
 
     fn asks_manifest(&self, title: &TitleId) -> bool {

@@ -5,7 +5,7 @@ use nearcast_engine::wire::Serves;
 use super::world::{SITE, World, site, title};
 
 /// Bytes that no two blocks of are alike.
-fn media(length: usize) -> Vec<u8> {
+pub(super) fn media(length: usize) -> Vec<u8> {
     let mut out = Vec::new();
     blake3::Hasher::new().update(b"media").finalize_xof().fill({
         out.resize(length, 0);

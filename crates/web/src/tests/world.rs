@@ -15,7 +15,7 @@ use nearcast_engine::wire::directory::{Holder, hello_text};
 use nearcast_engine::wire::{ClientMessage, Frame, ServerMessage, Serves, Versions, decode, encode};
 use nearcast_engine::{Place, Time};
 
-use crate::{Answer, Effect, FetchId, LinkId, ReadNumber, Setup, Tab, Taken};
+use crate::{Answer, Effect, FetchId, Giving, KeepId, LinkId, ReadNumber, Setup, Stowed, Tab, Taken};
 
 pub(super) const SITE: &str = "http://127.0.0.1:8400/";
 const NOW: UnixTime = UnixTime(1_800_000_000);
@@ -98,6 +98,15 @@ pub(super) fn site(media: &[u8]) -> Origin {
     origin
 }
 
+/// A later catalogue, in which the song is withdrawn.
+pub(super) fn catalogue_without() -> Vec<u8> {
+    let validity = Validity { sequence: 2, issued: NOW, expires: NOW.plus(86_400) };
+    let provider = parsed("A label");
+    let catalogue =
+        Catalogue { validity, provider, pages: vec![], withdrawn: vec![title()], policy_floor: None };
+    catalogue.sign(&SigningKey::from_secret(&[7; 32])).expect("good").into_bytes()
+}
+
 /// A tab and what its page would hold.
 #[derive(Debug)]
 struct Page {
@@ -108,6 +117,8 @@ struct Page {
     ready: Vec<ReadNumber>,
     opened: Vec<(TitleId, Option<String>)>,
     notes: Vec<String>,
+    /// What became of bytes that were given.
+    given: Vec<(u64, bool)>,
     /// The other end of each link, by link.
     ends: BTreeMap<LinkId, (usize, LinkId)>,
     gone: bool,
@@ -130,6 +141,10 @@ pub(super) struct World {
     queue: VecDeque<(usize, Event)>,
     /// Changes packets on their way between tabs.
     pub(super) tamper: fn(&mut Vec<u8>),
+    /// What the browser keeps, in the order in which it was kept.
+    pub(super) storage: Vec<(String, Vec<u8>)>,
+    /// Bytes that it has room for.
+    pub(super) room: usize,
     /// The fingerprint that somebody in the middle shows instead of the true one.
     pub(super) in_the_middle: Option<u8>,
 }
@@ -142,6 +157,8 @@ enum Event {
     Packet(LinkId, Vec<u8>),
     Opened(LinkId),
     Closed(LinkId),
+    Kept(KeepId, Stowed),
+    Loaded(KeepId, Option<Vec<u8>>),
 }
 
 fn description(fingerprint: u8) -> String {
@@ -161,6 +178,8 @@ impl World {
             calls: VecDeque::new(),
             queue: VecDeque::new(),
             tamper: |_| {},
+            storage: Vec::new(),
+            room: usize::MAX,
             in_the_middle: None,
         }
     }
@@ -187,6 +206,7 @@ impl World {
             ready: Vec::new(),
             opened: Vec::new(),
             notes: Vec::new(),
+            given: Vec::new(),
             ends: BTreeMap::new(),
             gone: false,
         });
@@ -200,6 +220,14 @@ impl World {
     /// What is wrong with the title that was to be opened.
     pub(super) fn trouble(&self, n: usize) -> Option<&str> {
         self.pages[n].opened.first()?.1.as_deref()
+    }
+
+    /// Gives a tab bytes of the song that its page had fetched; says how many were checked, and whether all were good.
+    pub(super) fn give(&mut self, n: usize, start: u64, bytes: &[u8], giving: Giving) -> Option<(u64, bool)> {
+        let (now, before) = (self.now, self.pages[n].given.len());
+        self.pages[n].tab.give(now, &format!("{SITE}media/song/song.mp3"), start, bytes, giving)?;
+        self.until(|world| world.pages[n].given.len() > before);
+        self.pages[n].given.last().copied()
     }
 
     pub(super) fn notes(&self, n: usize) -> &[String] {
@@ -216,6 +244,18 @@ impl World {
         if let Some(session) = self.pages[n].session.take() {
             self.direct(Input::Closed { session });
         }
+    }
+
+    /// The browser keeps things for this tab from here on, and for no other.
+    pub(super) fn keeps(&mut self, n: usize, budget: u64) {
+        let keys: Vec<String> = self.storage.iter().map(|(key, _)| key.clone()).collect();
+        let now = self.now;
+        self.pages[n].tab.keeps(now, &keys, budget);
+    }
+
+    /// Bytes that the browser keeps.
+    pub(super) fn stored(&self) -> usize {
+        self.storage.iter().map(|(_, bytes)| bytes.len()).sum()
     }
 
     pub(super) fn supernode_goes(&mut self) {
@@ -323,6 +363,8 @@ impl World {
             Event::Packet(link, bytes) => tab.packet(now, link, &bytes),
             Event::Opened(link) => tab.channel_opened(now, link),
             Event::Closed(link) => tab.channel_closed(now, link),
+            Event::Kept(id, stowed) => tab.kept(now, id, stowed),
+            Event::Loaded(id, bytes) => tab.loaded(now, id, bytes.as_deref()),
         }
     }
 
@@ -391,6 +433,22 @@ impl World {
             Effect::Title { title, trouble } => self.pages[n].opened.push((title, trouble)),
             Effect::Ready(read) => self.pages[n].ready.push(read),
             Effect::Note(note) => self.pages[n].notes.push(note),
+            Effect::Keep { id, key, bytes } => {
+                let full = self.stored() + bytes.len() > self.room;
+                if !full {
+                    self.storage.retain(|(other, _)| *other != key);
+                    self.storage.push((key, bytes));
+                }
+                let stowed = if full { Stowed::Refused } else { Stowed::Done };
+                self.queue.push_back((n, Event::Kept(id, stowed)));
+            }
+            Effect::Load { id, key } => {
+                let found = self.storage.iter().find(|(other, _)| *other == key);
+                let bytes = found.map(|(_, bytes)| bytes.clone());
+                self.queue.push_back((n, Event::Loaded(id, bytes)));
+            }
+            Effect::Given { checked, good, .. } => self.pages[n].given.push((checked, good)),
+            Effect::Forget(key) => self.storage.retain(|(other, _)| *other != key),
         }
     }
 

@@ -1,0 +1,1 @@
+var e=class extends Error{},t=e=>new Promise((t,n)=>e.addEventListener(`abort`,()=>n(e.reason),{once:!0}));export{t as n,e as t};

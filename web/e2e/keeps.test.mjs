@@ -1,0 +1,197 @@
+// What a browser keeps from visit to visit, in Chromium, before a real `serve`.
+
+import assert from 'node:assert/strict';
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { fetchedWhole, filmMoves, folder, mediaSent, PEER, peering, root, run, start, tabIn, takesPart } from './world.mjs';
+
+/** A name that is this machine, and that browsers do not trust as they trust its own address. */
+const STRANGE = 'strange.test';
+
+let place;
+let chrome;
+let serve;
+let length;
+
+before(async () => {
+  place = await folder();
+  const site = join(place.path, 'site');
+  await run(place.path, 'publish', join(root, 'samples/film'), '--site', site);
+  serve = await start(place.path, 'serve', site, '--listen', '127.0.0.1:0', '--relay', 'off');
+  chrome = await peering(`--host-resolver-rules=MAP ${STRANGE} 127.0.0.1`);
+  length = (await stat(join(root, 'samples/film/240p.m4s'))).size;
+});
+
+after(async () => {
+  await chrome?.close();
+  await serve?.stop();
+  await place?.remove();
+});
+
+/** A browser with its own storage, closed when the test ends, and tabs in it. */
+async function visitor(t) {
+  const context = await chrome.newContext(PEER);
+  t.after(() => context.close());
+  const enter = async (url = serve.ready.url, prepare = () => {}) => {
+    const one = await tabIn(context, url, async (page) => {
+      prepare(page);
+      await page.addInitScript(() => localStorage.setItem('nearcast.preferences', '{"volume":0,"muted":true,"quality":240}'));
+    });
+    await takesPart(one);
+    return one;
+  };
+  return { context, enter };
+}
+
+async function playWhole({ page }) {
+  await page.locator('.card-film .card-link').first().click();
+  await filmMoves(page);
+  await fetchedWhole({ page });
+  await page.keyboard.press('Escape');
+}
+
+/** Opens the panel, and waits until it says this. */
+async function panelSays({ page }, text) {
+  if (!(await page.locator('#sharing-panel').isVisible())) await page.locator('.chip').click();
+  await page.locator('#sharing-panel', { hasText: text }).waitFor();
+}
+
+/** Until the browser keeps the film. */
+async function keepsFilm(one) {
+  await panelSays(one, 'Kept in this browser');
+  await one.page.waitForFunction((least) => Number(document.querySelector('.panel-kept').dataset.kept) >= least, length);
+  await one.page.keyboard.press('Escape');
+}
+
+async function reload(one) {
+  await one.page.reload();
+  await takesPart(one);
+}
+
+test('a reload plays what is kept', async (t) => {
+  const { enter } = await visitor(t);
+  const one = await enter();
+  await playWhole(one);
+  await keepsFilm(one);
+  const before = await mediaSent(serve);
+  await reload(one);
+  await playWhole(one);
+  assert.equal((await mediaSent(serve)) - before, 0);
+  await panelSays(one, 'kept from earlier');
+  assert.deepEqual(one.wrong, []);
+});
+
+test('what is kept is handed on at the next visit, before it is played', async (t) => {
+  const { enter } = await visitor(t);
+  const one = await enter();
+  await playWhole(one);
+  await keepsFilm(one);
+  // Its title is opened again a few seconds after the start.
+  const opened = one.page.waitForResponse(/\/nearcast\/titles\/.*\.jws$/u);
+  await reload(one);
+  await opened;
+  const before = await mediaSent(serve);
+  const other = await (await visitor(t)).enter();
+  await playWhole(other);
+  const more = (await mediaSent(serve)) - before;
+  assert.ok(more < length / 2, `the server sent ${more} of ${length}`);
+  assert.deepEqual([...one.wrong, ...other.wrong], []);
+});
+
+test('a second tab plays through the first, and takes over when that is closed', async (t) => {
+  const { enter } = await visitor(t);
+  const one = await enter();
+  await playWhole(one);
+  await keepsFilm(one);
+  const before = await mediaSent(serve);
+  const engines = [];
+  const two = await enter(serve.ready.url, (page) => page.on('request', (request) => request.url().endsWith('.wasm') && engines.push(request.url())));
+  await playWhole(two);
+  assert.deepEqual(engines, [], 'the first has the engine');
+  await panelSays(two, 'Kept in this browser');
+  await two.page.keyboard.press('Escape');
+  const engine = two.page.waitForResponse(/\.wasm$/u);
+  await one.page.close();
+  await engine;
+  await two.page.reload();
+  await takesPart(two);
+  await playWhole(two);
+  assert.equal((await mediaSent(serve)) - before, 0);
+  // A third one finds the second.
+  const three = await enter();
+  await playWhole(three);
+  assert.equal((await mediaSent(serve)) - before, 0);
+  assert.deepEqual([...one.wrong, ...two.wrong, ...three.wrong], []);
+});
+
+test('a tab is closed while another plays through it', async (t) => {
+  const { enter } = await visitor(t);
+  const one = await enter();
+  let more;
+  const held = new Promise((resolve) => (more = resolve));
+  const two = await enter();
+  // What is not there yet has to wait until the first tab is gone.
+  await one.page.context().route(/\.m4s$/u, async (route) => {
+    const first = Number(/^bytes=(\d+)/u.exec(route.request().headers().range ?? '')?.[1] ?? 0);
+    if (first > length / 4) await held;
+    await route.continue().catch(() => {});
+  });
+  await two.page.locator('.card-film .card-link').first().click();
+  await filmMoves(two.page);
+  await one.page.close();
+  more();
+  await fetchedWhole(two);
+  await two.page.keyboard.press('Escape');
+  await panelSays(two, 'Kept in this browser');
+  assert.deepEqual(two.wrong, []);
+});
+
+test('what was damaged is fetched again', async (t) => {
+  const { enter } = await visitor(t);
+  const one = await enter();
+  await playWhole(one);
+  await keepsFilm(one);
+  await one.page.evaluate(async () => {
+    const [name] = await caches.keys();
+    const cache = await caches.open(name);
+    const entries = (await cache.keys()).filter(({ url }) => !url.endsWith('/played'));
+    const bytes = new Uint8Array(await (await cache.match(entries[0])).arrayBuffer());
+    bytes[bytes.length >> 1] ^= 1;
+    await cache.put(entries[0], new Response(bytes));
+  });
+  const before = await mediaSent(serve);
+  await reload(one);
+  await playWhole(one);
+  const more = (await mediaSent(serve)) - before;
+  assert.ok(more > 0 && more < length, `the server sent ${more} of ${length} again`);
+  assert.deepEqual(one.wrong, []);
+});
+
+test('without room the page plays on, and says so', async (t) => {
+  const { context, enter } = await visitor(t);
+  const one = await enter();
+  const devtools = await context.newCDPSession(one.page);
+  await devtools.send('Storage.overrideQuotaForOrigin', { origin: new URL(serve.ready.url).origin, quotaSize: 100_000 });
+  await playWhole(one);
+  await panelSays(one, 'This browser has no room for more');
+  assert.deepEqual(one.wrong, []);
+});
+
+test('the listener has it forgotten', async (t) => {
+  const { enter } = await visitor(t);
+  const one = await enter();
+  await playWhole(one);
+  await keepsFilm(one);
+  await panelSays(one, 'Kept in this browser');
+  await one.page.getByRole('button', { name: 'Forget it' }).click();
+  await one.page.locator('.panel-kept', { hasText: /: 0 B\./u }).waitFor();
+  assert.deepEqual(one.wrong, []);
+});
+
+test('a page that browsers do not trust says that nothing is kept', async (t) => {
+  const { enter } = await visitor(t);
+  const one = await enter(serve.ready.url.replace('127.0.0.1', STRANGE));
+  await playWhole(one);
+  await panelSays(one, 'Held until this tab is closed');
+});

@@ -1,0 +1,147 @@
+// A tab that follows: another tab of the site leads, has the peers and the cache, and is asked for everything. When that
+// one is closed, what is being read goes on with whoever comes next.
+
+import { type Answer, type Asking, deskOf, type Question, seatOf } from './desk';
+import { aborted, type FileOf, type Figures, type Given, type Taking, Unavailable } from './taking';
+
+/** How long the leader may take to say that it is there: it may be starting. */
+const PATIENCE_MS = 3000;
+const HELLO_MS = 200;
+
+export class Far implements Taking {
+  private readonly id = crypto.randomUUID();
+  private readonly desk: BroadcastChannel;
+  private readonly seat: BroadcastChannel;
+  private readonly calls = new Map<number, (answer: Answer) => void>();
+  private readonly files = new Map<string, FileOf>();
+  private last = 0;
+  private latest: Figures | undefined;
+  /** Who comes next. */
+  private follow: (next: Taking) => void = () => {};
+  private readonly next = new Promise<Taking>((resolve) => (this.follow = resolve));
+  private over = false;
+
+  private constructor(site: string) {
+    this.desk = new BroadcastChannel(deskOf(site));
+    this.seat = new BroadcastChannel(seatOf(site, this.id));
+    this.seat.onmessage = ({ data }: MessageEvent<Answer>) => {
+      const settle = this.calls.get(data.call);
+      this.calls.delete(data.call);
+      settle?.(data);
+    };
+    // The leader learns from it when this tab is gone.
+    void navigator.locks.request(seatOf(site, this.id), () => this.next);
+  }
+
+  /** Finds the tab that leads; null when none answers. */
+  static async meet(site: string): Promise<Far | null> {
+    const far = new Far(site);
+    const end = performance.now() + PATIENCE_MS;
+    while (performance.now() < end) {
+      const late = new Promise<null>((resolve) => setTimeout(() => resolve(null), HELLO_MS));
+      if ((await Promise.race([far.call({ ask: 'hello' }), late])) !== null) return far;
+    }
+    far.close();
+    return null;
+  }
+
+  get alive(): boolean {
+    return !this.over;
+  }
+
+  /** The leader is gone, and `next` takes its place: what is being read goes on there. */
+  handOver(next: Taking): void {
+    this.over = true;
+    this.follow(next);
+    this.close();
+  }
+
+  private close(): void {
+    this.desk.close();
+    this.seat.close();
+  }
+
+  private tell(question: Question, call = 0): void {
+    if (!this.over) this.desk.postMessage({ ...question, from: this.id, call } satisfies Asking);
+  }
+
+  /** Never settles when the leader goes before it answers. */
+  private call(question: Question, call = ++this.last): Promise<Answer> {
+    const answered = new Promise<Answer>((resolve) => this.calls.set(call, resolve));
+    this.tell(question, call);
+    return answered;
+  }
+
+  /** What the leader answers, or who comes next when it went. */
+  private ask(question: Question, call?: number): Promise<Answer | Taking> {
+    return Promise.race([this.call(question, call), this.next]);
+  }
+
+  async open(title: string): Promise<void> {
+    const answer = await this.ask({ ask: 'open', title });
+    if ('open' in answer) return answer.open(title);
+    if ('trouble' in answer) throw new Unavailable(answer.trouble);
+    if ('files' in answer) for (const [url, file] of answer.files) this.files.set(url, file);
+  }
+
+  fileAt(url: string): FileOf | undefined {
+    return this.files.get(url);
+  }
+
+  async *read(play: number, url: string, start: number, end: number, signal: AbortSignal): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+    const call = ++this.last;
+    this.tell({ ask: 'read', play, url, start, end }, call);
+    let at = start;
+    try {
+      while (true) {
+        signal.throwIfAborted();
+        const answer = await Promise.race([this.ask({ ask: 'pull' }, call), aborted(signal)]);
+        if ('open' in answer) {
+          yield* answer.read(play, url, at, end, signal);
+          return;
+        }
+        if (!('bytes' in answer)) throw new Unavailable();
+        if (answer.bytes === null) return;
+        at += answer.bytes.length;
+        yield answer.bytes;
+      }
+    } finally {
+      this.calls.delete(call);
+      this.tell({ ask: 'stop' }, call);
+    }
+  }
+
+  async give(url: string, start: number, bytes: Uint8Array, played: boolean): Promise<Given | undefined> {
+    const answer = await this.ask({ ask: 'give', url, start, bytes, played });
+    if ('open' in answer) return answer.give(url, start, bytes, played);
+    return 'given' in answer ? (answer.given ?? undefined) : undefined;
+  }
+
+  stopped(play: number): void {
+    this.tell({ ask: 'stopped', play });
+  }
+
+  upcoming(titles: readonly string[]): void {
+    this.tell({ ask: 'upcoming', titles });
+  }
+
+  share(on: boolean): void {
+    this.tell({ ask: 'share', on });
+  }
+
+  clear(): void {
+    this.tell({ ask: 'clear' });
+  }
+
+  catalogue(bytes: Uint8Array): void {
+    this.tell({ ask: 'catalogue', bytes });
+  }
+
+  /** As the leader told last: asking is what brings the next ones. */
+  figures(): Figures | undefined {
+    void this.call({ ask: 'figures' }).then((answer) => {
+      if ('figures' in answer) this.latest = answer.figures ?? undefined;
+    });
+    return this.latest;
+  }
+}

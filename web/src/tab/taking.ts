@@ -1,0 +1,53 @@
+// What takes part for a page: the tab's own engine, or that of the tab that leads.
+
+/** What was done so far, in bytes; and how it stands. */
+export interface Figures {
+  readonly cache: number;
+  readonly lan: number;
+  readonly peers: number;
+  readonly origin: number;
+  readonly sent: number;
+  readonly connected: number;
+  readonly held: number;
+  readonly supernode: boolean;
+  readonly sharing: 'off' | 'near' | 'on';
+  /** Bytes that the browser keeps, and whether it keeps what plays. */
+  readonly kept: number;
+  readonly keeping: 'no' | 'browser' | 'full';
+}
+
+/** What became of bytes that were given: how many were checked, and whether all were what was published. */
+export interface Given {
+  readonly checked: number;
+  readonly good: boolean;
+}
+
+export interface FileOf {
+  readonly size: number;
+  readonly type: string;
+}
+
+/** It takes no part any more, or nobody delivers the bytes. */
+export class Unavailable extends Error {}
+
+export interface Taking {
+  readonly alive: boolean;
+  /** Settles when a title's files can be read. */
+  open(title: string): Promise<void>;
+  /** What a file is; nothing when it is none of an open title. */
+  fileAt(url: string): FileOf | undefined;
+  /** Verified bytes of a file in order, as they come. */
+  read(play: number, url: string, start: number, end: number, signal: AbortSignal): AsyncGenerator<Uint8Array<ArrayBuffer>>;
+  /** Has bytes of a file checked that the page fetched by itself. Nothing when nothing can be said of them. */
+  give(url: string, start: number, bytes: Uint8Array, played: boolean): Promise<Given | undefined>;
+  stopped(play: number): void;
+  upcoming(titles: readonly string[]): void;
+  share(shares: boolean): void;
+  /** Keeps nothing of what does not play. */
+  clear(): void;
+  catalogue(bytes: Uint8Array): void;
+  figures(): Figures | undefined;
+}
+
+export const aborted = (signal: AbortSignal): Promise<never> =>
+  new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }));
