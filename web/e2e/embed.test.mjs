@@ -1,0 +1,243 @@
+// Pages of somebody else that play from a site: the examples of the package, served from another origin than the site.
+
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { createRequire } from 'node:module';
+import { dirname, extname, join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { promisify } from 'node:util';
+import { folder, mediaSent, PATIENCE, PEER, peering, root, run, start, tabIn } from './world.mjs';
+
+const web = join(root, 'web');
+const hlsJs = dirname(createRequire(import.meta.url).resolve('hls.js'));
+const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.mjs': 'text/javascript', '.wasm': 'application/wasm', '.m3u8': 'application/vnd.apple.mpegurl' };
+
+let place;
+let chrome;
+let serve;
+let elsewhere;
+let film;
+let song;
+
+/** The web server of somebody else: the examples with the site's true address in them, the package, a plain film. */
+async function theirs() {
+  const placed = (path) => {
+    if (path === '/hls.mjs') return join(hlsJs, 'hls.mjs');
+    if (path === '/worker.js') return join(web, 'hls/dist/worker.js');
+    if (path.startsWith('/nearcast-hls/')) return join(web, 'hls/dist', path.slice('/nearcast-hls/'.length));
+    if (path.startsWith('/media/film/')) return join(root, 'samples/film', path.slice('/media/film/'.length));
+    return join(web, 'hls/examples', path);
+  };
+  const server = createServer(async (request, response) => {
+    const { pathname, searchParams } = new URL(request.url, 'http://localhost');
+    if (pathname === '/favicon.ico') {
+      response.writeHead(204).end();
+      return;
+    }
+    try {
+      let body = await readFile(placed(pathname));
+      const type = TYPES[extname(pathname)] ?? 'application/octet-stream';
+      if (type === 'text/html') {
+        const site = searchParams.get('site') ?? serve.ready.url;
+        body = body.toString().replaceAll('http://127.0.0.1:8400/', site).replaceAll('media/film/master.m3u8', `media/${film}/master.m3u8`).replaceAll('media/SONG', song);
+      }
+      const [, from, to] = /^bytes=(\d+)-(\d*)$/u.exec(request.headers.range ?? '') ?? [];
+      const all = body.length;
+      if (from !== undefined) body = body.subarray(Number(from), to === '' ? all : Number(to) + 1);
+      const range = from === undefined ? {} : { 'Content-Range': `bytes ${from}-${Number(from) + body.length - 1}/${all}` };
+      response.writeHead(from === undefined ? 200 : 206, { 'Content-Type': type, ...range }).end(body);
+    } catch {
+      response.writeHead(404).end();
+    }
+  });
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return { url: `http://127.0.0.1:${server.address().port}/`, close: () => server.close() };
+}
+
+before(async () => {
+  await promisify(execFile)('npm', ['run', '--silent', 'build:hls'], { cwd: web });
+  place = await folder();
+  const site = join(place.path, 'site');
+  await run(place.path, 'publish', join(root, 'samples/film'), join(root, 'samples/music'), '--site', site);
+  serve = await start(place.path, 'serve', site, '--listen', '127.0.0.1:0', '--relay', 'off');
+  const titles = await titlesOf(site);
+  film = titles.find(({ kind }) => kind === 'video').id;
+  const one = titles.find(({ kind }) => kind === 'music');
+  song = `media/${one.id}/${one.file}`;
+  elsewhere = await theirs();
+  chrome = await peering('--autoplay-policy=no-user-gesture-required');
+});
+
+after(async () => {
+  await chrome?.close();
+  elsewhere?.close();
+  await serve?.stop();
+  await place?.remove();
+});
+
+/** What the site's manifests say. */
+async function titlesOf(site) {
+  const { readdir } = await import('node:fs/promises');
+  const names = await readdir(join(site, 'nearcast/titles'));
+  return Promise.all(
+    names.map(async (name) => {
+      const [, payload] = (await readFile(join(site, 'nearcast/titles', name), 'utf8')).split('.');
+      const manifest = JSON.parse(Buffer.from(payload, 'base64url').toString());
+      return { id: manifest.title, kind: manifest.kind_of_media, file: manifest.renditions[0].layout.single?.file?.source };
+    }),
+  );
+}
+
+/** Somebody opens a page of the other server. */
+async function visit(t, page, prepare) {
+  const context = await chrome.newContext(PEER);
+  t.after(() => context.close());
+  const one = await tabIn(context, new URL(page, elsewhere.url).href, prepare);
+  // Asking the site is what these pages are for.
+  return { ...one, wrong: () => one.wrong.filter((line) => !line.startsWith('asked ')) };
+}
+
+const moves = ({ page }, element = 'video') =>
+  page.waitForFunction((name) => document.querySelector(name).currentTime > 1, element, { timeout: PATIENCE });
+
+const whole = ({ page }) =>
+  page.waitForFunction(
+    () => {
+      const { buffered, duration } = document.querySelector('video');
+      return buffered.length > 0 && buffered.end(buffered.length - 1) > duration - 1;
+    },
+    null,
+    { timeout: PATIENCE },
+  );
+
+const says = ({ page }, text) => page.locator('#state', { hasText: text }).waitFor();
+const stats = ({ page }) => page.evaluate(() => window.near.stats());
+
+test('hls.js with the package: every byte is checked, and the next viewer gets it from the first', async (t) => {
+  const one = await visit(t, 'hls.html');
+  await says(one, 'sharing');
+  await moves(one);
+  await whole(one);
+  await one.page.waitForFunction(() => window.near.stats().unverified === 0);
+  const first = await stats(one);
+  assert.ok(first.origin > 0, JSON.stringify(first));
+  const before = await mediaSent(serve);
+  const two = await visit(t, 'hls.html');
+  await whole(two);
+  const second = await stats(two);
+  assert.ok(second.peers + second.lan > second.origin, JSON.stringify(second));
+  assert.ok((await mediaSent(serve)) - before < first.origin / 2);
+  assert.deepEqual([...one.wrong(), ...two.wrong()], []);
+});
+
+test('the switch of the page ends sharing', async (t) => {
+  const one = await visit(t, 'hls.html');
+  await says(one, 'sharing');
+  await one.page.locator('#share').uncheck();
+  await moves(one);
+  await whole(one);
+  const two = await visit(t, 'hls.html');
+  await whole(two);
+  assert.equal((await stats(one)).sent, 0);
+});
+
+test('one line for a video element', async (t) => {
+  const one = await visit(t, 'video.html');
+  await says(one, 'sharing');
+  await one.page.evaluate(() => void document.querySelector('video').play());
+  await moves(one);
+  await one.page.waitForFunction(() => window.stats?.origin > 0 && window.stats.unverified === 0);
+  assert.deepEqual(one.wrong(), []);
+});
+
+test('one line for an audio element, with the page’s own worker', async (t) => {
+  const one = await visit(t, 'audio.html');
+  await says(one, 'sharing');
+  const before = await mediaSent(serve);
+  await one.page.evaluate(() => void document.querySelector('audio').play());
+  await moves(one, 'audio');
+  assert.ok((await mediaSent(serve)) > before);
+  // The engine noted that it was played.
+  await one.page.waitForFunction(async () => {
+    const caches = await Promise.all((await window.caches.keys()).map(async (name) => (await window.caches.open(name)).keys()));
+    return caches.flat().some(({ url }) => url.endsWith('/played'));
+  });
+  assert.deepEqual(one.wrong(), []);
+});
+
+test('content without a signed catalogue passes through, and that is said', async (t) => {
+  const one = await visit(t, `hls.html?site=${elsewhere.url}`);
+  await says(one, 'direct: ');
+  await moves(one);
+  const { unverified, origin, sent } = await stats(one);
+  assert.ok(unverified > 0, 'counted as unchecked');
+  assert.deepEqual([origin, sent], [0, 0]);
+});
+
+for (const [what, prepare] of [
+  ['the engine', (page) => page.route(/\.wasm$/u, (route) => route.abort())],
+  ['half of our scripts', (page) => page.route(/\/tab-[^/]*\.js$/u, (route) => route.abort())],
+  ['WebAssembly', (page) => page.addInitScript(() => delete window.WebAssembly)],
+  ['the catalogue', (page) => page.route('**/catalogue.jws', (route) => route.abort())],
+]) {
+  test(`without ${what} the film plays straight from the server`, async (t) => {
+    const one = await visit(t, 'hls.html', prepare);
+    await moves(one);
+    await says(one, 'direct: ');
+    assert.ok((await stats(one)).unverified > 0);
+  });
+}
+
+for (const [what, prepare] of [
+  ['data channels', (page) => page.addInitScript(() => delete window.RTCPeerConnection)],
+  ['a supernode', (page) => page.routeWebSocket('**/nearcast/v1/directory', (socket) => socket.close())],
+]) {
+  test(`without ${what} the film plays, and every byte is checked`, async (t) => {
+    const one = await visit(t, 'hls.html', prepare);
+    await says(one, 'sharing');
+    await moves(one);
+    await one.page.waitForFunction(() => window.near.stats().origin > 0 && window.near.stats().unverified === 0);
+  });
+}
+
+test('without our script the song plays', async (t) => {
+  const one = await visit(t, 'audio.html', (page) => page.route('**/nearcast.js', (route) => route.abort()));
+  await one.page.evaluate(() => void document.querySelector('audio').play());
+  await moves(one, 'audio');
+});
+
+test('what the server sends before the engine is there is checked afterwards, and a change is told', async (t) => {
+  let release;
+  const played = new Promise((resolve) => {
+    release = resolve;
+  });
+  const one = await visit(t, 'hls.html', async (page) => {
+    await page.route(/\.wasm$/u, async (route) => {
+      await played;
+      await route.continue();
+    });
+    await page.addInitScript(() => {
+      const told = [];
+      window.told = told;
+      Object.defineProperty(window, 'near', {
+        set(near) {
+          near.on('corrupt', ({ url }) => told.push(url));
+          Object.defineProperty(window, 'near', { value: near });
+        },
+        configurable: true,
+      });
+    });
+    // The last byte of a segment's answer is another; the picture hardly minds.
+    await page.route(/\.m4s$/u, async (route) => {
+      const answer = await route.fetch();
+      const body = Buffer.from(await answer.body());
+      if (body.length > 100_000) body[body.length - 20_000] ^= 1;
+      await route.fulfill({ response: answer, body });
+    });
+  });
+  await moves(one);
+  release();
+  await one.page.waitForFunction(() => window.told.length > 0);
+});
