@@ -1,0 +1,215 @@
+// One evening in browsers: viewers open a page one after the other and watch a film to its end. Takes one JSON object as
+// its argument, prints one.
+//
+// Everything but signalling comes from one web server here, whose answers share one bucket fairly: pages, scripts, engine,
+// playlists and media. It answers 20 ms late, as from a town away. Signalling is small and is not what is compared.
+
+import { createReadStream, existsSync, readFileSync, statSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { createRequire } from 'node:module';
+import { connect } from 'node:net';
+import { extname, join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+
+const wanted = JSON.parse(process.argv[2]);
+const { engine, mbit, delayMs, viewers, apart, seconds, site, playlist, web, packages, directory, tracker, chromium } = wanted;
+
+const TYPES = {
+  '.html': 'text/html', '.js': 'text/javascript', '.mjs': 'text/javascript', '.wasm': 'application/wasm',
+  '.m3u8': 'application/vnd.apple.mpegurl', '.m4s': 'video/iso.segment', '.json': 'application/json',
+};
+const SQUEEZED = new Set(['.html', '.js', '.mjs', '.wasm', '.m3u8']);
+const PIECE = 1460;
+const TICK_MS = 4;
+/** What may go out at once after a silence. */
+const BURST_MS = 20;
+
+/** Answers share a rate: each gets a packet in turn. */
+class Bucket {
+  sent = 0;
+  #jobs = [];
+  #rate = (mbit * 1e6) / 8;
+  #tokens = 0;
+  #at = performance.now();
+  #timer = setInterval(() => this.#tick(), TICK_MS);
+
+  send(response, body) {
+    const job = { response, body, at: 0 };
+    response.on('close', () => (this.#jobs = this.#jobs.filter((other) => other !== job)));
+    this.#jobs.push(job);
+  }
+
+  #tick() {
+    const now = performance.now();
+    this.#tokens = Math.min(this.#tokens + ((now - this.#at) / 1000) * this.#rate, (this.#rate * Math.max(BURST_MS, now - this.#at)) / 1000 + PIECE);
+    this.#at = now;
+    while (this.#tokens >= PIECE && this.#jobs.length > 0) {
+      const job = this.#jobs.shift();
+      const piece = job.body.subarray(job.at, job.at + PIECE);
+      job.at += piece.length;
+      this.#tokens -= piece.length;
+      this.sent += piece.length;
+      if (job.at < job.body.length) {
+        job.response.write(piece);
+        this.#jobs.push(job);
+      } else {
+        job.response.end(piece);
+      }
+    }
+  }
+
+  stop() {
+    clearInterval(this.#timer);
+  }
+}
+
+const squeezed = new Map();
+function squeeze(path) {
+  if (!squeezed.has(path)) squeezed.set(path, gzipSync(readFileSync(path), { level: 9 }));
+  return squeezed.get(path);
+}
+
+const HLS = 'hls.js/dist/hls.min.mjs';
+const LOADS = {
+  plain: ['', `const hls = new Hls(settings);`],
+  'p2p-media-loader': [
+    `import { HlsJsP2PEngine } from 'p2p-media-loader-hlsjs';`,
+    `const Player = HlsJsP2PEngine.injectMixin(Hls);
+     const hls = new Player({ ...settings, p2p: {
+       core: { swarmId: 'lab', announceTrackers: ['${tracker}'], rtcConfig: { iceServers: [] } },
+       onHlsJsCreated: (made) => made.p2pEngine.addEventListener('onChunkDownloaded', (bytes, from) => {
+         if (from === 'p2p') measured.peers += bytes;
+       }),
+     } });`,
+  ],
+  nearcast: [
+    `import { nearcast } from 'nearcast-hls';`,
+    `const near = nearcast({ site: location.origin + '/' });
+     const hls = new Hls({ ...settings, ...near });
+     measured.more = () => { const { lan, peers, ...all } = near.stats(); return { peers: lan + peers, unverified: all.unverified, stats: near.stats() }; };`,
+  ],
+};
+
+const page = () => `<!doctype html><meta charset="utf-8"><title>${engine}</title>
+<script type="importmap">{ "imports": {
+  "hls.js": "/lab/${HLS}",
+  "nearcast-hls": "/lab/nearcast-hls/nearcast-hls.js",
+  "p2p-media-loader-core": "/lab/p2p-media-loader-core/dist/p2p-media-loader-core.es.min.js",
+  "p2p-media-loader-hlsjs": "/lab/p2p-media-loader-hlsjs/dist/p2p-media-loader-hlsjs.es.min.js"
+} }</script>
+<video muted playsinline></video>
+<script type="module">
+import Hls from 'hls.js';
+${LOADS[engine][0]}
+const measured = (window.measured = { first: null, stalled: 0, ended: false, peers: 0, errors: [], more: () => ({}) });
+const video = document.querySelector('video');
+video.requestVideoFrameCallback(() => (measured.first = performance.now()));
+let [last, moved] = [0, null];
+const look = () => {
+  const now = performance.now();
+  if (video.currentTime !== last || moved === null) {
+    if (moved !== null && now - moved > 250) measured.stalled += now - moved;
+    [last, moved] = [video.currentTime, measured.first === null ? null : now];
+  }
+  measured.still = moved === null ? 0 : now - moved;
+};
+const timer = setInterval(look, 50);
+video.addEventListener('ended', () => { look(); clearInterval(timer); measured.still = 0; measured.ended = true; });
+const settings = { enableWorker: false };
+${LOADS[engine][1]}
+hls.on(Hls.Events.ERROR, (_, { fatal, details }) => fatal && measured.errors.push(details));
+hls.loadSource('/${playlist}');
+hls.attachMedia(video);
+hls.on(Hls.Events.MANIFEST_PARSED, () => video.play());
+</script>`;
+
+/** Where an address lies on the disk. */
+function placed(path) {
+  if (path.startsWith('/lab/nearcast-hls/')) return join(web, 'hls/dist', path.slice('/lab/nearcast-hls/'.length));
+  if (path.startsWith('/lab/hls.js/')) return join(web, 'node_modules', path.slice('/lab/'.length));
+  if (path.startsWith('/lab/')) return join(packages, 'node_modules', path.slice('/lab/'.length));
+  return join(site, path);
+}
+
+const bucket = new Bucket();
+
+function answer(request, response) {
+  const { pathname } = new URL(request.url, 'http://lab');
+  if (pathname === '/') return reply(response, 200, { 'Content-Type': 'text/html', 'Content-Encoding': 'gzip' }, gzipSync(page()));
+  const path = placed(decodeURIComponent(pathname));
+  if (!existsSync(path) || !statSync(path).isFile()) return reply(response, 404, {}, Buffer.from('-'));
+  const headers = { 'Content-Type': TYPES[extname(path)] ?? 'application/octet-stream', 'Accept-Ranges': 'bytes' };
+  if (SQUEEZED.has(extname(path))) return reply(response, 200, { ...headers, 'Content-Encoding': 'gzip' }, squeeze(path));
+  const size = statSync(path).size;
+  const [, from, to] = /^bytes=(\d+)-(\d*)$/u.exec(request.headers.range ?? '') ?? [];
+  const start = Number(from ?? 0);
+  const end = Math.min(size, to === undefined || to === '' ? size : Number(to) + 1);
+  const pieces = [];
+  createReadStream(path, { start, end: end - 1 })
+    .on('data', (piece) => pieces.push(piece))
+    .on('end', () => {
+      const range = from === undefined ? {} : { 'Content-Range': `bytes ${start}-${end - 1}/${size}` };
+      reply(response, from === undefined ? 200 : 206, { ...headers, ...range }, Buffer.concat(pieces));
+    });
+}
+
+function reply(response, status, headers, body) {
+  setTimeout(() => {
+    response.writeHead(status, { ...headers, 'Content-Length': body.length, 'Cache-Control': 'no-cache' });
+    response.flushHeaders();
+    bucket.send(response, body);
+  }, delayMs);
+}
+
+const server = createServer(answer);
+// The supernode, as a proxy in front of it has it.
+server.on('upgrade', (request, socket, head) => {
+  const { hostname, port } = new URL(directory);
+  const there = connect(Number(port), hostname, () => {
+    const lines = Object.entries(request.headers).map(([name, value]) => `${name}: ${value}`);
+    there.write([`GET ${request.url} HTTP/1.1`, ...lines, '', ''].join('\r\n'));
+    there.write(head);
+    socket.pipe(there).pipe(socket);
+  });
+  for (const end of [socket, there]) end.on('error', () => (socket.destroy(), there.destroy()));
+});
+await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+
+const { chromium: driver } = createRequire(join(web, 'package.json'))('playwright-core');
+const browser = await driver.launch({
+  executablePath: chromium,
+  args: [
+    '--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync',
+    '--allow-loopback-in-peer-connection', '--disable-features=WebRtcHideLocalIpsWithMdns', '--autoplay-policy=no-user-gesture-required',
+    '--disable-background-timer-throttling', '--disable-renderer-backgrounding', '--disable-backgrounding-occluded-windows',
+  ],
+});
+
+const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** One viewer, who has never been here. */
+async function watches(number) {
+  await wait(number * apart * 1000);
+  const context = await browser.newContext({ permissions: ['camera', 'microphone'] });
+  const page = await context.newPage();
+  const wrong = [];
+  page.on('pageerror', (error) => wrong.push(String(error)));
+  await page.goto(`http://127.0.0.1:${server.address().port}/`, { waitUntil: 'commit' });
+  const patience = (3 * seconds + 60) * 1000;
+  const ended = await page.waitForFunction(() => window.measured?.ended, null, { timeout: patience, polling: 500 }).then(() => true, () => false);
+  const found = await page.evaluate(() => {
+    const { first, stalled, still, peers, errors, more } = window.measured;
+    return { first, stalled: stalled + (still > 250 ? still : 0), peers, errors, ...more() };
+  });
+  return { ended, wrong, ...found };
+}
+
+try {
+  const found = await Promise.all(Array.from({ length: viewers }, (_, number) => watches(number)));
+  console.log(JSON.stringify({ sent: bucket.sent, viewers: found }));
+} finally {
+  bucket.stop();
+  await browser.close();
+  server.close();
+  server.closeAllConnections();
+}
