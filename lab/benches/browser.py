@@ -121,7 +121,8 @@ def install(packages):
     packages.mkdir(parents=True, exist_ok=True)
     if (packages / "node_modules" / "p2p-media-loader-hlsjs").exists():
         return
-    line = ["npm", "install", "--silent", "--no-fund", "--no-audit", "--legacy-peer-deps", "--prefix", str(packages), *PACKAGES]
+    # The tracker's package brings data channels for programs, which would be compiled; a server needs none.
+    line = ["npm", "install", "--silent", "--no-fund", "--no-audit", "--legacy-peer-deps", "--ignore-scripts", "--prefix", str(packages), *PACKAGES]
     done = subprocess.run(line, capture_output=True, text=True)
     if done.returncode != 0:
         raise Failed(f"npm could not install {' '.join(PACKAGES)}: {done.stderr.strip()[-400:]}")

@@ -1,10 +1,10 @@
 // A WebTorrent tracker over WebSocket, of the package `bittorrent-tracker` in the folder given. Says where it listens.
 
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
-const found = createRequire(join(process.argv[2], 'package.json')).resolve('bittorrent-tracker/server');
+// By its file: the package's front door loads data channels for programs, too.
+const found = join(process.argv[2], 'node_modules/bittorrent-tracker/server.js');
 const { default: Server } = await import(pathToFileURL(found).href);
 const server = new Server({ http: false, udp: false, ws: true, stats: false });
 server.on('error', (error) => console.error(error));

@@ -5,8 +5,9 @@ import type { HlsConfig, Loader, LoaderCallbacks, LoaderConfiguration, LoaderCon
 import { Early, joined } from './early';
 import type { Part } from './part';
 
-/** Media that came before the engine was there waits for it this long; then it is played, and checked afterwards. */
-const GRACE_MS = 1000;
+/** Media that came before the engine was there waits for it this long: no start is later than from the server alone by
+ * more than nobody sees. Then it is played, and checked afterwards. */
+const GRACE_MS = 150;
 /** Less than a block has nothing that could be checked, and is not waited for. */
 const BLOCK = 16 * 1024;
 

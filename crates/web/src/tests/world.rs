@@ -433,22 +433,29 @@ impl World {
             Effect::Title { title, trouble } => self.pages[n].opened.push((title, trouble)),
             Effect::Ready(read) => self.pages[n].ready.push(read),
             Effect::Note(note) => self.pages[n].notes.push(note),
-            Effect::Keep { id, key, bytes } => {
-                let full = self.stored() + bytes.len() > self.room;
-                if !full {
-                    self.storage.retain(|(other, _)| *other != key);
-                    self.storage.push((key, bytes));
-                }
-                let stowed = if full { Stowed::Refused } else { Stowed::Done };
-                self.queue.push_back((n, Event::Kept(id, stowed)));
-            }
-            Effect::Load { id, key } => {
-                let found = self.storage.iter().find(|(other, _)| *other == key);
-                let bytes = found.map(|(_, bytes)| bytes.clone());
-                self.queue.push_back((n, Event::Loaded(id, bytes)));
+            storage @ (Effect::Keep { .. } | Effect::Load { .. } | Effect::Forget(_)) => {
+                self.carry_for_storage(n, storage);
             }
             Effect::Given { checked, good, .. } => self.pages[n].given.push((checked, good)),
-            Effect::Forget(key) => self.storage.retain(|(other, _)| *other != key),
+        }
+    }
+
+    /// Does what the browser's storage is to do.
+    fn carry_for_storage(&mut self, n: usize, effect: Effect) {
+        if let Effect::Keep { id, key, bytes } = effect {
+            let full = self.stored() + bytes.len() > self.room;
+            if !full {
+                self.storage.retain(|(other, _)| *other != key);
+                self.storage.push((key, bytes));
+            }
+            let stowed = if full { Stowed::Refused } else { Stowed::Done };
+            self.queue.push_back((n, Event::Kept(id, stowed)));
+        } else if let Effect::Load { id, key } = effect {
+            let found = self.storage.iter().find(|(other, _)| *other == key);
+            let bytes = found.map(|(_, bytes)| bytes.clone());
+            self.queue.push_back((n, Event::Loaded(id, bytes)));
+        } else if let Effect::Forget(key) = effect {
+            self.storage.retain(|(other, _)| *other != key);
         }
     }
 
