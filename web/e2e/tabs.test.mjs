@@ -151,6 +151,10 @@ test('without a supernode the page plays, and every byte is checked', async (t) 
   const one = await enter(t, (page) => page.routeWebSocket('**/nearcast/v1/directory', (socket) => socket.close()));
   await takesPart(one);
   await playFilm(one);
+  await one.page.keyboard.press('Escape');
+  await one.page.locator('.chip').click();
+  await one.page.locator('.by-source > div', { hasText: 'The provider' }).locator('dd', { hasText: /[1-9]/u }).waitFor();
+  assert.equal(await one.page.locator('.by-source > div', { hasText: 'Unchecked' }).count(), 0, 'playlists, too');
   assert.deepEqual(one.wrong, []);
 });
 

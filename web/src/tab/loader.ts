@@ -8,6 +8,8 @@ import type { Part } from './part';
 /** Media that came before the engine was there waits for it this long: no start is later than from the server alone by
  * more than nobody sees. Then it is played, and checked afterwards. */
 const GRACE_MS = 150;
+/** The most that a first byte is waited for, before the server is asked without us. */
+const LONGEST_MS = 10_000;
 /** Less than a block has nothing that could be checked, and is not waited for. */
 const BLOCK = 16 * 1024;
 
@@ -58,7 +60,11 @@ export function loaderOf(Player: typeof Hls, part: Part, play: (config: HlsConfi
     }
 
     private async loadPatiently(context: LoaderContext, config: LoaderConfiguration, controller: AbortController): Promise<void> {
-      const patience = setTimeout(() => controller.abort(new Error('too slow')), config.loadPolicy.maxTimeToFirstByteMs);
+      // For a first playlist hls.js is infinitely patient, which a timer takes for no time at all.
+      const patience = setTimeout(
+        () => controller.abort(new Error('too slow')),
+        Math.min(config.loadPolicy.maxTimeToFirstByteMs, LONGEST_MS),
+      );
       try {
         await this.loadVerified(context, controller.signal, () => clearTimeout(patience));
       } finally {
