@@ -20,6 +20,7 @@ export class Far implements Taking {
   private follow: (next: Taking) => void = () => {};
   private readonly next = new Promise<Taking>((resolve) => (this.follow = resolve));
   private over = false;
+  private readonly held: Promise<void>;
 
   private constructor(site: string) {
     this.desk = new BroadcastChannel(deskOf(site));
@@ -29,13 +30,19 @@ export class Far implements Taking {
       this.calls.delete(data.call);
       settle?.(data);
     };
-    // The leader learns from it when this tab is gone.
-    void navigator.locks.request(seatOf(site, this.id), () => this.next);
+    // The leader learns from it when this tab is gone, and so must not get it before.
+    this.held = new Promise((resolve) => {
+      void navigator.locks.request(seatOf(site, this.id), () => {
+        resolve();
+        return this.next;
+      });
+    });
   }
 
   /** Finds the tab that leads; null when none answers. */
   static async meet(site: string): Promise<Far | null> {
     const far = new Far(site);
+    await far.held;
     const end = performance.now() + PATIENCE_MS;
     while (performance.now() < end) {
       const late = new Promise<null>((resolve) => setTimeout(() => resolve(null), HELLO_MS));
