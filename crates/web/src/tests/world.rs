@@ -433,15 +433,13 @@ impl World {
             Effect::Title { title, trouble } => self.pages[n].opened.push((title, trouble)),
             Effect::Ready(read) => self.pages[n].ready.push(read),
             Effect::Note(note) => self.pages[n].notes.push(note),
-            storage @ (Effect::Keep { .. } | Effect::Load { .. } | Effect::Forget(_)) => {
-                self.carry_for_storage(n, storage);
-            }
+            stow @ (Effect::Keep { .. } | Effect::Load { .. } | Effect::Forget(_)) => self.stow(n, stow),
             Effect::Given { checked, good, .. } => self.pages[n].given.push((checked, good)),
         }
     }
 
     /// Does what the browser's storage is to do.
-    fn carry_for_storage(&mut self, n: usize, effect: Effect) {
+    fn stow(&mut self, n: usize, effect: Effect) {
         if let Effect::Keep { id, key, bytes } = effect {
             let full = self.stored() + bytes.len() > self.room;
             if !full {
