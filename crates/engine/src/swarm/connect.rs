@@ -67,6 +67,8 @@ pub(super) struct Connects {
     known: BTreeMap<NodeKey, Known>,
     titles: BTreeMap<SwarmId, Title>,
     directory: bool,
+    /// Those that are being connected to.
+    connecting: BTreeSet<NodeKey>,
     /// That there was nobody to connect to with so much room, and until when that is so unless something changes: this
     /// is asked after every input.
     settled: Option<(usize, Time)>,
@@ -74,7 +76,14 @@ pub(super) struct Connects {
 
 impl Connects {
     pub(super) fn new(me: NodeKey) -> Self {
-        Self { me, known: BTreeMap::new(), titles: BTreeMap::new(), directory: false, settled: None }
+        Self {
+            me,
+            known: BTreeMap::new(),
+            titles: BTreeMap::new(),
+            directory: false,
+            connecting: BTreeSet::new(),
+            settled: None,
+        }
     }
 
     /// A node as it becomes known, or as it is known already.
@@ -158,6 +167,7 @@ impl Connects {
             let oldest = self.known.iter().min_by_key(|(node, k)| (k.seen, **node)).map(|(node, _)| *node);
             if let Some(node) = oldest {
                 self.known.remove(&node);
+                self.connecting.remove(&node);
             }
         }
     }
@@ -172,17 +182,24 @@ impl Connects {
         known.failures = 0;
         known.seen = now;
         known.met = true;
+        self.connecting.remove(node);
         self.forget_oldest();
     }
 
     /// A connect failed, or a connection ended.
     pub(super) fn failed(&mut self, now: Time, node: &NodeKey) {
         self.settled = None;
+        self.connecting.remove(node);
         if let Some(known) = self.known.get_mut(node) {
             known.connecting = None;
             known.rest_until = now + FIRST_WAIT.times(1 << known.failures.min(6)).min(LONGEST_WAIT);
             known.failures = known.failures.saturating_add(1);
         }
+    }
+
+    /// Whether a title is of interest only just, so that connects that fail may settle who could bring it.
+    pub(super) fn any_new(&self, now: Time) -> bool {
+        self.titles.values().any(|title| now < title.since + SETTLE)
     }
 
     /// Until when a title counts as of interest only just; none when it no longer does.
@@ -240,6 +257,9 @@ impl Connects {
         for title in self.titles.values() {
             let busy = |n: &NodeKey| self.known.get(n).is_some_and(|k| k.connecting.is_some());
             let have = title.holders.iter().filter(|n| connected(n) || busy(n)).count();
+            if have >= WANTED_PEERS {
+                continue;
+            }
             let mut open: Vec<(&NodeKey, &Known)> = title
                 .holders
                 .iter()
@@ -265,6 +285,7 @@ impl Connects {
         for node in &chosen {
             if let Some(known) = self.known.get_mut(node) {
                 known.connecting = Some(now);
+                self.connecting.insert(*node);
                 next = next.min(now + CONNECT_TIMEOUT);
             }
         }
@@ -298,8 +319,8 @@ impl Connects {
     fn expire(&mut self, now: Time) -> Time {
         let mut next = Time::NEVER;
         let mut silent = Vec::new();
-        for (node, known) in &self.known {
-            match known.connecting {
+        for node in &self.connecting {
+            match self.known.get(node).and_then(|known| known.connecting) {
                 Some(since) if since + CONNECT_TIMEOUT <= now => silent.push(*node),
                 Some(since) => next = next.min(since + CONNECT_TIMEOUT),
                 None => {}

@@ -17,7 +17,44 @@ use crate::wire::SwarmId;
 /// Media ahead of a playhead that a crowd divides before all of it has come together.
 const EARLY_SHARE: Span = Span::from_secs(4);
 
+/// The peers that matter to an object at this moment, in the order of their numbers. Most of those that are connected
+/// have nothing to do with it, and a plan looks at its peers for every run.
+#[derive(Debug, Default)]
+pub(super) struct Around {
+    /// Have told of something that they hold of it.
+    pub(super) holders: Vec<PeerId>,
+    /// Want it too, or bring something of it in.
+    others: Vec<PeerId>,
+    /// Somebody who serves wants it too.
+    pub(super) shared: bool,
+    /// Until when somebody may still say that he holds something of it.
+    silent_until: Option<Time>,
+}
+
 impl Swarm {
+    /// Who matters to an object.
+    pub(super) fn around(&self, object: ObjectIx) -> Around {
+        let mut around = Around::default();
+        for (id, peer) in self.peers.iter() {
+            let interested = peer.interests.contains_key(&object);
+            if peer.haves.get(&object).is_some_and(|held| !held.is_empty()) {
+                around.holders.push(id);
+            }
+            if interested || peer.coming.get(&object).is_some_and(|(coming, _)| !coming.is_empty()) {
+                around.others.push(id);
+            }
+            around.shared |= interested && peer.serves_now(self.now);
+            around.silent_until = around.silent_until.max(peer.silent_until(self.now, object, SETTLE));
+        }
+        around
+    }
+
+    /// How many connected peers hold `block` and can be relied on to hand it over.
+    pub(super) fn reliable_holders(&self, around: &Around, object: ObjectIx, block: u32) -> usize {
+        let holders = around.holders.iter().filter_map(|id| self.peers.get(*id));
+        holders.filter(|peer| peer.reliably_holds(object, block)).count()
+    }
+
     /// Says once of each read that nobody can bring what it waits for: the origin does not have it, and no
     /// peer does or will.
     pub(super) fn tell_stuck(&mut self, wanted: &[Demand]) {
@@ -42,46 +79,49 @@ impl Swarm {
     fn brought_by_nobody(&self, read: &Read, blocks: BlockRange) -> bool {
         let Some(swarm) = self.home_of(read.object).map(|track| track.swarm) else { return false };
         let all = Ahead { soon: u32::MAX, window: u32::MAX };
-        match self.crowd_of(read.object, blocks, self.now, swarm, all) {
+        let around = self.around(read.object);
+        match self.crowd_of(&around, read.object, blocks, self.now, (swarm, all)) {
             Crowd::Nobody | Crowd::OursToBring => true,
             Crowd::Unknown(_) | Crowd::Held | Crowd::Coming(_) | Crowd::TheirsToBring { .. } => false,
         }
     }
 
     /// Who else may bring a run: found out by the same rank on every side.
-    pub(super) fn crowd(&self, pick: &Pick) -> Crowd {
-        self.crowd_of(pick.object, pick.blocks, pick.due, pick.swarm, pick.ahead)
+    pub(super) fn crowd(&self, around: &Around, pick: &Pick) -> Crowd {
+        self.crowd_of(around, pick.object, pick.blocks, pick.due, (pick.swarm, pick.ahead))
     }
 
     fn crowd_of(
         &self,
+        around: &Around,
         object: ObjectIx,
         blocks: BlockRange,
         due: Time,
-        swarm: SwarmId,
-        ahead: Ahead,
+        (swarm, ahead): (SwarmId, Ahead),
     ) -> Crowd {
         if self.holds_out(swarm) {
             return Crowd::Nobody;
         }
-        if self.peers.holders(object, blocks.start) > 0 {
+        if self.reliable_holders(around, object, blocks.start) > 0 {
             return Crowd::Held;
         }
         let unit = u64::from(blocks.start / self.tuning.share_blocks.max(1));
         let salt = rank(&self.objects.get(object).id.0, unit);
         let mine = rank(&self.me.0, salt);
-        if let Some(since) = self.peers.brings(self.now, object, blocks.start) {
+        let serving = || {
+            let others = around.others.iter().filter_map(|id| self.peers.get(*id));
+            others.filter(|peer| peer.serves_now(self.now))
+        };
+        // Since when a connected peer brings it in from the origin.
+        if let Some(since) = serving().filter_map(|peer| peer.brings(object, blocks.start)).min() {
             return Crowd::Coming(since);
         }
-        let mut others = self
-            .peers
-            .iter()
-            .filter(|(_, p)| p.serves_now(self.now) && p.reaches(self.now, object, blocks.start, ahead))
-            .filter_map(|(_, p)| p.interests.get(&object).map(|i| (rank(&p.node.0, salt), i.since)))
+        let mut others = serving()
+            .filter(|peer| peer.reaches(self.now, object, blocks.start, ahead))
+            .filter_map(|peer| peer.interests.get(&object).map(|i| (rank(&peer.node.0, salt), i.since)))
             .peekable();
         // Who is being looked up or connected to, or has been asked and has not answered, may hold it.
-        let answers = self.peers.iter().map(|(_, p)| p.silent_until(self.now, object, SETTLE));
-        let open = answers.chain([self.connects.unsettled_until(self.now, swarm)]).flatten().max();
+        let open = around.silent_until.max(self.connects.unsettled_until(self.now, swarm));
         if others.peek().is_none() {
             return open.map_or(Crowd::Nobody, Crowd::Unknown);
         }

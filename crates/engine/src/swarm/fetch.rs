@@ -6,6 +6,7 @@ use nearcast_content::{BLOCK_SIZE, BlockRange, BlockSet, ByteRange};
 
 use super::Swarm;
 use super::api::*;
+use super::crowd::Around;
 use super::objects::{ObjectIx, Track, TrackPart};
 use super::peers::{Ahead, Peer};
 use super::pick::{Choice, Offer, OriginOffer, Promise, Question};
@@ -78,6 +79,13 @@ pub(super) struct Pick {
     holders: usize,
 }
 
+impl Pick {
+    /// Whether a play waits for it to start.
+    pub(super) fn starts(&self) -> bool {
+        self.starting
+    }
+}
+
 /// The beginning of a run, at most `longest` blocks.
 fn first_of(blocks: BlockRange, longest: u32) -> BlockRange {
     BlockRange::new(blocks.start, blocks.end.min(blocks.start.saturating_add(longest)))
@@ -137,10 +145,11 @@ impl Swarm {
             // What waits comes up when one of the runs under way ends.
             return;
         }
-        let mut picks = self.cut(wanted);
+        let mut around = BTreeMap::new();
+        let mut picks = self.cut(wanted, &mut around);
         self.order(&mut picks);
         self.cut_at = self.now;
-        self.place_each(picks, free, Round::Whole);
+        self.place_each(picks, free, around, Round::Whole);
     }
 
     /// Asks peers that have become free for what the last plan left over. False when that is too long ago, or nothing
@@ -150,11 +159,17 @@ impl Swarm {
             return false;
         }
         let picks = std::mem::take(&mut self.left_over);
-        self.place_each(picks, self.free_peers(), Round::Refill);
+        self.place_each(picks, self.free_peers(), BTreeMap::new(), Round::Refill);
         true
     }
 
-    fn place_each(&mut self, picks: Vec<Pick>, mut free: Vec<PeerId>, round: Round) {
+    fn place_each(
+        &mut self,
+        picks: Vec<Pick>,
+        mut free: Vec<PeerId>,
+        mut around: BTreeMap<ObjectIx, Around>,
+        round: Round,
+    ) {
         for (tried, pick) in picks.into_iter().enumerate() {
             let enough = tried >= MAX_PICKS || self.runs.len() >= MAX_RUNS;
             if enough || (round == Round::Refill && free.is_empty()) {
@@ -163,7 +178,8 @@ impl Swarm {
             }
             let Some(pick) = self.still_open(pick) else { continue };
             let before = self.runs.len();
-            if let Some(peer) = self.place(pick, &free)
+            let around = around.entry(pick.object).or_insert_with(|| self.around(pick.object));
+            if let Some(peer) = self.place(pick, &free, around)
                 && !self.takes_more(peer)
             {
                 free.retain(|id| *id != peer);
@@ -198,6 +214,7 @@ impl Swarm {
         let (late, next) = self.runs.late(self.now, self.tuning.silence);
         for id in late {
             let Some(run) = self.runs.get(id).cloned() else { continue };
+            self.news.of_all();
             self.give_back(run.object, &run.left);
             if let Asked::Peer(peer) = run.asked {
                 let (now, silence) = (self.now, self.tuning.silence);
@@ -338,10 +355,14 @@ impl Swarm {
         }
     }
 
+    /// Titles of which something is to be fetched. Nobody is looked for to bring what is all here.
     fn titles_of(&self, wanted: &[Demand]) -> BTreeMap<SwarmId, u16> {
         let mut titles = BTreeMap::new();
         for demand in wanted {
-            if let Some(track) = self.home_of(demand.object) {
+            let open = |part: &TrackPart| !self.objects.get(part.object).complete();
+            // From the end on: what plays is fetched from its beginning.
+            let open = |track: &&Track| open(&demand.part) || track.parts.iter().rev().any(open);
+            if let Some(track) = self.home_of(demand.object).filter(open) {
                 *titles.entry(track.swarm).or_insert(0) |= 1 << track.bit;
             }
         }
@@ -357,12 +378,16 @@ impl Swarm {
     }
 
     /// Cuts what is missing into runs that end at share boundaries, the first ones of a start shorter.
-    fn cut(&self, wanted: &[Demand]) -> Vec<Pick> {
+    fn cut(&self, wanted: &[Demand], around: &mut BTreeMap<ObjectIx, Around>) -> Vec<Pick> {
         let mut picks: Vec<Pick> = Vec::new();
         let mut seen: BTreeMap<ObjectIx, BlockSet> = BTreeMap::new();
         for demand in wanted {
             let Some(swarm) = self.home_of(demand.object).map(|t| t.swarm) else { continue };
             let object = self.objects.get(demand.object);
+            if object.complete() {
+                continue;
+            }
+            let around = around.entry(demand.object).or_insert_with(|| self.around(demand.object));
             let covering = demand.size().covering(demand.bytes);
             let cut = seen.entry(demand.object).or_default();
             let ahead = self.ahead(demand);
@@ -390,7 +415,7 @@ impl Swarm {
                             peers_only: demand.peers_only,
                             ahead,
                             swarm,
-                            holders: self.peers.holders(demand.object, run.start),
+                            holders: self.reliable_holders(around, demand.object, run.start),
                         });
                     }
                     cut.insert(fresh);
@@ -443,14 +468,13 @@ impl Swarm {
     }
 
     /// Puts one run to the pick rule and does what it says. Answers the peer that was asked.
-    fn place(&mut self, pick: Pick, free: &[PeerId]) -> Option<PeerId> {
+    fn place(&mut self, pick: Pick, free: &[PeerId], around: &Around) -> Option<PeerId> {
         if self.gives_way(&pick) {
             return None;
         }
-        let offers = self.offers(&pick, free);
+        let offers = self.offers(&pick, free, around);
         let bytes = self.objects.get(pick.object).size.bytes_of(pick.blocks).len();
-        let origin = self.origin_offer(&pick, bytes);
-        let shared = self.shared(pick.object);
+        let origin = self.origin_offer(&pick, bytes, around);
         let question = Question {
             now: self.now,
             due: pick.due,
@@ -459,7 +483,7 @@ impl Swarm {
             patience_ends: pick.patience_ends,
             begun: pick.begun,
             hedge: pick.hedge,
-            crowd: self.crowd(&pick),
+            crowd: self.crowd(around, &pick),
             offers: &offers,
             promise: self.promise(&pick, bytes),
             origin,
@@ -469,12 +493,12 @@ impl Swarm {
                 let blocks = self.run_of_peer(peer, &pick);
                 if !blocks.is_empty() {
                     self.ask(Asked::Peer(peer), pick, blocks, why);
-                    self.race(&pick, peer, why);
+                    self.race(&pick, peer, why, around);
                 }
                 return Some(peer);
             }
             Choice::Origin(why) => {
-                let longest = match (pick.starting, shared) {
+                let longest = match (pick.starting, around.shared) {
                     // All that the play needs to start, and nothing more.
                     (true, _) => MAX_ORIGIN_RUN_BLOCKS,
                     (false, false) => MAX_ORIGIN_RUN_BLOCKS,
@@ -509,23 +533,24 @@ impl Swarm {
     }
 
     /// A start asked of a peer that has proved nothing yet is raced by the origin for its first 64 KiB.
-    fn race(&mut self, pick: &Pick, peer: PeerId, why: Why) {
+    fn race(&mut self, pick: &Pick, peer: PeerId, why: Why, around: &Around) {
         let proven = self.peers.get(peer).is_some_and(|p| p.pipe.measured());
         let bytes = self.objects.get(pick.object).size.bytes_of(pick.blocks).len();
-        let origin = self.origin_offer(pick, bytes).is_some_and(|o| o.ready);
+        let origin = self.origin_offer(pick, bytes, around).is_some_and(|o| o.ready);
         if why == Why::Start && !proven && origin && !pick.hedge {
             self.ask(Asked::Origin, *pick, first_of(pick.blocks, START_RACE_BLOCKS), Why::StartRace);
         }
     }
 
-    fn offers(&self, pick: &Pick, free: &[PeerId]) -> Vec<Offer> {
+    fn offers(&self, pick: &Pick, free: &[PeerId], around: &Around) -> Vec<Offer> {
         if self.holds_out(pick.swarm) {
             return Vec::new();
         }
         let object = self.objects.get(pick.object);
         let mut offers = Vec::new();
         let probes = self.peers.iter().filter(|(_, peer)| peer.probed()).count();
-        for (id, peer) in free.iter().filter_map(|id| Some((*id, self.peers.get(*id)?))) {
+        let free = around.holders.iter().filter(|id| free.contains(id));
+        for (id, peer) in free.filter_map(|id| Some((*id, self.peers.get(*id)?))) {
             let longest = peer.longest_run(self.tuning.run_blocks);
             let blocks = peer.run_of(pick.object, first_of(pick.blocks, longest));
             if probes >= MAX_PROBES && !peer.pipe.measured() && !pick.starting {
@@ -545,7 +570,7 @@ impl Swarm {
         asks.then(|| self.peers.promise(self.now, pick.object, bytes)).flatten()
     }
 
-    fn origin_offer(&self, pick: &Pick, bytes: u64) -> Option<OriginOffer> {
+    fn origin_offer(&self, pick: &Pick, bytes: u64, around: &Around) -> Option<OriginOffer> {
         if pick.peers_only || !self.at_origin(pick.object) {
             return None;
         }
@@ -553,13 +578,8 @@ impl Swarm {
         let takes = self.origin.expected(bytes);
         let urgent = pick.starting || pick.due <= self.now + self.tuning.urgent;
         let room = urgent || takes <= self.tuning.quick || self.origin.pipe.runs() == 0;
-        let ready = self.origin.ready(self.now) && !owes && (room || !self.shared(pick.object));
+        let ready = self.origin.ready(self.now) && !owes && (room || !around.shared);
         Some(OriginOffer { takes, ready })
-    }
-
-    /// Whether others are about to fetch an object too, of those who serve.
-    fn shared(&self, object: ObjectIx) -> bool {
-        self.peers.iter().any(|(_, p)| p.serves_now(self.now) && p.interests.contains_key(&object))
     }
 
     /// Whether the origin may have an object, as far as is known.
@@ -599,6 +619,7 @@ impl Swarm {
         let request = self.runs.add(run);
         let peer = match asked {
             Asked::Origin => {
+                self.news.of_all();
                 self.put(Output::AskOrigin { request, object: id, size, blocks });
                 None
             }
@@ -646,7 +667,7 @@ impl Swarm {
         let offered = !self.is_held_out(object);
         for news in self.objects.arrived(object, blocks, source) {
             if offered {
-                self.peers.note_added(object, news);
+                self.peers.note_added(object, news).into_iter().for_each(|peer| self.news.of(peer));
             }
             self.count_early(object, news);
         }
@@ -693,7 +714,10 @@ impl Swarm {
         let run = self.runs.remove(id)?;
         let left = self.objects.get(run.object).size.bytes_of(run.blocks).len().saturating_sub(run.came);
         match run.asked {
-            Asked::Origin => self.origin.pipe.ended(self.now, left),
+            Asked::Origin => {
+                self.news.of_all();
+                self.origin.pipe.ended(self.now, left);
+            }
             Asked::Peer(peer) => {
                 if let Some(peer) = self.peers.get_mut(peer) {
                     peer.pipe.ended(self.now, left);

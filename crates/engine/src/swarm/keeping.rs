@@ -266,6 +266,7 @@ impl Swarm {
             self.note(Note::Wasted { source, bytes });
         }
         self.peers.note_removed(ix, blocks);
+        self.news.of_all();
         self.holding_changed(ix);
     }
 }

@@ -10,6 +10,7 @@ mod caps;
 mod connect;
 mod crowd;
 mod fetch;
+mod haves;
 mod hold_out;
 mod keeping;
 mod meter;
@@ -33,6 +34,7 @@ use nearcast_content::{NodeKey, ProviderKey};
 use self::caps::Allowance;
 use self::connect::Connects;
 use self::fetch::Pick;
+use self::haves::News;
 use self::hold_out::HoldOut;
 use self::keeping::Announced;
 use self::objects::{Described, ObjectIx, Objects};
@@ -108,6 +110,7 @@ pub struct Swarm {
     /// Titles whose holdings may have changed since they were announced.
     unannounced: BTreeSet<SwarmId>,
     announce_from: Time,
+    news: News,
     allowance: Allowance,
     uplink: Uplink,
     /// The pace that the shell was told.
@@ -119,6 +122,8 @@ pub struct Swarm {
     directory_up: bool,
     /// Objects that peers are asked to tell about.
     interests: BTreeSet<ObjectIx>,
+    /// All of them were asked so.
+    interests_told: bool,
     /// Objects that the last plan was about: what is to play soon is not evicted.
     planned_for: BTreeSet<ObjectIx>,
     /// The store took no bytes: nothing ahead of need is fetched before this.
@@ -182,8 +187,10 @@ impl Swarm {
             announced: BTreeMap::new(),
             unannounced: BTreeSet::new(),
             announce_from: Time::ZERO,
+            news: News::default(),
             directory_up: false,
             interests: BTreeSet::new(),
+            interests_told: true,
             planned_for: BTreeSet::new(),
             no_room_until: Time::ZERO,
             shrunk_budget: u64::MAX,
@@ -197,20 +204,9 @@ impl Swarm {
             return Err(InputError::TimeWentBack(self.now, now));
         }
         self.now = now;
-        self.stirred = true;
-        // These say for themselves whether the plan stands.
-        self.replan |= !matches!(
-            input,
-            Input::Timeout
-                | Input::Arrived { .. }
-                | Input::Finished { .. }
-                | Input::Progress { .. }
-                | Input::Sent { .. }
-                | Input::SentAll { .. }
-                | Input::Clock(_)
-                | Input::Uplink(_)
-                | Input::Message { message: PeerMessage::Want(_) | PeerMessage::Cancel { .. }, .. }
-        );
+        // What went out changes nothing about what to do: `sent` stirs when it does.
+        self.stirred |= !matches!(input, Input::Sent { .. });
+        self.replan |= !judges_the_plan(&input);
         match input {
             Input::Timeout => {}
             Input::Settings(settings) => self.settings(settings),
@@ -250,7 +246,10 @@ impl Swarm {
                 self.connected(peer, node, side, path, rtt, nearness);
             }
             Input::PathChanged { peer, path, rtt } => self.path_changed(peer, path, rtt),
-            Input::ConnectFailed { node } => self.connects.failed(now, &node),
+            Input::ConnectFailed { node } => {
+                self.connects.failed(now, &node);
+                self.replan |= self.connects.any_new(now);
+            }
             Input::Disconnected { peer } => self.disconnected(peer),
             Input::Message { peer, message } => self.message(peer, message),
             Input::Malformed { peer } => self.misbehaved(peer, Misbehaviour::Malformed),
@@ -492,6 +491,31 @@ impl Swarm {
         );
         self.wake_at(next, Reason::Stall);
     }
+}
+
+/// Whether an input says for itself if the plan of runs still stands. After any other it is made anew.
+fn judges_the_plan<V>(input: &Input<V>) -> bool {
+    matches!(
+        input,
+        Input::Timeout
+            | Input::Arrived { .. }
+            | Input::Finished { .. }
+            | Input::Progress { .. }
+            | Input::Sent { .. }
+            | Input::SentAll { .. }
+            | Input::Clock(_)
+            | Input::Connected { .. }
+            | Input::ConnectFailed { .. }
+            | Input::Uplink(_)
+            | Input::Message {
+                message: PeerMessage::Want(_)
+                    | PeerMessage::Cancel { .. }
+                    | PeerMessage::Have(_)
+                    | PeerMessage::Interest { .. }
+                    | PeerMessage::NoInterest { .. },
+                ..
+            }
+    )
 }
 
 impl Swarm {

@@ -1,12 +1,13 @@
 //! The part of the router that talks with peers: HELLO, interests and haves, wants served, misbehaviour.
 
-use std::collections::BTreeMap;
-
 use nearcast_content::{BlockRange, BlockSet, NodeKey, ObjectId};
 
 use super::Swarm;
 use super::api::*;
 use super::caps::off_the_line;
+use super::connect::SETTLE;
+use super::fetch::Pick;
+use super::haves::beyond;
 use super::objects::ObjectIx;
 use super::plays::Demand;
 use super::runs::Asked;
@@ -36,6 +37,7 @@ impl Swarm {
         if !changes(Over::Lan) && !changes(Over::Line) {
             return;
         }
+        self.news.of_all();
         self.stop_serving(|w| sharing.serves(w.over) == Serves::Nobody);
         // What was said in HELLO is no longer so: connections are made anew.
         let told = self.peers.iter().filter(|(_, peer)| changes(peer.over)).map(|(id, _)| id).collect();
@@ -187,6 +189,7 @@ impl Swarm {
                     peer.unknown.remove(&object);
                     ix.map(|ix| peer.interests.remove(&ix));
                 }
+                self.crowd_changed(ix);
             }
             PeerMessage::Have(have) => self.have(id, &have),
             PeerMessage::Want(want) => self.want(id, &want),
@@ -213,10 +216,17 @@ impl Swarm {
         }
         if let Some(peer) = self.peers.get_mut(id) {
             peer.hello = Some(hello.serves);
+            self.interests_told = false;
         }
     }
 
+    /// Somebody came to an object or left it: that matters where we want it too.
+    fn crowd_changed(&mut self, object: Option<ObjectIx>) {
+        self.replan |= object.is_some_and(|ix| self.interests.contains(&ix));
+    }
+
     fn interest(&mut self, id: PeerId, object: ObjectId) {
+        self.crowd_changed(self.objects.find(&object));
         let asked = match self.objects.find(&object) {
             Some(ix) => self.tell_all(id, ix),
             None => self.peers.interested_in_unknown(id, object).map(|()| self.tell_nothing(id, object)),
@@ -237,6 +247,7 @@ impl Swarm {
         let over = self.peers.get(id).map_or(Over::Line, |peer| peer.over);
         let serves = self.sharing.serves(over) == Serves::Others && !self.is_held_out(ix);
         let held = if serves { self.objects.get(ix).held.clone() } else { BlockSet::EMPTY };
+        self.news.of(id);
         self.peers.interested(id, ix, &held, self.now)
     }
 
@@ -262,6 +273,8 @@ impl Swarm {
             // Told without being asked, or after the interest was taken back: nothing to keep.
             return;
         }
+        let awaited = peer.silent_until(self.now, ix, SETTLE);
+        let silent = peer.coming.get(&ix).is_none_or(|(coming, _)| coming.is_empty()) && says_nothing(have);
         let held = peer.haves.entry(ix).or_default();
         for range in have.added.ranges() {
             held.insert(*range);
@@ -274,6 +287,15 @@ impl Swarm {
             *since = self.now;
         }
         coming.clone_from(&have.coming);
+        self.replan |= !silent || self.awaits_no_more(ix, awaited);
+    }
+
+    /// Whether a peer that turned out to hold nothing of an object changes what to do: a start waits for somebody's
+    /// answer, or nobody else is to be waited for as long as it was. Most of those who are asked hold nothing.
+    fn awaits_no_more(&self, object: ObjectIx, awaited: Option<Time>) -> bool {
+        let starts = self.left_over.iter().any(Pick::starts);
+        let others = self.peers.iter().filter_map(|(_, peer)| peer.silent_until(self.now, object, SETTLE));
+        awaited.is_some() && (starts || others.max() < awaited)
     }
 
     fn want(&mut self, id: PeerId, want: &Want) {
@@ -328,7 +350,11 @@ impl Swarm {
     /// Tells peers which objects we want to hear about, and which no longer.
     pub(super) fn tell_interests(&mut self, wanted: &[Demand]) {
         let open = |d: &&Demand| !self.objects.get(d.object).complete() && !self.is_held_out(d.object);
-        self.interests = wanted.iter().filter(open).map(|d| d.object).take(MAX_INTERESTS).collect();
+        let interests = wanted.iter().filter(open).map(|d| d.object).take(MAX_INTERESTS).collect();
+        let before = std::mem::replace(&mut self.interests, interests);
+        if std::mem::replace(&mut self.interests_told, true) && before == self.interests {
+            return;
+        }
         let mut messages = Vec::new();
         let (interests, objects, now) = (&self.interests, &self.objects, self.now);
         for (id, peer) in self.peers.iter_mut().filter(|(_, p)| p.hello.is_some()) {
@@ -350,65 +376,6 @@ impl Swarm {
         for (peer, message) in messages {
             self.put(Output::Send { peer, message });
         }
-    }
-
-    /// Sends what peers have not been told, each peer at most once in [`HAVE_INTERVAL`]; the answer to a new
-    /// interest goes out at once, and soon what we began to bring in, so that nobody else does.
-    pub(super) fn send_haves(&mut self) {
-        let now = self.now;
-        let claims = self.claims();
-        let nothing = BlockSet::EMPTY;
-        let objects = &self.objects;
-        let mut messages = Vec::new();
-        let mut next = Time::NEVER;
-        for (id, peer) in self.peers.iter_mut() {
-            let (usual, soon) = (peer.have_from(false), peer.have_from(true));
-            let mut sent = false;
-            for (ix, untold) in &mut peer.interests {
-                let coming = claims.get(ix).unwrap_or(&nothing);
-                let claimed = beyond(coming, &untold.coming).next().is_some();
-                let given_up = beyond(&untold.coming, coming).any(|r| !objects.get(*ix).held.contains_all(r));
-                let idle = untold.added.is_empty() && untold.removed.is_empty() && !claimed && !given_up;
-                let from = if claimed { soon } else { usual };
-                if !untold.first && (idle || from > now) {
-                    next = if idle { next } else { next.min(from) };
-                    continue;
-                }
-                sent |= !untold.first;
-                untold.first = false;
-                let added = first_ranges(&mut untold.added);
-                let removed = first_ranges(&mut untold.removed);
-                if !untold.added.is_empty() || !untold.removed.is_empty() {
-                    next = next.min(now + HAVE_INTERVAL);
-                }
-                untold.coming.clone_from(coming);
-                messages.push((id, *ix, added, removed, coming.clone()));
-            }
-            if sent {
-                peer.told_haves(now);
-            }
-        }
-        for (peer, ix, added, removed, coming) in messages {
-            let object = self.objects.get(ix).id;
-            let have = Have { object, added, removed, coming };
-            self.put(Output::Send { peer, message: PeerMessage::Have(have) });
-        }
-        self.wake_at(next, Reason::Haves);
-    }
-
-    /// What is on its way to us from the origin, in time as far as is known: nobody else need ask it for that.
-    fn claims(&self) -> BTreeMap<ObjectIx, BlockSet> {
-        let mut claims: BTreeMap<ObjectIx, BlockSet> = BTreeMap::new();
-        if self.sharing.serves(Over::Line) == Serves::Nobody {
-            return claims;
-        }
-        for (_, run) in self.runs.iter().filter(|(_, run)| run.asked == Asked::Origin && !run.late) {
-            let claim = claims.entry(run.object).or_default();
-            run.left.ranges().iter().for_each(|range| {
-                claim.insert(*range);
-            });
-        }
-        claims
     }
 
     pub(super) fn start_uploads(&mut self) {
@@ -450,6 +417,8 @@ impl Swarm {
             && let Some(handed) = self.allowance.sent(self.now, bytes)
         {
             self.put(Output::Remember(handed));
+            // The month may be used up.
+            self.stirred = true;
         }
         self.objects.touch(wanted.object);
         if let Some(peer) = self.peers.get_mut(wanted.peer) {
@@ -472,19 +441,7 @@ impl Swarm {
     }
 }
 
-/// What of `set` is not in `known`.
-fn beyond<'a>(set: &'a BlockSet, known: &'a BlockSet) -> impl Iterator<Item = BlockRange> + 'a {
-    set.ranges().iter().flat_map(|range| known.missing(*range))
-}
-
-/// Takes the first ranges off a set, as many as one message carries.
-fn first_ranges(set: &mut BlockSet) -> BlockSet {
-    if set.ranges().len() <= MAX_RANGES_IN_MESSAGE / 2 {
-        return std::mem::take(set);
-    }
-    let first: Vec<BlockRange> = set.ranges()[..MAX_RANGES_IN_MESSAGE / 2].to_vec();
-    for range in &first {
-        set.remove(*range);
-    }
-    first.into_iter().collect()
+/// Whether a have tells of nothing at all.
+fn says_nothing(have: &Have) -> bool {
+    have.added.is_empty() && have.removed.is_empty() && have.coming.is_empty()
 }

@@ -188,8 +188,9 @@ impl Peer {
         self.have_sent[HAVES_A_SECOND - 1] = now;
     }
 
-    pub(super) fn holds(&self, object: ObjectIx, block: u32) -> bool {
-        self.haves.get(&object).is_some_and(|held| held.contains(block))
+    /// Whether it holds `block` and can be relied on to hand it over.
+    pub(super) fn reliably_holds(&self, object: ObjectIx, block: u32) -> bool {
+        self.snubs == 0 && self.haves.get(&object).is_some_and(|held| held.contains(block))
     }
 
     /// How long `bytes` more would take.
@@ -202,6 +203,7 @@ impl Peer {
 #[derive(Debug)]
 pub(super) struct Peers {
     peers: BTreeMap<PeerId, Peer>,
+    by_node: BTreeMap<NodeKey, PeerId>,
     strikes: BTreeMap<NodeKey, u32>,
     /// Dropped for this life.
     dropped: BTreeSet<NodeKey>,
@@ -210,7 +212,13 @@ pub(super) struct Peers {
 
 impl Peers {
     pub(super) fn new(prior: Rate) -> Self {
-        Self { peers: BTreeMap::new(), strikes: BTreeMap::new(), dropped: BTreeSet::new(), prior }
+        Self {
+            peers: BTreeMap::new(),
+            by_node: BTreeMap::new(),
+            strikes: BTreeMap::new(),
+            dropped: BTreeSet::new(),
+            prior,
+        }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -234,7 +242,7 @@ impl Peers {
     }
 
     pub(super) fn connected_to(&self, node: &NodeKey) -> Option<PeerId> {
-        self.iter().find(|(_, peer)| peer.node == *node).map(|(id, _)| id)
+        self.by_node.get(node).copied()
     }
 
     /// The directory says how near nodes are; who was called by one of them did not know.
@@ -258,6 +266,7 @@ impl Peers {
         nearness: Nearness,
         now: Time,
     ) {
+        self.by_node.insert(node, id);
         self.peers.insert(
             id,
             Peer {
@@ -285,7 +294,11 @@ impl Peers {
     }
 
     pub(super) fn remove(&mut self, id: PeerId) -> Option<Peer> {
-        self.peers.remove(&id)
+        let peer = self.peers.remove(&id)?;
+        if self.by_node.get(&peer.node) == Some(&id) {
+            self.by_node.remove(&peer.node);
+        }
+        Some(peer)
     }
 
     /// Whether this node may be connected to at all.
@@ -311,12 +324,14 @@ impl Peers {
         self.dropped.insert(node);
     }
 
-    /// Tells every interested peer, when its turn comes, that `blocks` are held.
-    pub(super) fn note_added(&mut self, object: ObjectIx, blocks: BlockRange) {
-        for peer in self.peers.values_mut() {
+    /// Notes for every interested peer that `blocks` are held. Answers who they are.
+    pub(super) fn note_added(&mut self, object: ObjectIx, blocks: BlockRange) -> Vec<PeerId> {
+        let mut interested = Vec::new();
+        for (id, peer) in &mut self.peers {
             // Whoever holds a block need not hear that we do, but still hears of the rest.
             let known = peer.haves.get(&object);
             if let Some(untold) = peer.interests.get_mut(&object) {
+                interested.push(*id);
                 untold.removed.remove(blocks);
                 match known {
                     Some(held) => held.missing(blocks).for_each(|gap| {
@@ -328,6 +343,7 @@ impl Peers {
                 }
             }
         }
+        interested
     }
 
     /// Tells every interested peer that `blocks` are no longer held.
@@ -372,11 +388,6 @@ impl Peers {
         self.peers.iter_mut().filter_map(|(id, peer)| peer.unknown.remove(object).then_some(*id)).collect()
     }
 
-    /// Since when a connected peer brings `block` in from the origin, if one does.
-    pub(super) fn brings(&self, now: Time, object: ObjectIx, block: u32) -> Option<Time> {
-        self.peers.values().filter(|p| p.serves_now(now)).filter_map(|p| p.brings(object, block)).min()
-    }
-
     /// The first of the warm peers that are still to say whether they hold something of an object: when its answer
     /// should be here, and how long `bytes` of it would take.
     pub(super) fn promise(&self, now: Time, object: ObjectIx, bytes: u64) -> Option<Promise> {
@@ -385,10 +396,5 @@ impl Peers {
             Some(Promise { by, takes: peer.expected(bytes) })
         });
         promises.min_by_key(|promise| (promise.by + promise.takes, promise.by))
-    }
-
-    /// How many connected peers hold `block` and can be relied on to hand it over.
-    pub(super) fn holders(&self, object: ObjectIx, block: u32) -> usize {
-        self.peers.values().filter(|peer| peer.snubs == 0 && peer.holds(object, block)).count()
     }
 }
