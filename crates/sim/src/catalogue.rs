@@ -25,6 +25,7 @@ pub(crate) struct Catalogue {
     pub(crate) titles: Vec<Title>,
     objects: Vec<Object>,
     by_id: BTreeMap<ObjectId, ObjectIx>,
+    by_swarm: BTreeMap<SwarmId, u32>,
     popularity: Vec<u64>,
     /// Objects of each title.
     parts: u32,
@@ -67,13 +68,15 @@ impl Catalogue {
             titles: Vec::new(),
             objects: Vec::new(),
             by_id: BTreeMap::new(),
+            by_swarm: BTreeMap::new(),
             popularity: fixed::zipf(spec.titles, spec.zipf.0, spec.zipf_shift),
             parts: spec.parts,
         };
         for index in 0..spec.titles {
             let mut random = Random::stream(seed, Stream::Catalogue, index.into());
-            let quarter = spec.length.micros() / 4;
-            let length = random.between(spec.length.micros() - quarter, spec.length.micros() + quarter);
+            let about = spec.length.micros();
+            let spread = about * u64::from(spec.spread_percent) / 100;
+            let length = random.between(about - spread, about + spread);
             let length = Span::from_micros(length);
             let part_bytes = spec.rate.bytes_in(length.over(spec.parts.into()));
             catalogue.add(&mut random, index, (length, spec.parts), (part_bytes, scenario.bytes));
@@ -83,8 +86,14 @@ impl Catalogue {
 
     /// Titles of which sizes and lengths are known.
     fn of_log(titles: &[PlayedTitle], seed: u64) -> Self {
-        let (objects, by_id) = (Vec::new(), BTreeMap::new());
-        let mut catalogue = Self { titles: Vec::new(), objects, by_id, popularity: Vec::new(), parts: 1 };
+        let mut catalogue = Self {
+            titles: Vec::new(),
+            objects: Vec::new(),
+            by_id: BTreeMap::new(),
+            by_swarm: BTreeMap::new(),
+            popularity: Vec::new(),
+            parts: 1,
+        };
         let mut plays = 0;
         for (title, index) in titles.iter().zip(0..) {
             let mut random = Random::stream(seed, Stream::Catalogue, index.into());
@@ -116,6 +125,7 @@ impl Catalogue {
         swarm.copy_from_slice(&random.bytes32()[..16]);
         let rendition =
             Rendition { id: RenditionId(index), swarm: SwarmId(swarm), bit: 0, parts: rendition_parts };
+        self.by_swarm.insert(SwarmId(swarm), index);
         let (bytes, length) = (size.bytes() * u64::from(parts), part_length.times(parts.into()));
         self.titles.push(Title { rendition, first_object, bytes, length });
     }
@@ -156,6 +166,11 @@ impl Catalogue {
     /// The title that an object belongs to.
     pub(crate) fn title_of(&self, object: ObjectIx) -> u32 {
         object.0 / self.parts
+    }
+
+    /// The title that a swarm is about.
+    pub(crate) fn title_of_swarm(&self, swarm: SwarmId) -> Option<u32> {
+        self.by_swarm.get(&swarm).copied()
     }
 
     /// The object with this id, which nobody can name unless it was published.

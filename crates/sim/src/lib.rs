@@ -45,7 +45,8 @@ mod world;
 pub use agent::{Policy, UnknownPolicy};
 pub use invariants::{Broken, Violation};
 pub use outcome::{
-    Bytes, HoldOut, OriginRequests, Outcome, PlayCounts, Popularity, Quantiles, Stalls, Startup, Step, Waste,
+    BadPlay, Bytes, Census, HoldOut, OriginRequests, Outcome, PlayCounts, Popularity, Quantiles, Stalls,
+    Startup, Step, Waste, Worst,
 };
 pub use scenario::{SHIPPED, Scenario, ScenarioError, parse_span};
 pub use seeds::{run_seeds, run_worlds};

@@ -5,7 +5,11 @@
 //! enter a receiving pipe as they come (cut-through), where what comes faster than the rate queues up.
 //! Each connection has a congestion window: it starts at ten packets (RFC 6928), grows by what is
 //! acknowledged, shrinks when the queue at the receiver passes [`QUEUE_BOUND`], as a dropped packet would
-//! tell it. There is no loss. A run costs about 35 to 50 events per MB.
+//! tell it. There is no loss. A run costs about 35 to 50 events per MB, twice that over slow uplinks.
+//!
+//! That a chunk has left is no event of its own where nobody needs to hear of it at that moment: one that took next to
+//! nothing is taken as gone when it begins, and one that others follow from the same connection is found gone when it
+//! reaches the other side, as long as what follows it cannot have got that far by then.
 
 use std::collections::VecDeque;
 
@@ -28,6 +32,8 @@ const CHUNK_TIME_SHARED: Span = Span::from_millis(100);
 /// How long a chunk may take when nobody else wants the uplink: longer ones wait so long for each other at a receiver
 /// that a slow sender gets less than its share.
 const CHUNK_TIME_ALONE: Span = Span::from_millis(150);
+/// What leaves within this is taken as gone at once: queues that short are not seen.
+const AT_ONCE: Span = Span::from_millis(2);
 /// Largest chunk, in blocks.
 const MAX_CHUNK_BLOCKS: u64 = 16;
 /// An idle TCP connection starts slowly again (RFC 5681, section 4.1), QUIC as iroh runs it does not.
@@ -62,9 +68,20 @@ struct Pipe {
     /// Senders with something to send and room in their window, in turn.
     ready: VecDeque<ChannelKey>,
     /// The chunk that is leaving.
-    leaving: Option<ChunkKey>,
+    leaving: Option<Leaving>,
+    /// When all that was taken as gone at once has left.
+    free_at: Time,
     /// As a receiver: when all that has come in is through.
     through: Time,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Leaving {
+    chunk: ChunkKey,
+    /// When its last bit has left.
+    at: Time,
+    /// Whether an event tells so.
+    told: bool,
 }
 
 #[derive(Debug)]
@@ -109,6 +126,7 @@ struct Run<P> {
 pub(crate) struct Chunk<P> {
     pub(crate) run: RunKey,
     channel: ChannelKey,
+    up: PipeIx,
     first_byte: Time,
     left: bool,
     pub(crate) blocks: BlockRange,
@@ -141,6 +159,8 @@ pub(crate) struct Network<P> {
     chunks: Arena<Chunk<P>>,
     /// What to schedule.
     pub(crate) due: Vec<(Time, Wire)>,
+    /// Chunks that have left and were not told of, and when each left.
+    pub(crate) gone: Vec<(Time, Chunk<P>)>,
 }
 
 impl<P: Clone> Network<P> {
@@ -151,13 +171,20 @@ impl<P: Clone> Network<P> {
             runs: Arena::new(),
             chunks: Arena::new(),
             due: Vec::new(),
+            gone: Vec::new(),
         }
     }
 
     /// Adds a pipe.
     pub(crate) fn pipe(&mut self, rate: Rate) -> PipeIx {
         let ix = u32::try_from(self.pipes.len()).unwrap_or(u32::MAX);
-        self.pipes.push(Pipe { rate, ready: VecDeque::new(), leaving: None, through: Time::ZERO });
+        self.pipes.push(Pipe {
+            rate,
+            ready: VecDeque::new(),
+            leaving: None,
+            free_at: Time::ZERO,
+            through: Time::ZERO,
+        });
         PipeIx(ix)
     }
 
@@ -210,13 +237,19 @@ impl<P: Clone> Network<P> {
             open.window = FIRST_WINDOW;
             open.grows = Growth::Fast;
         }
+        let up = open.up;
         open.runs.push_back(run);
+        self.catch_up(now, up);
         self.consider(now, channel);
         Some(run)
     }
 
     /// Stops sending a run; chunks that have left arrive. Answers what it carried, if it was not all sent.
-    pub(crate) fn stop(&mut self, run: RunKey) -> Option<P> {
+    pub(crate) fn stop(&mut self, now: Time, run: RunKey) -> Option<P> {
+        let channel = self.runs.get(run.0)?.channel;
+        if let Some(up) = self.channels.get(channel.0).map(|channel| channel.up) {
+            self.catch_up(now, up);
+        }
         let gone = self.runs.remove(run.0)?;
         if let Some(channel) = self.channels.get_mut(gone.channel.0) {
             channel.runs.retain(|other| *other != run);
@@ -229,12 +262,19 @@ impl<P: Clone> Network<P> {
         self.chunks.iter().map(|(_, chunk)| chunk).filter(|chunk| chunk.left)
     }
 
-    /// Puts a connection in line when it has something to send and room to send it.
+    /// Lets a connection go on when it has something to send and room to send it.
     fn consider(&mut self, now: Time, key: ChannelKey) {
-        let Some(channel) = self.channels.get_mut(key.0) else { return };
+        if let Some(up) = self.line_up(now, key) {
+            self.start(now, up);
+        }
+    }
+
+    /// Puts a connection in line. Answers before which pipe.
+    fn line_up(&mut self, now: Time, key: ChannelKey) -> Option<PipeIx> {
+        let channel = self.channels.get_mut(key.0)?;
         channel.settle(now);
         if channel.ready || channel.runs.is_empty() {
-            return;
+            return None;
         }
         let rates = (self.pipes[channel.up.0 as usize].rate, self.pipes[channel.down.0 as usize].rate);
         if !channel.has_room(rates) {
@@ -242,17 +282,18 @@ impl<P: Clone> Network<P> {
                 self.due.push((*at, Wire::Wake(key)));
                 channel.waking = true;
             }
-            return;
+            return None;
         }
         channel.ready = true;
         let up = channel.up;
         self.pipes[up.0 as usize].ready.push_back(key);
-        self.start(now, up);
+        Some(up)
     }
 
     /// Lets the next chunk out of a pipe that is free.
     fn start(&mut self, now: Time, pipe: PipeIx) {
         while self.pipes[pipe.0 as usize].leaving.is_none() {
+            let begins = self.pipes[pipe.0 as usize].free_at.max(now);
             let Some(key) = self.pipes[pipe.0 as usize].ready.pop_front() else { return };
             let shared = !self.pipes[pipe.0 as usize].ready.is_empty();
             let Some(channel) = self.channels.get_mut(key.0) else { continue };
@@ -280,20 +321,60 @@ impl<P: Clone> Network<P> {
             } else {
                 channel.runs.push_back(run_key);
             }
-            let leaves = now + rates.0.span_for(bytes);
-            let (run, first_byte, left) = (run_key, now + delay, false);
-            let chunk = Chunk { run, channel: channel_key, first_byte, left, blocks, bytes, last, parcel };
-            let chunk = ChunkKey(self.chunks.insert(chunk));
-            self.pipes[pipe.0 as usize].leaving = Some(chunk);
-            self.due.push((leaves, Wire::Left(pipe)));
-            self.due.push((leaves + delay, Wire::Reached(chunk)));
+            let takes = rates.0.span_for(bytes);
+            let leaves = begins + takes;
+            let at_once = leaves <= now + AT_ONCE;
+            let alone = !shared && channel.runs.len() == usize::from(!last);
+            // What follows is at least a block, or the end of the run.
+            let follows = alone && !last && rates.0.span_for(BLOCK_SIZE) >= delay && takes >= delay;
+            let (run, first_byte) = (run_key, begins + delay);
+            let (channel, up, left) = (channel_key, pipe, false);
+            let chunk = Chunk { run, channel, up, first_byte, left, blocks, bytes, last, parcel };
+            let key = ChunkKey(self.chunks.insert(chunk));
+            self.due.push((leaves + delay, Wire::Reached(key)));
+            if at_once {
+                self.pipes[pipe.0 as usize].free_at = leaves;
+                self.tell_gone(leaves, key);
+                self.line_up(now, channel);
+            } else {
+                self.pipes[pipe.0 as usize].leaving =
+                    Some(Leaving { chunk: key, at: leaves, told: !follows });
+                if !follows {
+                    self.due.push((leaves, Wire::Left(pipe)));
+                }
+            }
+        }
+        let Pipe { ready, leaving, .. } = &mut self.pipes[pipe.0 as usize];
+        // Who waits in line begins the moment it is free.
+        if let Some(leaving) = leaving.as_mut().filter(|leaving| !leaving.told && !ready.is_empty()) {
+            leaving.told = true;
+            self.due.push((leaving.at, Wire::Left(pipe)));
+        }
+    }
+
+    fn tell_gone(&mut self, at: Time, key: ChunkKey) {
+        if let Some(chunk) = self.chunks.get_mut(key.0) {
+            chunk.left = true;
+            self.gone.push((at, chunk.clone()));
+        }
+    }
+
+    /// Lets go of a chunk that has left without an event, and of those that began since.
+    fn catch_up(&mut self, now: Time, pipe: PipeIx) {
+        while let Some(leaving) = self.pipes[pipe.0 as usize].leaving.filter(|l| !l.told && l.at <= now) {
+            self.pipes[pipe.0 as usize].leaving = None;
+            self.tell_gone(leaving.at, leaving.chunk);
+            if let Some(channel) = self.chunks.get(leaving.chunk.0).map(|chunk| chunk.channel) {
+                self.consider(leaving.at, channel);
+            }
+            self.start(leaving.at, pipe);
         }
     }
 
     /// The chunk in a pipe has left. Says what it was.
     pub(crate) fn left(&mut self, now: Time, pipe: PipeIx) -> Option<Chunk<P>> {
-        let chunk = self.pipes[pipe.0 as usize].leaving.take()?;
-        let chunk = self.chunks.get_mut(chunk.0).map(|chunk| {
+        let leaving = self.pipes[pipe.0 as usize].leaving.take_if(|leaving| leaving.told)?;
+        let chunk = self.chunks.get_mut(leaving.chunk.0).map(|chunk| {
             chunk.left = true;
             chunk.clone()
         });
@@ -306,6 +387,8 @@ impl<P: Clone> Network<P> {
 
     /// A chunk reached the receiver's link. Says it when it is through at once.
     pub(crate) fn reached(&mut self, now: Time, key: ChunkKey) -> Option<Chunk<P>> {
+        let up = self.chunks.get(key.0)?.up;
+        self.catch_up(now, up);
         let chunk = self.chunks.get(key.0)?;
         let Some(channel) = self.channels.get(chunk.channel.0) else { return self.through(now, key) };
         let pipe = &mut self.pipes[channel.down.0 as usize];
@@ -321,6 +404,7 @@ impl<P: Clone> Network<P> {
     /// A chunk is through: the receiver has it, and the sender learns of it.
     pub(crate) fn through(&mut self, now: Time, key: ChunkKey) -> Option<Chunk<P>> {
         let chunk = self.chunks.remove(key.0)?;
+        self.catch_up(now, chunk.up);
         if let Some(channel) = self.channels.get_mut(chunk.channel.0) {
             let queued = now
                 .since(chunk.first_byte)
@@ -334,8 +418,10 @@ impl<P: Clone> Network<P> {
 
     /// A connection may go on.
     pub(crate) fn wake(&mut self, now: Time, channel: ChannelKey) {
-        if let Some(channel) = self.channels.get_mut(channel.0) {
-            channel.waking = false;
+        if let Some(open) = self.channels.get_mut(channel.0) {
+            open.waking = false;
+            let up = open.up;
+            self.catch_up(now, up);
         }
         self.consider(now, channel);
     }
@@ -424,7 +510,7 @@ mod tests {
             let mut ends = Vec::new();
             loop {
                 for (at, wire) in std::mem::take(&mut self.network.due) {
-                    self.queue.push(at, wire);
+                    self.queue.push(at.max(self.now), wire);
                 }
                 let Some((at, wire)) = self.queue.pop(Time::NEVER) else { return ends };
                 self.now = at;
@@ -513,7 +599,7 @@ mod tests {
         let size = ObjectSize::new(50 * MB).expect("a size");
         let long = bench.network.send(Time::ZERO, channel, (size, size.all()), 1).expect("open");
         bench.send(channel, MB, 2);
-        assert_eq!(bench.network.stop(long), Some(1));
+        assert_eq!(bench.network.stop(Time::ZERO, long), Some(1));
         let ends = bench.run();
         assert_eq!(ends.len(), 1);
         assert!(ends[0].1.since(Time::ZERO) < Span::from_millis(1_300));

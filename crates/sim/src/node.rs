@@ -14,6 +14,7 @@ use crate::catalogue::ObjectIx;
 use crate::invariants::Watch;
 use crate::network::{ChannelKey, PipeIx, RunKey};
 use crate::player::{PlayReport, Player};
+use crate::queue::Ticket;
 use crate::store::{BySource, Store};
 
 /// A node in one of its lives: what is addressed to an earlier life is lost.
@@ -70,6 +71,8 @@ pub(crate) struct Timer {
     at: Time,
     scheduled: Option<Time>,
     round: u64,
+    /// The call that is scheduled.
+    pub(crate) call: Option<Ticket>,
 }
 
 /// What a wake-up call turned out to be.
@@ -236,7 +239,7 @@ impl Timer {
 
 impl Default for Timer {
     fn default() -> Self {
-        Self { at: Time::NEVER, scheduled: None, round: 0 }
+        Self { at: Time::NEVER, scheduled: None, round: 0, call: None }
     }
 }
 

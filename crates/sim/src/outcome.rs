@@ -21,6 +21,8 @@ pub struct Outcome {
     pub listeners: u32,
     /// Events that happened.
     pub events: u64,
+    /// The same by what happened: what a world costs.
+    pub census: Census,
     /// Simulated time in milliseconds.
     pub simulated_ms: u64,
     /// Plays by how they ended, the hold-out's among them.
@@ -51,6 +53,8 @@ pub struct Outcome {
     pub startup_ms: Quantiles,
     /// Network part of the start-up, in milliseconds.
     pub network_startup_ms: Startup,
+    /// From the request to the last byte of the title, of plays that came to it, in milliseconds.
+    pub all_taken_ms: Quantiles,
     /// Stalls.
     pub stalls: Stalls,
     /// Media played, in milliseconds.
@@ -74,6 +78,8 @@ pub struct Outcome {
     /// Titles by popularity in ten groups that draw a tenth of the plays each, the most popular first. The
     /// hold-out's plays are left out.
     pub popularity: Vec<Popularity>,
+    /// Plays that went worst, to be explained with their listener's decisions.
+    pub worst: Worst,
     /// Messages between peers.
     pub control_messages: u64,
     /// Bad bytes that came, and were thrown away.
@@ -83,6 +89,25 @@ pub struct Outcome {
     /// Decisions of the listener asked about, one a line.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub explained: Vec<String>,
+}
+
+/// Events by what happened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Census {
+    /// Bytes moved over links.
+    pub wires: u64,
+    /// Messages between peers came; those that were sent together count once.
+    pub messages: u64,
+    /// Agents were woken, or their timer was put off.
+    pub wakes: u64,
+    /// Players took bytes, and listeners did something.
+    pub players: u64,
+    /// Requests to the origin and of runs, connects and their ends.
+    pub requests: u64,
+    /// Words to and from the supernode.
+    pub supernode: u64,
+    /// The rest: arrivals, departures, faults, checks.
+    pub others: u64,
 }
 
 /// Plays by how they ended.
@@ -230,6 +255,30 @@ pub struct Step {
     pub origin_sent: u64,
     /// Plays asked for.
     pub plays: u64,
+}
+
+/// Plays that went worst, the worst first.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Worst {
+    /// By their start, of those that nobody knew of before.
+    pub starts: Vec<BadPlay>,
+    /// By how long they stood still.
+    pub stalls: Vec<BadPlay>,
+}
+
+/// One play.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct BadPlay {
+    /// Whose.
+    pub listener: u32,
+    /// Which of the listener's plays, from 0 on.
+    pub play: u32,
+    /// When it was asked for, in milliseconds.
+    pub at_ms: u64,
+    /// Network part of its start, in milliseconds; zero when it never started.
+    pub started_ms: u64,
+    /// For how long it stood still, in milliseconds.
+    pub stalled_ms: u64,
 }
 
 /// Titles of similar popularity.

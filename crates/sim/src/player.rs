@@ -75,8 +75,11 @@ enum Cause {
 /// What one play was like.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct PlayReport {
+    pub(crate) asked_at: Time,
     /// From the request to enough bytes, if it came to that.
     pub(crate) started_after: Option<Span>,
+    /// From the request to the last byte of the title, if it came to that.
+    pub(crate) all_after: Option<Span>,
     /// Times the playhead stood still, each longer than 250 ms.
     pub(crate) stalls: u32,
     /// For how long in all.
@@ -195,6 +198,9 @@ impl Player {
     /// Takes bytes up to `to` of the title.
     pub(crate) fn take(&mut self, now: Time, to: u64, title: &Title, spec: &PlayerSpec) {
         (self.taken, self.taken_at) = (to, now);
+        if to == title.bytes && self.report.all_after.is_none() {
+            self.report.all_after = Some(now.since(self.asked_at));
+        }
         let Mode::Filling { since, after } = self.mode else { return };
         let enough = title.length.less(self.position).min(spec.start_after);
         if title.media(to).less(self.position) < enough && to < title.bytes {

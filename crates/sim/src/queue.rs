@@ -6,63 +6,86 @@ use std::collections::BinaryHeap;
 use nearcast_engine::Time;
 
 /// Events in the order they happen.
+///
+/// The heap has only moments and places: an event is several times as large as both, and a heap moves what it orders
+/// again and again.
 #[derive(Debug)]
 pub(crate) struct Queue<E> {
-    heap: BinaryHeap<Reverse<Entry<E>>>,
+    heap: BinaryHeap<Reverse<(Time, u64, u32)>>,
+    /// With the number that each was scheduled under.
+    events: Vec<(u64, Option<E>)>,
+    free: Vec<u32>,
     sequence: u64,
 }
 
-#[derive(Debug)]
-struct Entry<E> {
-    at: Time,
+/// Names one event for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ticket {
+    place: u32,
     sequence: u64,
-    event: E,
-}
-
-impl<E> Entry<E> {
-    fn key(&self) -> (Time, u64) {
-        (self.at, self.sequence)
-    }
-}
-
-impl<E> PartialEq for Entry<E> {
-    fn eq(&self, other: &Self) -> bool {
-        self.key() == other.key()
-    }
-}
-
-impl<E> Eq for Entry<E> {}
-
-impl<E> PartialOrd for Entry<E> {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl<E> Ord for Entry<E> {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.key().cmp(&other.key())
-    }
 }
 
 impl<E> Queue<E> {
     /// No events.
     pub(crate) fn new() -> Self {
-        Self { heap: BinaryHeap::new(), sequence: 0 }
+        Self { heap: BinaryHeap::new(), events: Vec::new(), free: Vec::new(), sequence: 0 }
     }
 
     /// Adds an event.
     pub(crate) fn push(&mut self, at: Time, event: E) {
+        self.push_named(at, event);
+    }
+
+    /// Adds an event that may be changed until it happens.
+    ///
+    /// # Panics
+    /// With more than 2^32 events at once.
+    pub(crate) fn push_named(&mut self, at: Time, event: E) -> Ticket {
         self.sequence += 1;
-        self.heap.push(Reverse(Entry { at, sequence: self.sequence, event }));
+        let entry = (self.sequence, Some(event));
+        let place = match self.free.pop() {
+            Some(place) => {
+                self.events[place as usize] = entry;
+                place
+            }
+            None => {
+                self.events.push(entry);
+                u32::try_from(self.events.len() - 1).expect("fewer than 2^32 events at once")
+            }
+        };
+        self.heap.push(Reverse((at, self.sequence, place)));
+        Ticket { place, sequence: self.sequence }
+    }
+
+    /// An event that has not happened yet.
+    pub(crate) fn get_mut(&mut self, ticket: Ticket) -> Option<&mut E> {
+        let (sequence, event) = self.events.get_mut(ticket.place as usize)?;
+        event.as_mut().filter(|_| *sequence == ticket.sequence)
+    }
+
+    /// An event does not happen.
+    pub(crate) fn cancel(&mut self, ticket: Ticket) {
+        if let Some((_, event)) =
+            self.events.get_mut(ticket.place as usize).filter(|e| e.0 == ticket.sequence)
+        {
+            *event = None;
+        }
     }
 
     /// Takes the next event if it happens at `until` or before.
     pub(crate) fn pop(&mut self, until: Time) -> Option<(Time, E)> {
-        if self.heap.peek()?.0.at > until {
-            return None;
+        loop {
+            let Reverse((at, _, place)) = *self.heap.peek()?;
+            if at > until {
+                return None;
+            }
+            self.heap.pop();
+            self.free.push(place);
+            // One that was cancelled left its place empty.
+            if let Some(event) = self.events[place as usize].1.take() {
+                return Some((at, event));
+            }
         }
-        self.heap.pop().map(|Reverse(entry)| (entry.at, entry.event))
     }
 }
 
@@ -79,5 +102,16 @@ mod tests {
         let taken: String = std::iter::from_fn(|| queue.pop(Time::from_micros(5))).map(|(_, e)| e).collect();
         assert_eq!(taken, "abcd");
         assert!(queue.pop(Time::NEVER).is_some());
+        let ticket = queue.push_named(Time::from_micros(1), 'f');
+        *queue.get_mut(ticket).expect("still to come") = 'g';
+        assert_eq!(queue.pop(Time::NEVER), Some((Time::from_micros(1), 'g')));
+        queue.push(Time::from_micros(2), 'h');
+        assert_eq!(queue.get_mut(ticket), None, "another has taken its place");
+        queue.cancel(ticket);
+        assert_eq!(queue.pop(Time::NEVER), Some((Time::from_micros(2), 'h')));
+        let ticket = queue.push_named(Time::from_micros(3), 'i');
+        queue.push(Time::from_micros(4), 'j');
+        queue.cancel(ticket);
+        assert_eq!(queue.pop(Time::NEVER), Some((Time::from_micros(4), 'j')));
     }
 }

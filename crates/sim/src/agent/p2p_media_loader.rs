@@ -30,7 +30,7 @@ use crate::world::TrackerSpec;
 
 /// A tracker of WebRTC offers: about the size of its answers and the time between them.
 pub(super) const TRACKER: TrackerSpec =
-    TrackerSpec { remembers: 1_000, tells: 10, again: Span::from_secs(60) };
+    TrackerSpec { remembers: 1_000, tells: 10, again: Span::from_secs(60), overlay: false };
 
 /// A segment's media: what hls.js is mostly given.
 const SEGMENT: Span = Span::from_secs(6);

@@ -8,10 +8,8 @@
 //!   server from 10 s before it.
 //! - Peers are ranked by what they owe over how fast they are. What comes late is asked for elsewhere.
 //! - Only complete tracks are offered; four uploads at once; 50 neighbours.
-//! - The tracker knows the 20 latest holders of a track and tells 10 that are there
-//!   ([`TRACKER`]). The search through neighbours of neighbours is left out: in the
-//!   real network it reached a small part of everybody, in a world of a thousand it would reach all. Whoever
-//!   comes announces its cache instead.
+//! - The tracker knows the 20 latest holders of a track and tells 10 that are there ([`TRACKER`]). What was cached on
+//!   earlier evenings it does not know: neighbours, and the neighbours of neighbours, are asked for that.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -30,7 +28,8 @@ use super::{Agent, Birth, Bounds, SimVerdict};
 use crate::world::TrackerSpec;
 
 /// The tracker of this client.
-pub(super) const TRACKER: TrackerSpec = TrackerSpec { remembers: 20, tells: 10, again: Span::from_secs(60) };
+pub(super) const TRACKER: TrackerSpec =
+    TrackerSpec { remembers: 20, tells: 10, again: Span::from_secs(60), overlay: true };
 
 /// What the server is asked for ahead of the playhead at most.
 const SERVER_AHEAD: Span = Span::from_secs(15);

@@ -87,6 +87,7 @@ impl Scenario {
                 "must be 8kbit or more",
             ),
             (self.catalogue.length >= Span::from_secs(1), "catalogue.length", "must be 1s or more"),
+            (self.catalogue.spread_percent < 100, "catalogue.spread-percent", "must be less than 100"),
             (self.catalogue.length <= Span::from_secs(86_400), "catalogue.length", "must be a day or less"),
             (
                 self.catalogue.rate.bytes_in(self.catalogue.length) <= MAX_OBJECT_SIZE / 2,

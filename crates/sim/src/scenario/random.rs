@@ -113,6 +113,7 @@ fn catalogue(random: &mut Random) -> CatalogueSpec {
     CatalogueSpec {
         titles: number(random, 1, 5),
         length: millis(random, 8_000, 45_000),
+        spread_percent: 25,
         rate: kbit(random, 64, 1_200),
         parts: one_of(random, [1, 1, 2, 7]),
         zipf: Milli(one_of(random, [0, 1_000, 1_500])),

@@ -159,9 +159,11 @@ section! {
     CatalogueSpec {
         /// Titles.
         titles: u32 = 3,
-        /// Each one's length, give or take a quarter.
+        /// Each one's length, about.
         #[serde(deserialize_with = "de_span")]
         length: Span = Span::from_secs(60),
+        /// By how many in a hundred a length may be less or more than that.
+        spread_percent: u32 = 25,
         /// Bytes in a second of media.
         #[serde(deserialize_with = "de_rate")]
         rate: Rate = Rate::from_bits_per_sec(320_000),

@@ -15,4 +15,4 @@ pub use csv::csv;
 pub use page::{Money, Report, page};
 pub use reading::reading;
 pub use summary::{BASELINE, Driver, Range, Ranges, Share, Summary, summaries};
-pub use table::{drivers, table};
+pub use table::{drivers, popularity, table};

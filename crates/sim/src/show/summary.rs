@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::outcome::{Bytes, Outcome, Quantiles, Startup, ratio};
+use crate::outcome::{Bytes, Outcome, Popularity, Quantiles, Startup, ratio};
 
 /// The policy that all others are held against: what a provider has today.
 pub const BASELINE: &str = "origin-only";
@@ -37,6 +37,8 @@ pub struct Summary {
     pub startup_ms: Quantiles,
     /// The network part of it, which is what policies differ in.
     pub network_startup_ms: Startup,
+    /// From the request to the last byte of the title, of plays that came to it, in milliseconds.
+    pub all_taken_ms: Quantiles,
     /// Share of started plays with a stall.
     pub stutter_share: f64,
     /// Stalls in all.
@@ -55,6 +57,9 @@ pub struct Summary {
     pub cross_isp_share: f64,
     /// Share of the peers' bytes from the same household or operator.
     pub near_share: f64,
+    /// Titles by popularity in ten groups that draw a tenth of the plays each, the most popular first: sums over the
+    /// seeds, and means over the plays.
+    pub popularity: Vec<Popularity>,
     /// The lowest and the highest of the seeds.
     pub range: Ranges,
 }
@@ -159,6 +164,7 @@ fn summary(policy: &str, worlds: &[&Outcome]) -> Summary {
             cold: quantiles(|w| &w.network_startup_ms.cold),
             unpredicted: quantiles(|w| &w.network_startup_ms.unpredicted),
         },
+        all_taken_ms: quantiles(|w| &w.all_taken_ms),
         stutter_share: stuttered / to_float(worlds.iter().map(|w| started(w)).sum()).max(1.0),
         stalls: sum(|w| w.stalls.count),
         stall_ms: sum(|w| w.stalls.total_ms),
@@ -171,6 +177,7 @@ fn summary(policy: &str, worlds: &[&Outcome]) -> Summary {
         upload_per_listener: quantiles(|w| &w.upload_per_listener),
         cross_isp_share: median(worlds.iter().map(|w| w.cross_isp_share)),
         near_share: median(worlds.iter().map(|w| w.near_share)),
+        popularity: popularity(worlds),
         range: Ranges {
             offload: range(worlds, |w| w.offload),
             origin_sent: range(worlds, |w| to_float(w.origin_sent)),
@@ -179,6 +186,23 @@ fn summary(policy: &str, worlds: &[&Outcome]) -> Summary {
             network_startup_p50_ms: range(worlds, |w| to_float(w.network_startup_ms.all.p50)),
         },
     }
+}
+
+/// The groups of all worlds, which have the same titles in each.
+fn popularity(worlds: &[&Outcome]) -> Vec<Popularity> {
+    let groups = worlds.first().map_or(0, |world| world.popularity.len());
+    let of = |group: usize| worlds.iter().filter_map(move |world| world.popularity.get(group));
+    let all = (0..groups).map(|group| {
+        let plays = of(group).map(|g| g.plays).sum();
+        let mean = |value: fn(&Popularity) -> f64| {
+            of(group).map(|g| value(g) * to_float(g.plays)).sum::<f64>() / to_float(plays).max(1.0)
+        };
+        let bytes = of(group).fold(Bytes::default(), |all, g| add(all, g.bytes));
+        let titles = of(group).next().map_or(0, |g| g.titles);
+        let (holders, can_save) = (mean(|g| g.holders), mean(|g| g.can_save));
+        Popularity { titles, plays, bytes, holders, saved: 1.0 - ratio(bytes.origin, bytes.sum()), can_save }
+    });
+    all.collect()
 }
 
 fn started(world: &Outcome) -> u64 {

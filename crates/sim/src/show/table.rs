@@ -36,6 +36,34 @@ pub fn table(summaries: &[Summary]) -> String {
     lay_out(&rows) + &comparison(summaries)
 }
 
+/// What each policy saved by the popularity of the titles, beside what so many holders can save when each fetches as it
+/// plays; nothing of those that share nothing.
+pub fn popularity(summaries: &[Summary]) -> String {
+    let mut text = String::new();
+    for summary in summaries.iter().filter(|summary| summary.policy != BASELINE) {
+        let heading = ["titles", "plays", "holders at a play", "saved", "1−(1−e⁻ᶜ)/c", "points"];
+        let mut rows = vec![("", heading.map(str::to_owned).to_vec())];
+        for group in &summary.popularity {
+            let points = (group.saved - group.can_save) * 100.0;
+            let cells = vec![
+                group.titles.to_string(),
+                count(group.plays),
+                format!("{:.1}", group.holders),
+                percent(group.saved),
+                percent(group.can_save),
+                format!("{points:+.1}"),
+            ];
+            rows.push(("", cells));
+        }
+        text.push_str(&format!(
+            "simulated, {}: saved by popularity, a tenth of the plays in each line\n",
+            summary.policy
+        ));
+        text.push_str(&lay_out(&rows));
+    }
+    text
+}
+
 /// What other assumptions would come to, one a line; nothing when there are none.
 pub fn drivers(drivers: &[Driver]) -> String {
     let rows: Vec<(&str, Vec<String>)> = drivers

@@ -3,7 +3,7 @@
 use nearcast_content::{BlockSet, NodeKey, ObjectId};
 use nearcast_engine::swarm::{Input, Path, PeerId, Side};
 use nearcast_engine::wire::{PeerMessage, decode, encode};
-use nearcast_engine::{Nearness, Span};
+use nearcast_engine::{Nearness, Span, Time};
 
 use super::{Event, Letter, World};
 use crate::arena::Key;
@@ -11,6 +11,7 @@ use crate::invariants::Broken;
 use crate::network::{ChannelKey, Transport};
 use crate::node::Who;
 use crate::plan::Honesty;
+use crate::queue::Ticket;
 use crate::random::{Random, Stream};
 use crate::scenario::Harm;
 
@@ -26,6 +27,8 @@ pub(super) struct Connection {
     pub(super) near: Nearness,
     /// Whether that end still has it.
     pub(super) open: [bool; 2],
+    /// The last messages that end sent, and when they arrive.
+    pub(super) said: [Option<(Time, Ticket)>; 2],
 }
 
 impl Connection {
@@ -116,7 +119,7 @@ impl World<'_> {
         };
         let channels = wires.map(|(up, down)| self.network.open(up, down, delay, Transport::Quic));
         let ends = [who, there];
-        let connection = Connection { ends, channels, delay, near, open: [true; 2] };
+        let connection = Connection { ends, channels, delay, near, open: [true; 2], said: [None; 2] };
         let key = self.connections.insert(connection);
         for end in ends {
             if let Some(node) = self.node(end) {
@@ -135,10 +138,12 @@ impl World<'_> {
         }
     }
 
-    /// Sends a message over a connection.
+    /// Sends a message over a connection, together with what else is said over it in the same breath.
     pub(super) fn send(&mut self, who: Who, peer: PeerId, mut message: PeerMessage) {
         let Some(connection) = self.connections.get(key_of(peer)).copied() else { return };
-        let Some(end) = connection.end_of(who).filter(|end| connection.open[*end]) else { return };
+        if connection.end_of(who).is_none_or(|end| !connection.open[end]) {
+            return;
+        }
         self.check_message(who, peer, &message);
         self.exaggerate(who, &mut message);
         let real = self.scenario.bytes;
@@ -149,15 +154,47 @@ impl World<'_> {
                 node.counts.control_bytes += bytes.len() as u64;
             }
         }
-        let (to, at) = (connection.ends[1 - end], self.now + connection.delay);
-        self.queue.push(at, Event::Message(to, key_of(peer), letter));
+        let key = key_of(peer);
+        match self.outbox.iter_mut().find(|(other, _)| *other == key) {
+            Some((_, letters)) => letters.push(letter),
+            None => self.outbox.push((key, vec![letter])),
+        }
     }
 
-    pub(super) fn letter_arrives(&mut self, who: Who, key: Key, letter: Letter) {
+    /// What a node has said goes out, with what it said over the same connection in this very moment.
+    pub(super) fn send_letters(&mut self, who: Who) {
+        if self.outbox.is_empty() {
+            return;
+        }
+        let mut outbox = std::mem::take(&mut self.outbox);
+        for (key, letters) in outbox.drain(..) {
+            let Some(connection) = self.connections.get_mut(key) else { continue };
+            let Some(end) = connection.end_of(who) else { continue };
+            let (to, at) = (connection.ends[1 - end], self.now + connection.delay);
+            let last = connection.said[end].filter(|(arrives, _)| *arrives == at);
+            match last.and_then(|(_, ticket)| self.queue.get_mut(ticket)) {
+                Some(Event::Messages(_, _, before)) => before.extend(letters),
+                Some(_) | None => {
+                    let ticket = self.queue.push_named(at, Event::Messages(to, key, letters));
+                    connection.said[end] = Some((at, ticket));
+                }
+            }
+        }
+        self.outbox = outbox;
+    }
+
+    pub(super) fn letters_arrive(&mut self, who: Who, key: Key, letters: Vec<Letter>) {
         let open = |c: &super::Connection| c.end_of(who).is_some_and(|end| c.open[end]);
         if !self.connections.get(key).is_some_and(open) {
             return;
         }
+        for letter in letters {
+            self.open_letter(who, key, letter);
+        }
+        self.drain(who);
+    }
+
+    fn open_letter(&mut self, who: Who, key: Key, letter: Letter) {
         let message = match letter {
             Letter::Plain(message) => *message,
             Letter::Bytes(bytes) => match decode::<PeerMessage>(&bytes) {
@@ -179,7 +216,7 @@ impl World<'_> {
             | PeerMessage::Choke { .. }
             | PeerMessage::Goodbye => {}
         }
-        self.tell(who, Input::Message { peer, message });
+        self.hand(who, Input::Message { peer, message });
     }
 
     /// Whether a node is one of those who say that they hold everything.
@@ -205,8 +242,9 @@ impl World<'_> {
         }
     }
 
-    /// A node closes a connection; the other side learns of it.
+    /// A node closes a connection; the other side learns of it, after what was said before.
     pub(super) fn disconnect(&mut self, who: Who, peer: PeerId) {
+        self.send_letters(who);
         if let Some(node) = self.node(who) {
             node.forget_peer(peer);
         }

@@ -103,7 +103,7 @@ impl World<'_> {
 
     fn stop_serving(&mut self, who: Who, upload: UploadId) {
         let Some(run) = self.node(who).and_then(|node| node.going.remove(&upload)) else { return };
-        let parcel = self.network.stop(run);
+        let parcel = self.network.stop(self.now, run);
         if let Some(parcel) = parcel
             && let super::Sender::Peer { connection, .. } = parcel.from
             && let Some(line) = self.connections.get(connection)

@@ -8,6 +8,7 @@ mod connections;
 mod effects;
 mod nodes;
 mod outcome;
+mod overlay;
 mod plays;
 mod presence;
 mod supernode;
@@ -21,7 +22,7 @@ use std::rc::Rc;
 use nearcast_content::{NodeKey, ProviderKey};
 use nearcast_engine::directory::SessionId;
 use nearcast_engine::swarm::{Input, Output, RequestId, UploadId};
-use nearcast_engine::wire::PeerMessage;
+use nearcast_engine::wire::{PeerMessage, SwarmId};
 use nearcast_engine::{Nearness, Span, Time, directory};
 
 use self::connections::Connection;
@@ -35,9 +36,9 @@ use crate::explain::Explain;
 use crate::invariants::{Broken, MAX_OUTPUTS, Violation};
 use crate::network::{ChunkKey, Network, PipeIx, RunKey, Wire};
 use crate::node::{Node, Pipes, Ring, Who};
-use crate::outcome::Outcome;
+use crate::outcome::{Census, Outcome};
 use crate::plan::Audience;
-use crate::queue::Queue;
+use crate::queue::{Queue, Ticket};
 use crate::random::{Random, Stream};
 use crate::scenario::{FaultKind, Scenario};
 use crate::series::Series;
@@ -58,8 +59,8 @@ enum Event {
     NextPlay(Who),
     /// Something moves on the wires.
     Wire(Wire),
-    /// A message reaches a node.
-    Message(Who, Key, Letter),
+    /// Messages that were sent together reach a node.
+    Messages(Who, Key, Vec<Letter>),
     /// A connect has come to its end.
     Dialed(Who, u32),
     /// A node learns that a connection is gone.
@@ -76,6 +77,8 @@ enum Event {
     ToSupernode(directory::Input),
     /// The supernode's words reach a node.
     FromSupernode(Who, directory::Output),
+    /// Holders that a search through neighbours found answer.
+    Searched(Who, SwarmId, Vec<NodeKey>),
     /// The supernode wants to be woken.
     SupernodeWakes(u64),
     /// A node renews its lease.
@@ -88,6 +91,33 @@ enum Event {
     FaultEnds(usize),
     /// Expensive checks.
     Watch,
+}
+
+impl Event {
+    /// Where it counts.
+    fn counted_in<'c>(&self, census: &'c mut Census) -> &'c mut u64 {
+        match self {
+            Self::Wire(_) => &mut census.wires,
+            Self::Messages(..) => &mut census.messages,
+            Self::Wakes(..) => &mut census.wakes,
+            Self::Player(..) | Self::NextPlay(_) => &mut census.players,
+            Self::Dialed(..)
+            | Self::HungUp(..)
+            | Self::Reset(..)
+            | Self::OriginAsked(..)
+            | Self::OriginFailed(..)
+            | Self::RunStops(_) => &mut census.requests,
+            Self::ToSupernode(_)
+            | Self::FromSupernode(..)
+            | Self::Searched(..)
+            | Self::SupernodeWakes(_)
+            | Self::Renews(..)
+            | Self::SupernodeSeen(..) => &mut census.supernode,
+            Self::Arrives(_) | Self::Departs(_) | Self::FaultBegins(_) | Self::FaultEnds(_) | Self::Watch => {
+                &mut census.others
+            }
+        }
+    }
 }
 
 /// A message on its way: in small worlds as the bytes of the wire.
@@ -172,6 +202,7 @@ pub struct World<'m> {
     maker: &'m Maker<'m>,
     now: Time,
     events: u64,
+    census: Census,
     end: Time,
     queue: Queue<Event>,
     catalogue: Rc<Catalogue>,
@@ -181,6 +212,8 @@ pub struct World<'m> {
     nodes: Vec<Node>,
     network: Network<Parcel>,
     connections: Arena<Connection>,
+    /// What the node that decides at this moment has said so far, by connection.
+    outbox: Vec<(Key, Vec<Letter>)>,
     origin_up: PipeIx,
     /// Requests that reached the origin, by title.
     origin_asked: Vec<u32>,
@@ -221,6 +254,7 @@ impl<'m> World<'m> {
             maker,
             now: Time::ZERO,
             events: 0,
+            census: Census::default(),
             queue: Queue::new(),
             audience,
             by_key,
@@ -228,6 +262,7 @@ impl<'m> World<'m> {
             nodes,
             network,
             connections: Arena::new(),
+            outbox: Vec::new(),
             origin_up,
             origin_asked: vec![0; catalogue.titles.len()],
             origin_asked_bytes: 0,
@@ -275,6 +310,7 @@ impl<'m> World<'m> {
             let Some((at, event)) = self.queue.pop(self.end) else { break };
             self.now = at;
             self.events += 1;
+            *event.counted_in(&mut self.census) += 1;
             self.happens(event);
             self.schedule_wires();
             if self.events.is_multiple_of(TELLS_EVERY) {
@@ -318,8 +354,16 @@ impl<'m> World<'m> {
     }
 
     fn schedule_wires(&mut self) {
-        for (at, wire) in self.network.due.drain(..) {
-            self.queue.push(at, Event::Wire(wire));
+        loop {
+            for (at, wire) in self.network.due.drain(..) {
+                self.queue.push(at.max(self.now), Event::Wire(wire));
+            }
+            if self.network.gone.is_empty() {
+                return;
+            }
+            for (at, chunk) in std::mem::take(&mut self.network.gone) {
+                self.chunk_has_left(at, &chunk);
+            }
         }
     }
 
@@ -331,17 +375,18 @@ impl<'m> World<'m> {
             Event::Player(who, round) => self.player_wakes(who, round),
             Event::NextPlay(who) => self.next_play(who),
             Event::Wire(wire) => self.wire(wire),
-            Event::Message(who, connection, letter) => self.letter_arrives(who, connection, letter),
+            Event::Messages(who, connection, letters) => self.letters_arrive(who, connection, letters),
             Event::Dialed(who, node) => self.dialed(who, node),
             Event::HungUp(who, connection) => self.hung_up(who, connection),
             Event::Reset(who, connection, request) => self.reset(who, connection, request),
             Event::OriginAsked(who, request) => self.origin_asked(who, request),
             Event::OriginFailed(who, request) => self.origin_failed(who, request),
             Event::RunStops(run) => {
-                self.network.stop(run);
+                self.network.stop(self.now, run);
             }
             Event::ToSupernode(input) => self.supernode_hears(input),
             Event::FromSupernode(who, output) => self.supernode_says(who, output),
+            Event::Searched(who, swarm, found) => self.searched(who, swarm, &found),
             Event::SupernodeWakes(round) => self.supernode_wakes(round),
             Event::Renews(who, session) => self.renews(who, session),
             Event::SupernodeSeen(who, seen) => self.supernode_seen(who, seen),
@@ -425,6 +470,7 @@ impl<'m> World<'m> {
                 return self.broke(Some(who.node), Broken::Endless(count));
             }
         }
+        self.send_letters(who);
         self.send_announces(who);
         self.watch_node(who);
     }
@@ -432,9 +478,24 @@ impl<'m> World<'m> {
     fn set_timer(&mut self, who: Who, at: Time) {
         let Some(node) = self.node(who) else { return };
         if let Some(round) = node.timer.set(at) {
-            let at = at.max(self.now);
-            self.queue.push(at, Event::Wakes(who, round));
+            self.schedule_wake(who, at, round);
         }
+    }
+
+    fn schedule_wake(&mut self, who: Who, at: Time, round: u64) {
+        let before = self.node(who).and_then(|node| node.timer.call);
+        let call = self.reschedule(before, at, Event::Wakes(who, round));
+        if let Some(node) = self.node(who) {
+            node.timer.call = Some(call);
+        }
+    }
+
+    /// Schedules a call in the place of one that is not needed any more.
+    fn reschedule(&mut self, before: Option<Ticket>, at: Time, event: Event) -> Ticket {
+        if let Some(before) = before {
+            self.queue.cancel(before);
+        }
+        self.queue.push_named(at.max(self.now), event)
     }
 
     fn wakes(&mut self, who: Who, round: u64) {
@@ -442,7 +503,7 @@ impl<'m> World<'m> {
         let Some(node) = self.node(who) else { return };
         match node.timer.rings(now, round) {
             Ring::Stale => return,
-            Ring::Later(at, round) => return self.queue.push(at, Event::Wakes(who, round)),
+            Ring::Later(at, round) => return self.schedule_wake(who, at, round),
             Ring::Due => {}
         }
         let Some(node) = self.node(who) else { return };

@@ -92,7 +92,9 @@ impl World<'_> {
             node.plays.push(player.close(now, PlayEnd::Departed));
         }
         let (peers, session, origin) = (node.peers.clone(), node.session, node.origin);
+        let calls = [node.timer.call, node.player_timer.call];
         node.go_away();
+        calls.into_iter().flatten().for_each(|call| self.queue.cancel(call));
         self.note_presence_of_all(who.node, false);
         for peer in peers {
             let silent = match how {

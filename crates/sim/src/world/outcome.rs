@@ -9,7 +9,8 @@ use crate::catalogue::Catalogue;
 use crate::fixed;
 use crate::node::{Node, NodeCounts};
 use crate::outcome::{
-    HoldOut, OriginRequests, Outcome, PlayCounts, Popularity, Quantiles, Stalls, Startup, Waste, ratio,
+    BadPlay, HoldOut, OriginRequests, Outcome, PlayCounts, Popularity, Quantiles, Stalls, Startup, Waste,
+    Worst, ratio,
 };
 use crate::plan::Listener;
 use crate::player::{Cached, PlayEnd, PlayReport};
@@ -46,6 +47,7 @@ impl World<'_> {
             trace: format!("{:016x}", self.trace.value()),
             listeners: u32::try_from(self.nodes.len()).unwrap_or(u32::MAX),
             events: self.events,
+            census: self.census,
             simulated_ms: now.micros() / 1_000,
             plays: play_counts(&all),
             bytes: handed.into(),
@@ -61,6 +63,7 @@ impl World<'_> {
             client_start_ms,
             startup_ms: network_startup_ms.all.later(client_start_ms),
             network_startup_ms,
+            all_taken_ms: Quantiles::of(plays.iter().filter_map(|p| Some(p.all_after?.millis())).collect()),
             stalls: stalls(&plays, count(|c| c.noted_stalls)),
             played_ms: played.0.millis(),
             played_bitrate: Rate::mean(played.1, played.0).bytes_per_sec().saturating_mul(8),
@@ -72,6 +75,7 @@ impl World<'_> {
             step_ms: self.series.step().millis(),
             series: self.series.steps(),
             popularity: popularity(&self.catalogue, &plays),
+            worst: worst(&self.nodes),
             control_messages: count(|c| c.control_messages),
             corrupt_bytes: count(|c| c.corrupt),
             moved_bytes: self.moved.through,
@@ -137,6 +141,32 @@ fn played(catalogue: &Catalogue, plays: &[&PlayReport]) -> (Span, u64) {
     plays.iter().fold((Span::ZERO, 0), |(span, bytes), play| {
         (span + play.played, bytes + catalogue.title(play.title).bytes_at(play.played))
     })
+}
+
+/// How many of the worst plays are told.
+const WORST: usize = 20;
+
+fn worst(nodes: &[Node]) -> Worst {
+    let mut starts = Vec::new();
+    let mut stalls = Vec::new();
+    for (node, listener) in nodes.iter().zip(0..) {
+        for (report, play) in node.plays.iter().zip(0..) {
+            let started_ms = report.started_after.map_or(0, Span::millis);
+            let (at_ms, stalled_ms) = (report.asked_at.micros() / 1_000, report.stalled_for.millis());
+            let told = BadPlay { listener, play, at_ms, started_ms, stalled_ms };
+            if started_ms > 0 && !report.known_before {
+                starts.push(told);
+            }
+            if stalled_ms > 0 {
+                stalls.push(told);
+            }
+        }
+    }
+    starts.sort_by_key(|play| std::cmp::Reverse(play.started_ms));
+    stalls.sort_by_key(|play| std::cmp::Reverse(play.stalled_ms));
+    starts.truncate(WORST);
+    stalls.truncate(WORST);
+    Worst { starts, stalls }
 }
 
 fn hold_out(nodes: &[(&Node, &Listener)]) -> HoldOut {

@@ -34,6 +34,7 @@ impl World<'_> {
         self.series.at(now).plays += 1;
         let Some(node) = self.node(who) else { return };
         let report = PlayReport {
+            asked_at: now,
             cached: cached(&node.store, &catalogue, next.title),
             known_before: index > 0 && next.known_before,
             title: next.title,
@@ -78,7 +79,7 @@ impl World<'_> {
         let now = self.now;
         match self.node(who).map(|node| node.player_timer.rings(now, round)) {
             Some(Ring::Due) => self.tend_player(who),
-            Some(Ring::Later(at, round)) => self.queue.push(at, Event::Player(who, round)),
+            Some(Ring::Later(at, round)) => self.schedule_player(who, at, round),
             Some(Ring::Stale) | None => {}
         }
     }
@@ -114,7 +115,15 @@ impl World<'_> {
     fn set_player_timer(&mut self, who: Who, at: Time) {
         let Some(node) = self.node(who) else { return };
         if let Some(round) = node.player_timer.set(at) {
-            self.queue.push(at.max(self.now), Event::Player(who, round));
+            self.schedule_player(who, at, round);
+        }
+    }
+
+    fn schedule_player(&mut self, who: Who, at: Time, round: u64) {
+        let before = self.node(who).and_then(|node| node.player_timer.call);
+        let call = self.reschedule(before, at, Event::Player(who, round));
+        if let Some(node) = self.node(who) {
+            node.player_timer.call = Some(call);
         }
     }
 

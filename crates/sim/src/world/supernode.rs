@@ -83,6 +83,13 @@ impl Supernode {
     }
 }
 
+impl Supernode {
+    /// How nodes find each other.
+    pub(super) fn rendezvous(&self) -> Rendezvous {
+        self.rendezvous
+    }
+}
+
 impl World<'_> {
     pub(super) fn supernode_delay(&self, node: u32) -> Span {
         self.nodes[node as usize].pipes.delay + self.scenario.directory.delay
@@ -144,6 +151,7 @@ impl World<'_> {
         let query = node.query;
         let Some(session) = node.session else { return };
         self.supernode.queries.insert((session, query), swarm);
+        self.search_overlay(who, swarm);
         self.say(who, |session| directory::Input::Lookup { session, query, swarm, renditions });
     }
 
@@ -273,10 +281,10 @@ impl World<'_> {
         self.by_key.get(other).is_some_and(|other| place(node).nearness(place(*other)) <= Nearness::Isp)
     }
 
-    /// A node renews its lease, three times in its length.
+    /// A node's lease is renewed, three times in its length: what it said about that has come.
     pub(super) fn renews(&mut self, who: Who, session: SessionId) {
         if self.node(who).is_some_and(|node| node.session == Some(session)) {
-            self.say(who, |session| directory::Input::Renewed { session });
+            self.supernode_hears(directory::Input::Renewed { session });
             self.queue.push(self.now + LEASE.over(3), Event::Renews(who, session));
         }
     }

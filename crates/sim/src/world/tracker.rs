@@ -20,6 +20,8 @@ pub struct TrackerSpec {
     pub tells: usize,
     /// When one who asked may ask again.
     pub again: Span,
+    /// Whether nodes also ask the neighbours of their neighbours.
+    pub overlay: bool,
 }
 
 /// A tracker.
@@ -106,7 +108,8 @@ mod tests {
 
     #[test]
     fn the_latest_that_are_there_are_told() {
-        let mut tracker = Tracker::new(TrackerSpec { remembers: 3, tells: 2, again: Span::from_secs(60) });
+        let mut tracker =
+            Tracker::new(TrackerSpec { remembers: 3, tells: 2, again: Span::from_secs(60), overlay: false });
         let swarm = SwarmId([7; 16]);
         for n in 1..=5_u8 {
             let (session, node) = (SessionId(n.into()), NodeKey([n; 32]));

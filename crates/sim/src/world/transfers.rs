@@ -179,16 +179,22 @@ impl World<'_> {
         })
     }
 
-    /// A chunk has left its sender.
+    /// A chunk leaves its sender.
     pub(super) fn chunk_left(&mut self, pipe: PipeIx) {
-        let Some(chunk) = self.network.left(self.now, pipe) else { return };
+        if let Some(chunk) = self.network.left(self.now, pipe) {
+            self.chunk_has_left(self.now, &chunk);
+        }
+    }
+
+    /// A chunk left its sender at `at`.
+    pub(super) fn chunk_has_left(&mut self, at: Time, chunk: &Chunk<Parcel>) {
         self.moved.sent += chunk.bytes;
         let Sender::Peer { who, upload, near, .. } = chunk.parcel.from else {
             self.nodes[chunk.parcel.to.node as usize].counts.origin_sent += chunk.bytes;
-            self.series.at(self.now).origin_sent += chunk.bytes;
+            self.series.at(at).origin_sent += chunk.bytes;
             return;
         };
-        let (now, ceiling) = (self.now, self.audience.listeners[who.node as usize].settings.upload_limit);
+        let (now, ceiling) = (at, self.audience.listeners[who.node as usize].settings.upload_limit);
         self.nodes[who.node as usize].counts.uploaded += chunk.bytes;
         let Some(node) = self.node(who) else { return };
         if let Some(ceiling) = ceiling.filter(|_| near != Nearness::Lan)

@@ -1,7 +1,8 @@
 //! Hundreds of small worlds drawn at random hold their invariants.
 //!
-//! `NEARCAST_WORLDS_FROM`, any text, draws other worlds than the first ones: a commit's hash tries some that nobody has
-//! seen. A failure names the command that shows it again. docs/forecast.md says what broke so far.
+//! `NEARCAST_WORLDS_FROM`, any text, draws other worlds than the first ones: `./test` gives the commit's hash, and so each
+//! commit tries some that nobody has seen. A failure names the command that shows it again. docs/forecast.md says what
+//! broke so far.
 
 use nearcast_sim::{Policy, Scenario, Until, Violation, simulate};
 
