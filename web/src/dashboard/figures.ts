@@ -2,6 +2,7 @@
 
 import { signal } from '@preact/signals';
 import { child, number, objects, text } from '../source/parse';
+import { lookAtAudience } from './audience';
 
 export interface Sample {
   /** Seconds since 1970, by the server's clock. */
@@ -88,6 +89,7 @@ async function look(): Promise<void> {
     }
     if (!response.ok) throw new Error(String(response.status));
     figures.value = read(await response.json());
+    await lookAtAudience();
     trouble.value = null;
   } catch {
     trouble.value = 'The server cannot be reached. The figures below are the last that arrived.';

@@ -4,6 +4,7 @@ import { computed, signal } from '@preact/signals';
 import { render } from 'preact';
 import { bytes, count } from '../model/words';
 import { SiteSource } from '../source/site';
+import { AudienceBox } from './audience';
 import { Chart } from './chart';
 import { type Figures, figures, follow, giveToken, locked, rates, type Sample, toCsv, trouble } from './figures';
 
@@ -183,12 +184,13 @@ function Board({ all }: { all: Figures }) {
         <section class="box">
           <h2>Supernode</h2>
           <Supernode all={all} />
-          <p class="quiet">
-            What listeners gave each other, start-up, stalls and the comparison with the hold-out are told by nearcast
-            status and at /metrics; this page does not draw them. Nothing here is estimated.
-          </p>
+          <p class="quiet">Nothing here is estimated.</p>
         </section>
       </div>
+      <section class="box">
+        <h2>The audience, with peers and held out</h2>
+        <AudienceBox price={price.value} />
+      </section>
     </>
   );
 }
