@@ -396,7 +396,8 @@ impl Demand {
     }
 }
 
-/// What the open reads want within `window` of media ahead: the read itself, then what follows it on its track.
+/// What the open reads want within `window` of media ahead: the read itself, then what follows it on its track. Those
+/// that something waits for to start come first.
 pub(super) fn demands<'t>(
     plays: &Plays,
     window: Span,
@@ -436,6 +437,8 @@ pub(super) fn demands<'t>(
             }
         }
     }
+    // What several want is fetched for the first of them: a seek within the window of a read that is still open waits.
+    demands.sort_by_key(|demand| !demand.starting);
     demands
 }
 

@@ -28,7 +28,7 @@ pub(super) struct Wanted {
     pub(super) over: Over,
 }
 
-/// Runs on the line at the same time: two fill it, and each of them is done sooner than one of eight. The most urgent
+/// Runs on the line at the same time: two fill it, and each of them is done sooner than one of four. The most urgent
 /// go first.
 const FEW_UPLOADS: usize = 2;
 /// A run that has taken this long goes to a slow peer, and leaves room for another.
