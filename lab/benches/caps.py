@@ -36,7 +36,7 @@ class Stage:
         self.home, self.origin = self.network.host("home", up=args.up), self.network.host("origin")
         self.peers = [self.network.host(f"peer{n}") for n in (1, 2)]
         size = int(max(args.month * 2e6, args.limit * 1e6 / 8 * (args.seconds + 20)))
-        self.service = nearcast.Service(args, processes, [media.sound(size)])
+        self.service = nearcast.Service(args, processes, [media.noise_film(size)])
         self.serving = self.service.serve(self.origin)
         self.state = filled(self, self.service)
         self.network.shape(self.origin, up=1)

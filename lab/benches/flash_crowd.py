@@ -82,7 +82,7 @@ def run(args, processes):
 
 def ours(args, processes, size, origin, homes):
     """Keeps the file on every node."""
-    service = nearcast.Service(args, processes, [media.sound(size)])
+    service = nearcast.Service(args, processes, [media.noise_film(size)])
     service.serve(origin)
     nodes = [service.node(home) for home in homes]
     for node in nodes:

@@ -88,7 +88,7 @@ def run(args, processes):
     seconds = 8 * args.seconds + 8 * args.settle
     size = int(args.up * 1e6 / 8 * seconds / 2)
     stage = Stage(args, processes)
-    service = nearcast.Service(args, processes, [media.sound(size)])
+    service = nearcast.Service(args, processes, [media.noise_film(size)])
     service.serve(stage.origin)
     state = filled(stage, service)
     # Who takes from the node could take from the origin as well: that has little to give.

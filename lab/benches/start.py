@@ -42,7 +42,7 @@ def run(args, processes):
     holders = [network.host(f"holder{n}", args.down, args.up) for n in range(1, args.holders + 1)]
     newcomer = network.host("newcomer", args.down, args.up)
     crowd = [network.host(f"crowd{n}", args.down, args.up) for n in range(1, args.downloads + 1)]
-    songs = [media.sound(4 * SIZE, number) for number in range(args.times)]
+    songs = [media.noise_film(4 * SIZE, number) for number in range(args.times)]
     for state in args.only or ["idle", "busy"]:
         plain = [round(t, 3) for t in plainly(args, processes, origin, newcomer, crowd, songs, state)]
         figures = nodes(args, processes, network, origin, holders, newcomer, crowd, songs, state)
@@ -71,7 +71,7 @@ def plainly(args, processes, origin, newcomer, crowd, songs, state):
     """Each first MiB from nginx alone."""
     root = web.nginx(processes, origin, songs[0].parent)
     occupy(args, processes, origin, crowd, state)
-    times = [first(processes, newcomer, root + song.name) for song in songs]
+    times = [first(processes, newcomer, f"{root}{song.name}/{media.NOISE}") for song in songs]
     processes.stop_all()
     return times
 
@@ -109,7 +109,7 @@ def nodes(args, processes, network, origin, holders, newcomer, crowd, songs, sta
 def fill(processes, others):
     """Lets the holders read every title to its end. Answers the titles' addresses at any gateway."""
     count = len(others[0].ask("titles"))
-    files = [others[0].file(number) for number in range(count)]
+    files = [others[0].file(number, media.NOISE) for number in range(count)]
     for url in files:
         readers = [viewers.take(processes, other.host, url, 0.0) for other in others]
         viewers.answers(readers, 300)

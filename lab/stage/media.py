@@ -7,6 +7,7 @@ from pathlib import Path
 
 from .processes import Failed, run
 
+NOISE = "film.m4s"
 SEGMENT_SECONDS = 4
 
 
@@ -67,22 +68,6 @@ def noise(mebibytes):
     return path
 
 
-def sound(size, number=0):
-    """A WAV file of noise, `size` bytes to within a few: any size, without an encoder's say in it."""
-    path = store() / f"noise-{size}-{number}.wav"
-    rate, header = 44100 * 4, 44
-    payload = (size - header) // 4 * 4
-    if path.exists() and path.stat().st_size == payload + header:
-        return path
-    making = path.with_name(f"{path.name}.{os.getpid()}")
-    with open(making, "wb") as file:
-        file.write(b"RIFF" + struct.pack("<I", payload + header - 8) + b"WAVEfmt ")
-        file.write(struct.pack("<IHHIIHH", 16, 1, 2, 44100, rate, 4, 16))
-        file.write(b"data" + struct.pack("<I", payload) + os.urandom(payload))
-    os.rename(making, path)
-    return path
-
-
 def noise_film(size, number=0, mbit=4):
     """A ready HLS folder whose one media file is `size` bytes of noise: published as it is, whatever publishing turns
     sound into."""
@@ -91,15 +76,15 @@ def noise_film(size, number=0, mbit=4):
         return folder
     making = folder.with_name(f"{folder.name}.{os.getpid()}")
     making.mkdir()
-    with open(making / "film.m4s", "wb") as file:
+    with open(making / NOISE, "wb") as file:
         for at in range(0, size, 1 << 20):
             file.write(os.urandom(min(1 << 20, size - at)))
     head, step = 1000, int(mbit * 1e6 / 8) * SEGMENT_SECONDS
     lines = ["#EXTM3U", "#EXT-X-VERSION:7", f"#EXT-X-TARGETDURATION:{SEGMENT_SECONDS}", "#EXT-X-PLAYLIST-TYPE:VOD",
-             f'#EXT-X-MAP:URI="film.m4s",BYTERANGE="{head}@0"']
+             f'#EXT-X-MAP:URI="{NOISE}",BYTERANGE="{head}@0"']
     for at in range(head, size, step):
         length = min(step, size - at)
-        lines += [f"#EXTINF:{length * 8 / (mbit * 1e6):.6f},", f"#EXT-X-BYTERANGE:{length}@{at}", "film.m4s"]
+        lines += [f"#EXTINF:{length * 8 / (mbit * 1e6):.6f},", f"#EXT-X-BYTERANGE:{length}@{at}", NOISE]
     (making / "master.m3u8").write_text("\n".join([*lines, "#EXT-X-ENDLIST"]) + "\n")
     os.rename(making, folder)
     return folder

@@ -96,10 +96,10 @@ class Node:
         """How the node is doing."""
         return self.ask("status")
 
-    def file(self, number=0):
-        """Address of the file that players open of the title with this number."""
+    def file(self, number=0, name=None):
+        """Address of a file of the title with this number: the one that players open, unless another is named."""
         title = self.ask("titles")[number]
-        return f"http://{GATEWAY}/t/{title['id']}/{title['file']}"
+        return f"http://{GATEWAY}/t/{title['id']}/{name or title['file']}"
 
     def keep(self, title):
         """Starts to keep a title whole. The program ends when all of it is held."""

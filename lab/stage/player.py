@@ -222,6 +222,8 @@ def take(args):
                 break
         except (OSError, http.client.HTTPException):
             server.failed()
+    if args.bytes and got < args.bytes:
+        raise Broken(f"{path}: {got} bytes instead of {args.bytes}")
     return {
         "seconds": round(time.monotonic() - begun, 3),
         "first_byte_ms": round(((first_byte or begun) - begun) * 1000, 1),
