@@ -18,8 +18,8 @@ use std::fmt::Debug;
 use minicbor::{Decode, Encode};
 use nearcast_engine::limits::{MAX_FRAME, MAX_PIECE};
 use nearcast_engine::wire::{
-    ChannelSignal, ClientMessage, Frame, Introduction, PeerMessage, RunHeader, ServerMessage, WireError,
-    decode, encode,
+    ChannelSignal, ClientMessage, Frame, Introduction, PeerMessage, RunHeader, ServerMessage, Stamp,
+    WireError, decode, encode,
 };
 
 use samples::{Named, Samples};
@@ -72,6 +72,12 @@ fn peer_messages_are_what_they_were() {
 #[test]
 fn run_headers_are_what_they_were() {
     check::<RunHeader>(include_str!("golden/run.hex"));
+}
+
+#[test]
+fn stamps_are_what_they_were() {
+    check::<Stamp>(include_str!("golden/stamp.hex"));
+    assert!(Stamp::samples().iter().all(|(_, stamp)| encode(stamp).len() <= Stamp::MAX_BYTES));
 }
 
 #[test]

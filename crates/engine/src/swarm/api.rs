@@ -335,6 +335,9 @@ pub struct PathReport {
     pub peer: PeerId,
     /// The shortest round trip of a packet that was acknowledged in it; none when none was.
     pub rtt: Option<Span>,
+    /// How long a packet took one way in it, by two clocks that need not agree: only changes mean anything. None when
+    /// none was stamped, or the peer does not answer stamps.
+    pub one_way: Option<Span>,
     /// Bytes that were acknowledged in it.
     pub acked: u64,
 }
@@ -410,6 +413,9 @@ pub enum Output {
         size: ObjectSize,
         /// The blocks.
         blocks: BlockRange,
+        /// When the peer needs it: of runs to one peer the one that is due first goes first, however much of the others
+        /// waits in a connection already.
+        due: Time,
         /// Whether the pace holds for it.
         over: Over,
     },

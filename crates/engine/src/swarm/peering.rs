@@ -391,7 +391,7 @@ impl Swarm {
     /// Starts the next run that a peer waits for, if there is a place for it.
     fn next_upload(&mut self) -> bool {
         let Some(wanted) = self.serving.next(self.now) else { return false };
-        let Wanted { peer, request, blocks, over, .. } = wanted;
+        let Wanted { peer, request, blocks, due, over, .. } = wanted;
         let promised = self.serving.promised();
         if over == Over::Line && !self.allowance.fits(self.now, wanted.bytes, promised) {
             self.refuse(peer, request, RefuseReason::Busy);
@@ -406,7 +406,7 @@ impl Swarm {
         }
         let (id, size) = (object.id, object.size);
         let upload = self.serving.start(self.now, wanted);
-        self.put(Output::Serve { upload, peer, request, object: id, size, blocks, over });
+        self.put(Output::Serve { upload, peer, request, object: id, size, blocks, due, over });
         true
     }
 

@@ -1,8 +1,9 @@
 //! The uplink controller: one rate for everything that goes up to peers outside of the own network, so low that
 //! what waits in the household's own line stays short, and so high that nothing of the line is left unused.
 //!
-//! In the spirit of LEDBAT (RFC 6817): what a packet's round trip takes beyond the shortest one seen is the queue
-//! it met. All paths share the first hop, so the *least* queue among them is that of the own line; a longer one on
+//! In the spirit of LEDBAT (RFC 6817): what a packet takes on its way beyond the shortest time seen is the queue it met.
+//! Where the other side answers stamps the way there is looked at, and not only the round trip: in a crowd everybody's
+//! line is full, and so everybody's acknowledgements are late. All paths share the first hop, so the *least* queue among them is that of the own line; a longer one on
 //! a single path is somebody else's. LEDBAT steers a window per connection, which divides the line by the number
 //! of connections. Here one rate is steered for all, and relative to what was delivered: while the line is full,
 //! that is its capacity, whatever the rate, so that the queue approaches its target without swinging.
@@ -44,6 +45,10 @@ const MEAN_TICKS: usize = 3;
 /// Shortest round trips are remembered for ten of these: routes change, clocks of others do not matter here.
 const BASE_EPOCH: Span = Span::from_secs(60);
 const BASE_EPOCHS: usize = 10;
+/// Ways to a peer are remembered for two: two clocks of computers part by a few milliseconds in that time.
+const ONE_WAY_EPOCHS: usize = 2;
+/// A peer that has answered stamps does so again within this, or its round trips are looked at alone.
+const ANSWERS: Span = Span::from_secs(2);
 /// So often the line is left half empty for [`DRAIN`]: whoever fills it for long would take his own queue for the
 /// length of the path (as LEDBAT++ does, draft-irtf-iccrg-ledbat-plus-plus).
 const DRAIN_EVERY: Span = Span::from_secs(30);
@@ -53,7 +58,7 @@ const STALE: Span = Span::from_secs(10);
 /// Paths remembered.
 const MAX_PATHS: usize = 2 * crate::limits::MAX_PEERS;
 
-/// The shortest round trips of a path, by minute.
+/// The shortest times of a path, by minute.
 #[derive(Clone, Debug, Default)]
 struct Base {
     epochs: Vec<Span>,
@@ -61,18 +66,53 @@ struct Base {
 }
 
 impl Base {
-    fn take(&mut self, now: Time, rtt: Span) -> Span {
+    fn take(&mut self, now: Time, took: Span, epochs: usize) -> Span {
         if self.epochs.is_empty() || now.since(self.since) >= BASE_EPOCH {
-            self.epochs.push(rtt);
+            self.epochs.push(took);
             self.since = now;
-            if self.epochs.len() > BASE_EPOCHS {
+            if self.epochs.len() > epochs {
                 self.epochs.remove(0);
             }
         }
         if let Some(last) = self.epochs.last_mut() {
-            *last = (*last).min(rtt);
+            *last = (*last).min(took);
         }
-        self.epochs.iter().copied().min().unwrap_or(rtt)
+        self.epochs.iter().copied().min().unwrap_or(took)
+    }
+}
+
+/// What is known of one path.
+#[derive(Clone, Debug, Default)]
+struct Way {
+    there_and_back: Base,
+    there: Base,
+    /// When the peer last answered a stamp, if it ever did.
+    answered: Option<Time>,
+}
+
+/// After this long without an answer two clocks have parted.
+const PARTED: Span = Span::from_secs(120);
+
+impl Way {
+    /// The queue that the path tells of, and its shortest round trip.
+    fn queue(&mut self, now: Time, report: &PathReport) -> Option<(Span, Span)> {
+        if self.answered.is_some_and(|at| now.since(at) > PARTED) {
+            self.there = Base::default();
+        }
+        let there = report.one_way.map(|took| took.less(self.there.take(now, took, ONE_WAY_EPOCHS)));
+        if there.is_some() {
+            self.answered = Some(now);
+        }
+        let rtt = report.rtt?;
+        let base = self.there_and_back.take(now, rtt, BASE_EPOCHS);
+        let both = rtt.less(base);
+        match there {
+            // A round trip holds the way there; and two clocks may part.
+            Some(there) => Some((there.min(both), base)),
+            // Its answer is under way: nothing is known that would be worth more.
+            None if self.answered.is_some_and(|at| now.since(at) < ANSWERS) => None,
+            None => Some((both, base)),
+        }
     }
 }
 
@@ -81,7 +121,7 @@ impl Base {
 pub(super) struct Uplink {
     /// None until the line was first found full: nothing is known to hold back for.
     rate: Option<Rate>,
-    bases: BTreeMap<PeerId, Base>,
+    ways: BTreeMap<PeerId, Way>,
     /// Bytes delivered and how long that took, of the last ticks.
     delivered: Vec<(u64, Span)>,
     last: Option<Time>,
@@ -103,7 +143,7 @@ impl Uplink {
 
     /// A connection ended.
     pub(super) fn forget(&mut self, peer: PeerId) {
-        self.bases.remove(&peer);
+        self.ways.remove(&peer);
     }
 
     /// What the paths did since the last report.
@@ -119,14 +159,13 @@ impl Uplink {
         let mut queue = None::<Span>;
         let mut longest = Span::ZERO;
         for report in reports.iter().take(MAX_PATHS) {
-            let Some(rtt) = report.rtt else { continue };
-            let base = self.bases.entry(report.peer).or_default().take(now, rtt);
+            let way = self.ways.entry(report.peer).or_default();
+            let Some((waits, base)) = way.queue(now, report) else { continue };
             longest = longest.max(base);
-            let waits = rtt.less(base);
             queue = Some(queue.map_or(waits, |least| least.min(waits)));
         }
-        while self.bases.len() > MAX_PATHS {
-            self.bases.pop_first();
+        while self.ways.len() > MAX_PATHS {
+            self.ways.pop_first();
         }
         let acked = reports.iter().fold(0u64, |sum, report| sum.saturating_add(report.acked));
         // The first report of a burst covers an unknown time.
@@ -313,7 +352,7 @@ mod tests {
                 self.flying.retain(|(at, ..)| *at > self.now);
                 if self.now.since(tick) >= UPLINK_TICK {
                     tick = self.now;
-                    let report = PathReport { peer: PeerId(1), rtt: least.take(), acked };
+                    let report = PathReport { peer: PeerId(1), rtt: least.take(), one_way: None, acked };
                     self.ours += std::mem::take(&mut acked);
                     self.uplink.report(self.now, &[report]);
                 }
@@ -383,6 +422,7 @@ mod tests {
             let report = |peer, rtt| PathReport {
                 peer: PeerId(peer),
                 rtt: Some(Span::from_millis(rtt)),
+                one_way: None,
                 acked: 300_000,
             };
             uplink.report(now, &[report(1, crowded), report(2, 20)]);
@@ -391,16 +431,42 @@ mod tests {
         assert_eq!(uplink.rate(now), None);
     }
 
+    /// The rate after ten seconds in which every acknowledgement is late, and so are packets there, by so much.
+    fn beside_late_acknowledgements(there: u64, answers: bool) -> Option<Rate> {
+        let mut uplink = Uplink::default();
+        let mut now = Time::from_micros(1_000_000);
+        for n in 0..100 {
+            let (back, there) = if n < 5 { (0, 0) } else { (90, there) };
+            let report = PathReport {
+                peer: PeerId(1),
+                rtt: Some(Span::from_millis(30 + back)),
+                // By a clock of its own; and not in every tick.
+                one_way: (answers && n % 3 != 1).then_some(Span::from_millis(7_000_000 + there)),
+                acked: 100_000,
+            };
+            uplink.report(now, &[report]);
+            now += UPLINK_TICK;
+        }
+        uplink.rate(now)
+    }
+
+    #[test]
+    fn acknowledgements_that_wait_in_the_lines_of_others_are_no_queue_of_ours() {
+        assert_eq!(beside_late_acknowledgements(0, true), None, "the way there is free");
+        assert!(beside_late_acknowledgements(60, true).is_some(), "it is not");
+        assert!(beside_late_acknowledgements(0, false).is_some(), "nothing is known of the way there");
+    }
+
     #[test]
     fn bases_of_routes_that_grew_longer_are_forgotten_in_ten_minutes() {
         let mut base = Base::default();
         let mut now = Time::from_micros(1);
-        assert_eq!(base.take(now, Span::from_millis(20)), Span::from_millis(20));
+        assert_eq!(base.take(now, Span::from_millis(20), BASE_EPOCHS), Span::from_millis(20));
         for _ in 0..9 {
             now += BASE_EPOCH;
-            assert_eq!(base.take(now, Span::from_millis(50)), Span::from_millis(20));
+            assert_eq!(base.take(now, Span::from_millis(50), BASE_EPOCHS), Span::from_millis(20));
         }
         now += BASE_EPOCH;
-        assert_eq!(base.take(now, Span::from_millis(50)), Span::from_millis(50));
+        assert_eq!(base.take(now, Span::from_millis(50), BASE_EPOCHS), Span::from_millis(50));
     }
 }

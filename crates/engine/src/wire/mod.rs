@@ -12,6 +12,7 @@ pub mod peer;
 mod ranges;
 pub mod report;
 mod signal;
+mod stamp;
 mod ways;
 
 pub use channel::Frame;
@@ -21,6 +22,7 @@ pub use introduce::Introduction;
 pub use peer::{Have, Hello, PeerMessage, RefuseReason, RunHeader, Serves, Want};
 pub use report::{PlayReport, PlaySums};
 pub use signal::{Caller, ChannelSignal};
+pub use stamp::Stamp;
 pub use ways::Ways;
 
 use minicbor::{Decode, Encode};

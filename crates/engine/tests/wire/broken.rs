@@ -5,7 +5,8 @@ use std::fmt::Debug;
 use minicbor::{Decode, Encode};
 use nearcast_engine::limits::MAX_MESSAGE;
 use nearcast_engine::wire::{
-    ClientMessage, Frames, PeerMessage, RunHeader, ServerMessage, WireError, decode, encode, encode_framed,
+    ClientMessage, Frames, PeerMessage, RunHeader, ServerMessage, Stamp, WireError, decode, encode,
+    encode_framed,
 };
 
 use super::samples::Samples;
@@ -32,6 +33,7 @@ fn pieces_are_refused<M: Samples + Encode<()> + for<'b> Decode<'b, ()> + Partial
 fn pieces_of_messages_and_more_than_a_message_are_refused() {
     pieces_are_refused::<PeerMessage>();
     pieces_are_refused::<RunHeader>();
+    pieces_are_refused::<Stamp>();
     pieces_are_refused::<ClientMessage>();
     pieces_are_refused::<ServerMessage>();
 }

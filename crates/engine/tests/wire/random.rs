@@ -4,7 +4,7 @@ use nearcast_content::{BlockRange, BlockSet, NodeKey, ObjectId, ProviderKey};
 use nearcast_engine::limits::MAX_RANGES_IN_MESSAGE;
 use nearcast_engine::wire::{
     ChannelSignal, ClientMessage, Frame, Frames, Have, Hello, PeerMessage, RunHeader, ServerMessage, Serves,
-    SwarmId, Versions, Want, decode, encode, encode_framed,
+    Stamp, SwarmId, Versions, Want, decode, encode, encode_framed,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -23,6 +23,7 @@ macro_rules! answers {
 fn every_decoder_answers(bytes: &[u8]) -> Result<(), TestCaseError> {
     answers!(PeerMessage, bytes);
     answers!(RunHeader, bytes);
+    answers!(Stamp, bytes);
     answers!(ClientMessage, bytes);
     answers!(ServerMessage, bytes);
     answers!(ChannelSignal, bytes);
@@ -38,6 +39,7 @@ fn every_decoder_answers(bytes: &[u8]) -> Result<(), TestCaseError> {
 
 fn encoded_samples() -> Vec<Vec<u8>> {
     let mut all: Vec<Vec<u8>> = PeerMessage::samples().iter().map(|(_, m)| encode(m)).collect();
+    all.extend(Stamp::samples().iter().map(|(_, m)| encode(m)));
     all.extend(ClientMessage::samples().iter().map(|(_, m)| encode(m)));
     all.extend(ServerMessage::samples().iter().map(|(_, m)| encode(m)));
     all.extend(ChannelSignal::samples().iter().map(|(_, m)| encode(m)));

@@ -4,7 +4,7 @@ use nearcast_content::{BlockRange, BlockSet, NodeKey, ObjectId, ProviderKey};
 use nearcast_engine::wire::directory::{ClientHello, Holder, Holding, RefusedReason};
 use nearcast_engine::wire::{
     Caller, ChannelSignal, ClientMessage, Have, Hello, Introduction, PeerMessage, PlayReport, PlaySums,
-    RefuseReason, RunHeader, ServerMessage, Serves, SwarmId, Versions, Want, Ways,
+    RefuseReason, RunHeader, ServerMessage, Serves, Stamp, SwarmId, Versions, Want, Ways,
 };
 use nearcast_engine::{Nearness, Span};
 
@@ -42,6 +42,7 @@ named!(ServerMessage { Challenge, Welcome, Holders, Signal, RetryAfter, Refused,
 
 named!(Introduction { Greeting, Proof });
 named!(ChannelSignal { Offer, Answer, Candidate, Decline });
+named!(Stamp { Sent, Came });
 
 impl Named for RunHeader {
     const NAMES: &'static [&'static str] = &["RunHeader"];
@@ -113,6 +114,12 @@ impl Samples for PeerMessage {
 impl Samples for RunHeader {
     fn samples() -> Vec<(&'static str, Self)> {
         vec![("first", Self { request: 0 }), ("last", Self { request: u32::MAX })]
+    }
+}
+
+impl Samples for Stamp {
+    fn samples() -> Vec<(&'static str, Self)> {
+        vec![("sent", Self::Sent { at: 1_000_000 }), ("came", Self::Came { sent: 1_000_000, at: u64::MAX })]
     }
 }
 

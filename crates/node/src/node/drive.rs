@@ -69,6 +69,8 @@ pub enum SupernodeState {
 /// Queue to the loop: every task that reports waits when it is full, so nothing grows.
 pub(super) const QUEUE: usize = 1_024;
 
+/// Messages and stamps alone are less than this within a tick.
+const IDLE_BYTES: u64 = 1_024;
 /// Between two reports of the paths of those who are served.
 const UPLINK: Duration = Duration::from_micros(UPLINK_TICK.micros());
 
@@ -195,8 +197,11 @@ impl Drive {
         let serving: BTreeSet<PeerId> = self.serving.values().map(|(peer, _)| *peer).collect();
         let asked: BTreeSet<PeerId> = serving.union(&self.served).copied().collect();
         let reports = self.parts.transport.reports(asked);
-        self.report_at = (!serving.is_empty()).then(|| Instant::now() + UPLINK);
-        self.served = serving;
+        // A run is over for us when the connection has taken all of it, which may be long before the line has.
+        let delivering = reports.iter().filter(|report| report.acked > IDLE_BYTES).map(|report| report.peer);
+        self.served = delivering.chain(serving).collect();
+        self.report_at = (!self.served.is_empty()).then(|| Instant::now() + UPLINK);
+        tracing::debug!(?reports, "paths");
         self.input(Input::Uplink(reports));
     }
 
@@ -209,6 +214,7 @@ impl Drive {
     fn serve(&mut self, run: uploads::Upload) {
         let task = uploads::send(run, &self.parts);
         self.serving.insert(run.upload, (run.peer, task));
+        self.served.insert(run.peer);
         self.report_at.get_or_insert_with(|| Instant::now() + UPLINK);
     }
 
@@ -275,8 +281,8 @@ impl Drive {
             }
             Output::Cancel { request } => self.cancel(request),
             Output::Send { peer, message } => self.send(peer, message),
-            Output::Serve { upload, peer, request, object, size: _, blocks, over } => {
-                self.serve(uploads::Upload { upload, peer, request, object, blocks, over });
+            Output::Serve { upload, peer, request, object, size: _, blocks, due, over } => {
+                self.serve(uploads::Upload { upload, peer, request, object, blocks, due, over });
             }
             Output::Pace(rate) => {
                 tracing::debug!(?rate, "pace");

@@ -10,6 +10,11 @@ use tokio::time::Instant;
 /// After a silence so much may go out at once: a few packets, which no queue notices.
 const BURST: Duration = Duration::from_millis(4);
 
+/// What is sent in one go: as much as the pace allows in this long, so that a slow line gets no heap of packets at once.
+const PORTION: Span = Span::from_millis(4);
+/// Three packets: smaller portions would cost more than they smooth.
+const LEAST_PORTION: usize = 4 * 1024;
+
 /// Holds runs to the pace.
 #[derive(Debug)]
 pub(super) struct Pacer {
@@ -66,6 +71,13 @@ impl Pacer {
             flow.rate = rate;
         }
         self.changed.notify_waiters();
+    }
+
+    /// How many bytes go out in one go, at most.
+    pub(super) fn portion(&self) -> usize {
+        self.flow().rate.map_or(usize::MAX, |rate| {
+            usize::try_from(rate.bytes_in(PORTION)).unwrap_or(usize::MAX).max(LEAST_PORTION)
+        })
     }
 
     /// Waits until `bytes` may go out.
@@ -127,6 +139,19 @@ mod tests {
         let wanted = Duration::from_secs_f64(400.0 * 16_384.0 / 1_000_000.0);
         let off = begun.elapsed().abs_diff(wanted);
         assert!(off < wanted / 50, "{:?} instead of {wanted:?}", begun.elapsed());
+    }
+
+    #[test]
+    fn portions_are_as_small_as_the_line_is_slow() {
+        let pacer = Pacer::default();
+        assert_eq!(pacer.portion(), usize::MAX);
+        let at = |bytes| {
+            pacer.set(Some(Rate::from_bytes_per_sec(bytes)));
+            pacer.portion()
+        };
+        assert_eq!(at(25_000_000), 100_000);
+        assert_eq!(at(1_250_000), 5_000, "4 ms of 10 Mbit/s");
+        assert_eq!(at(100_000), 4_096);
     }
 
     #[tokio::test(start_paused = true)]

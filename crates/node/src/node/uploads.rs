@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use nearcast_content::{BlockRange, ObjectId};
+use nearcast_engine::Time;
 use nearcast_engine::swarm::{Input, Over, PeerId, UploadId};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
@@ -22,6 +24,7 @@ pub(super) struct Upload {
     pub(super) request: u32,
     pub(super) object: ObjectId,
     pub(super) blocks: BlockRange,
+    pub(super) due: Time,
     pub(super) over: Over,
 }
 
@@ -61,14 +64,20 @@ async fn pass_on(
 ) -> Result<(), UploadError> {
     // Opened first: given up unsent, it tells the peer at once that nothing comes.
     let mut sender = transport.send_run(run.peer, run.request).await?;
+    sender.set_due(run.due);
     let mut reader = store.encode_run(run.object, run.blocks)?;
     while let Some((piece, rest)) = reader.next_batch().await? {
         reader = rest;
         let bytes = piece.len() as u64;
-        if run.over == Over::Line {
-            pacer.pass(bytes).await;
+        let mut piece = Bytes::from(piece);
+        while !piece.is_empty() {
+            let most = if run.over == Over::Line { pacer.portion() } else { usize::MAX };
+            let portion = piece.split_to(piece.len().min(most));
+            if run.over == Over::Line {
+                pacer.pass(portion.len() as u64).await;
+            }
+            sender.send(portion).await?;
         }
-        sender.send(piece.into()).await?;
         counts.sent.inc_by(bytes);
         // Without the loop the task is about to be aborted.
         let _ = tell.send(Told::Input(Input::Sent { upload: run.upload, bytes })).await;

@@ -41,7 +41,7 @@ pub(super) async fn stream(
         stream = timeout(MESSAGE_DEADLINE, stream) => stream.map_err(|_| Ending::Silent)?.map_err(|_| Ending::Lost)?,
         () = leaving.cancelled() => return Err(Ending::Left),
     };
-    // Before all runs, which have priority zero: a cancel behind a megabyte of run is no cancel.
+    // Before all runs, whose priority is at most zero: a cancel behind a megabyte of run is no cancel.
     send.set_priority(1).map_err(|_| Ending::Lost)?;
     Ok((send, recv))
 }

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::event::{SendError, TransportEvent};
 use super::path::{Reported, Route, route};
 use super::run::{self, IncomingRun, Opened, RunStream};
+use super::stamps::{IDLE_EVERY, Stamps};
 use super::vigil::{Expected, Finding, LOOK_IDLE, LOOK_WATCHFUL, Vigil};
 use super::{Shared, control};
 
@@ -58,6 +59,7 @@ const TOO_MANY: VarInt = VarInt::from_u32(4);
 pub(super) struct Grip {
     pub(super) node: NodeKey,
     pub(super) conn: Connection,
+    pub(super) stamps: Stamps,
     queue: mpsc::Sender<Bytes>,
     expected: Expected,
     leaving: CancellationToken,
@@ -109,7 +111,15 @@ pub(super) async fn carry(shared: &Arc<Shared>, conn: Connection) -> bool {
     let (queue, waiting) = mpsc::channel(control::QUEUE);
     let leaving = CancellationToken::new();
     let expected = Expected::default();
-    let grip = Grip { node, queue, conn: conn.clone(), expected: expected.clone(), leaving: leaving.clone() };
+    let stamps = Stamps::default();
+    let grip = Grip {
+        node,
+        queue,
+        conn: conn.clone(),
+        stamps: stamps.clone(),
+        expected: expected.clone(),
+        leaving: leaving.clone(),
+    };
     let Some(peer) = shared.register(grip, MAX_LINKS_PER_NODE) else {
         conn.close(TOO_MANY, b"too many connections");
         return false;
@@ -139,6 +149,7 @@ pub(super) async fn carry(shared: &Arc<Shared>, conn: Connection) -> bool {
         ending = control => ending,
         ending = runs(&conn, &report, &expected) => ending,
         ending = watch(&conn, &report, &expected, Reported::new(start)) => ending,
+        ending = datagrams(&conn, &stamps) => ending,
     };
     tracing::debug!(peer = peer.0, ?ending, "disconnected");
     conn.close(ending.code(), b"");
@@ -173,6 +184,22 @@ async fn runs(conn: &Connection, report: &Reporter, expected: &Expected) -> Endi
     }
 }
 
+/// Takes in datagrams: stamps, and probes that are there to be acknowledged.
+async fn datagrams(conn: &Connection, stamps: &Stamps) -> Ending {
+    let mut idle = tokio::time::interval(IDLE_EVERY);
+    loop {
+        tokio::select! {
+            datagram = conn.read_datagram() => match datagram {
+                Ok(datagram) => stamps.came(conn, &datagram),
+                // The control stream ends as well, and may have something left to read.
+                Err(_) => std::future::pending().await,
+            },
+            // The first one at once.
+            _ = idle.tick() => Stamps::send(conn),
+        }
+    }
+}
+
 /// Watches the path and the peer's life.
 async fn watch(conn: &Connection, report: &Reporter, expected: &Expected, mut reported: Reported) -> Ending {
     let mut vigil = Vigil::new(Instant::now());
@@ -182,8 +209,6 @@ async fn watch(conn: &Connection, report: &Reporter, expected: &Expected, mut re
         let pause = if expected.any() { LOOK_WATCHFUL } else { LOOK_IDLE };
         tokio::select! {
             Some(_) = changes.next() => {}
-            // Probes are there to be acknowledged; reading one keeps it from being logged as dropped.
-            Ok(_) = conn.read_datagram() => continue,
             () = tokio::time::sleep(pause) => {
                 match vigil.look(Instant::now(), conn.stats().udp_rx.datagrams, expected.any()) {
                     Finding::Well => {}

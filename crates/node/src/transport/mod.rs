@@ -16,6 +16,7 @@ mod nearby;
 mod path;
 mod quic;
 mod run;
+mod stamps;
 #[cfg(test)]
 mod tests;
 mod vigil;
@@ -40,6 +41,7 @@ pub use run::{IncomingRun, RunReadError, RunSendError, RunSender, RunStream};
 
 use link::Grip;
 use nearby::Networks;
+use stamps::Stamps;
 
 /// Events that may wait for their receiver, over all connections.
 const EVENTS: usize = 1024;
@@ -185,12 +187,15 @@ impl Transport {
         path::address(&conn)
     }
 
-    /// What the paths of these peers did since they were last asked about.
+    /// What the paths of these peers did since they were last asked about. Each is sent a stamp, whose answer is in the
+    /// next report.
     pub fn reports(&self, peers: impl IntoIterator<Item = PeerId>) -> Vec<PathReport> {
         let links = self.0.links();
         let report = |peer| {
-            let (rtt, acked) = meter::take(&links.get(&peer)?.conn)?;
-            Some(PathReport { peer, rtt, acked })
+            let grip = links.get(&peer)?;
+            let (rtt, acked) = meter::take(&grip.conn)?;
+            Stamps::send(&grip.conn);
+            Some(PathReport { peer, rtt, one_way: grip.stamps.take(), acked })
         };
         peers.into_iter().filter_map(report).collect()
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use iroh::endpoint::{IdleTimeout, MtuDiscoveryConfig, QuicTransportConfig, VarInt};
+use iroh::endpoint::{AckFrequencyConfig, IdleTimeout, MtuDiscoveryConfig, QuicTransportConfig, VarInt};
 use nearcast_engine::limits::{MAX_RUN_BLOCKS, MAX_RUNS_PER_PEER};
 
 use super::meter::Metering;
@@ -43,12 +43,17 @@ pub(super) const SEND_WINDOW: u32 = 1024 * 1024;
 /// occupies its place until both sides know.
 pub(super) const MAX_RUN_STREAMS: u32 = 2 * RUNS;
 
+/// Packets that may come without an acknowledgement: one in ten instead of every other one. Acknowledgements take
+/// room on the uplinks of those who hand on themselves, and processor time at both ends. No more than a first flight
+/// (RFC 9002, section 7.2), so that a connection starts as fast.
+const ACK_AFTER: u32 = 9;
+
 /// Silence after which a connection counts as dead when nothing is expected of it. While a run is expected,
 /// [`vigil`](super::vigil) notices much sooner. The first keep-alive after the last word restarts it once.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 /// A sign of life this often keeps NAT mappings open; most forget UDP after 30 s, some after 15 s.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
-/// Buffer for the one-byte datagrams of [`vigil`](super::vigil), which are dropped unread.
+/// Buffer for the datagrams of [`vigil`](super::vigil) and [`stamps`](super::stamps), a few bytes each.
 const PROBE_BUFFER: usize = 1024;
 
 /// Which end of a connection the settings are for.
@@ -66,7 +71,10 @@ pub(super) fn settings(end: End) -> QuicTransportConfig {
         End::Dialer => 0,
         End::Acceptor => 1,
     };
+    let mut acks = AckFrequencyConfig::default();
+    acks.ack_eliciting_threshold(ACK_AFTER.into());
     QuicTransportConfig::builder()
+        .ack_frequency_config(Some(acks))
         .max_concurrent_bidi_streams(control_streams.into())
         .max_concurrent_uni_streams(MAX_RUN_STREAMS.into())
         .stream_receive_window(STREAM_WINDOW.into())

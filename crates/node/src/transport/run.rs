@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use iroh::endpoint::{Connection, ReadExactError, RecvStream, SendStream, VarInt, WriteError};
+use nearcast_engine::Time;
 use nearcast_engine::swarm::PeerId;
 use nearcast_engine::wire::{RunHeader, decode, encode_framed};
 use tokio::time::timeout;
@@ -64,6 +65,14 @@ impl RunSender {
         let mut sender = Self { stream, finished: false };
         sender.send(encode_framed(&RunHeader { request }).into()).await?;
         Ok(sender)
+    }
+
+    /// Of the runs to one peer, the one that is due first goes first.
+    pub fn set_due(&self, due: Time) {
+        // The control stream goes before all of them.
+        let millis = i32::try_from(due.since(Time::ZERO).millis()).unwrap_or(i32::MAX);
+        // An error says that the stream has ended.
+        let _ = self.stream.set_priority(-millis);
     }
 
     /// Sends `bytes`, waiting while the peer or the path cannot take them. They are not copied.

@@ -267,7 +267,16 @@ impl Neighbours {
             let upload = UploadId(self.last_upload);
             self.uploads.insert(upload, (peer, request));
             let over = Over::Line;
-            outputs.push_back(Output::Serve { upload, peer, request, object, size, blocks, over });
+            outputs.push_back(Output::Serve {
+                upload,
+                peer,
+                request,
+                object,
+                size,
+                blocks,
+                due: Time::NEVER,
+                over,
+            });
         }
     }
 }

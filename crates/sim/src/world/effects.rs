@@ -41,7 +41,7 @@ impl World<'_> {
             }
             Output::Cancel { request } => self.cancel(who, request),
             Output::Send { peer, message } => self.send(who, peer, message),
-            Output::Serve { upload, peer, request, object, size: _, blocks, over: _ } => {
+            Output::Serve { upload, peer, request, object, size: _, blocks, due: _, over: _ } => {
                 if let Some(object) = self.catalogue.find(object) {
                     self.serve(who, upload, (peer, RequestId(request)), (object, blocks));
                 }

@@ -268,6 +268,7 @@ impl Plain {
                 object,
                 size,
                 blocks,
+                due: Time::NEVER,
                 over: Over::Line,
             });
         }

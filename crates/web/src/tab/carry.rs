@@ -79,7 +79,7 @@ impl Tab {
             }
             Output::Cancel { request } => self.cancel(request),
             Output::Send { peer, message } => self.say(link_of(peer), message),
-            Output::Serve { upload, peer, request, object, size, blocks, over } => {
+            Output::Serve { upload, peer, request, object, size, blocks, due: _, over } => {
                 let run = Upload::new(link_of(peer), request, (object, size, blocks), over);
                 self.uploads.under_way.insert(upload, run);
                 self.report_soon();

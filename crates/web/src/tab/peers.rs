@@ -389,7 +389,7 @@ impl Tab {
         for id in &served {
             let Some(link) = self.links.all.get_mut(id) else { continue };
             let (rtt, acked) = (link.rtt.take(), std::mem::take(&mut link.left));
-            reports.push(PathReport { peer: peer_of(*id), rtt, acked });
+            reports.push(PathReport { peer: peer_of(*id), rtt, one_way: None, acked });
         }
         for id in &served {
             let number = u32::try_from(self.chance.number() & 0xffff_ffff).unwrap_or(0);
