@@ -17,7 +17,8 @@ use crate::random::rank;
 use crate::time::{Span, Time};
 use crate::wire::SwarmId;
 
-/// Runs put to the pick rule in one go; what is left comes up when one of them ends.
+/// Runs that peers hold, and as many that none does, put to the pick rule in one go; what is left comes up when one of
+/// them ends.
 const MAX_PICKS: usize = 128;
 /// Peers that are found out about at the same time: more would fill a slow line.
 const MAX_PROBES: usize = 3;
@@ -170,8 +171,12 @@ impl Swarm {
         mut around: BTreeMap<ObjectIx, Around>,
         round: Round,
     ) {
-        for (tried, pick) in picks.into_iter().enumerate() {
-            let enough = tried >= MAX_PICKS || self.runs.len() >= MAX_RUNS;
+        // What nobody holds comes first where the rarest does, and must not keep peers idle that hold the rest.
+        let (mut held, mut unheld) = (0, 0);
+        for pick in picks {
+            let tried = if pick.holders > 0 { &mut held } else { &mut unheld };
+            let enough = *tried >= MAX_PICKS || self.runs.len() >= MAX_RUNS;
+            *tried += 1;
             if enough || (round == Round::Refill && free.is_empty()) {
                 self.left_over.push(pick);
                 continue;
@@ -216,10 +221,14 @@ impl Swarm {
             let Some(run) = self.runs.get(id).cloned() else { continue };
             self.news.of_all();
             self.give_back(run.object, &run.left);
-            if let Asked::Peer(peer) = run.asked {
-                let (now, silence) = (self.now, self.tuning.silence);
-                if let Some(peer) = self.peers.get_mut(peer) {
-                    peer.snub(now, silence);
+            let (now, silence) = (self.now, self.tuning.silence);
+            match run.asked {
+                // What it brings now is less than was thought.
+                Asked::Origin => self.origin.pipe.overdue(now),
+                Asked::Peer(peer) => {
+                    if let Some(peer) = self.peers.get_mut(peer) {
+                        peer.snub(now, silence);
+                    }
                 }
             }
         }
@@ -474,7 +483,7 @@ impl Swarm {
         }
         let offers = self.offers(&pick, free, around);
         let bytes = self.objects.get(pick.object).size.bytes_of(pick.blocks).len();
-        let origin = self.origin_offer(&pick, bytes, around);
+        let origin = self.origin_offer(&pick, bytes);
         let question = Question {
             now: self.now,
             due: pick.due,
@@ -484,6 +493,7 @@ impl Swarm {
             begun: pick.begun,
             hedge: pick.hedge,
             crowd: self.crowd(around, &pick),
+            busy: if offers.is_empty() { self.busy(&pick, bytes) } else { None },
             offers: &offers,
             promise: self.promise(&pick, bytes),
             origin,
@@ -493,7 +503,7 @@ impl Swarm {
                 let blocks = self.run_of_peer(peer, &pick);
                 if !blocks.is_empty() {
                     self.ask(Asked::Peer(peer), pick, blocks, why);
-                    self.race(&pick, peer, why, around);
+                    self.race(&pick, peer, why);
                 }
                 return Some(peer);
             }
@@ -533,10 +543,10 @@ impl Swarm {
     }
 
     /// A start asked of a peer that has proved nothing yet is raced by the origin for its first 64 KiB.
-    fn race(&mut self, pick: &Pick, peer: PeerId, why: Why, around: &Around) {
+    fn race(&mut self, pick: &Pick, peer: PeerId, why: Why) {
         let proven = self.peers.get(peer).is_some_and(|p| p.pipe.measured());
         let bytes = self.objects.get(pick.object).size.bytes_of(pick.blocks).len();
-        let origin = self.origin_offer(pick, bytes, around).is_some_and(|o| o.ready);
+        let origin = self.origin_offer(pick, bytes).is_some_and(|o| o.ready);
         if why == Why::Start && !proven && origin && !pick.hedge {
             self.ask(Asked::Origin, *pick, first_of(pick.blocks, START_RACE_BLOCKS), Why::StartRace);
         }
@@ -565,20 +575,34 @@ impl Swarm {
         offers
     }
 
+    /// How long until a peer that holds a run and has enough to do would have brought it.
+    fn busy(&self, pick: &Pick, bytes: u64) -> Option<Span> {
+        let brings = |p: &Peer| {
+            p.serves_now(self.now)
+                && p.reliable()
+                && !p.run_of(pick.object, first_of(pick.blocks, 1)).is_empty()
+        };
+        let holders = self.peers.iter().filter(|(_, p)| !self.holds_out(pick.swarm) && brings(p));
+        holders.map(|(_, p)| p.expected(bytes)).min()
+    }
+
     fn promise(&self, pick: &Pick, bytes: u64) -> Option<Promise> {
         let asks = pick.starting && !pick.hedge && !self.holds_out(pick.swarm);
         asks.then(|| self.peers.promise(self.now, pick.object, bytes)).flatten()
     }
 
-    fn origin_offer(&self, pick: &Pick, bytes: u64, around: &Around) -> Option<OriginOffer> {
+    fn origin_offer(&self, pick: &Pick, bytes: u64) -> Option<OriginOffer> {
         if pick.peers_only || !self.at_origin(pick.object) {
             return None;
         }
         let owes = pick.hedge && self.runs.owes(Asked::Origin, pick.object, pick.blocks);
         let takes = self.origin.expected(bytes);
         let urgent = pick.starting || pick.due <= self.now + self.tuning.urgent;
-        let room = urgent || takes <= self.tuning.quick || self.origin.pipe.runs() == 0;
-        let ready = self.origin.ready(self.now) && !owes && (room || !around.shared);
+        // Several at once divide its line: where that is slow, what is due first would come as late as the last.
+        let quick = takes <= self.tuning.quick || self.origin.pipe.runs() == 0;
+        let first = || !self.runs.of_origin_by(self.now + self.tuning.urgent);
+        let room = quick || pick.starting || (urgent && first());
+        let ready = self.origin.ready(self.now) && !owes && room;
         Some(OriginOffer { takes, ready })
     }
 
@@ -602,6 +626,10 @@ impl Swarm {
                 self.peers.get_mut(peer).map_or(Span::ZERO, |p| p.pipe.asked(self.now, bytes, p.rtt))
             }
         };
+        let delay = match asked {
+            Asked::Origin => self.origin.delay(),
+            Asked::Peer(peer) => self.peers.get(peer).map_or(Span::ZERO, |p| p.rtt),
+        };
         let expected = self.now + takes;
         let run = Run {
             asked,
@@ -611,6 +639,8 @@ impl Swarm {
             due: pick.due,
             expected,
             came: 0,
+            first: None,
+            delay,
             heard: self.now,
             since: self.now,
             late: false,
@@ -641,9 +671,10 @@ impl Swarm {
         let (object, asked) = (run.object, run.asked);
         let (first, waited) = (run.came == 0, self.now.since(run.since));
         let bytes = self.objects.get(object).size.bytes_of(blocks).len();
-        run.heard = self.now;
-        run.came += bytes;
         let held_up = run.holds_others_up();
+        run.heard = self.now;
+        run.first = run.first.or(Some(self.now));
+        run.came += bytes;
         run.left.remove(blocks);
         // What gave way to a start is asked for before the last of it is here.
         self.replan |= held_up && !run.holds_others_up();

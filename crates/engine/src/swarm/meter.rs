@@ -55,6 +55,14 @@ impl Meter {
         self.since = Time::NEVER;
     }
 
+    /// What was expected by now did not come: what did is a sample, if it says that the source is slower.
+    pub(super) fn overdue(&mut self, now: Time) {
+        let span = now.since(self.since);
+        if span >= SAMPLE_SPAN.over(2) && Rate::mean(self.bytes, span) < self.rate {
+            self.sample(now, span);
+        }
+    }
+
     fn sample(&mut self, now: Time, span: Span) {
         let sample = Rate::mean(self.bytes, span).bytes_per_sec();
         let old = self.rate.bytes_per_sec();
@@ -115,6 +123,11 @@ impl Pipe {
         self.owed += bytes;
         self.runs += 1;
         takes
+    }
+
+    /// A run is later than was expected.
+    pub(super) fn overdue(&mut self, now: Time) {
+        self.meter.overdue(now);
     }
 
     /// Bytes of a run came.

@@ -33,6 +33,11 @@ impl Origin {
         }
     }
 
+    /// How long it takes until something that is asked for begins to come.
+    pub(super) fn delay(&self) -> Span {
+        self.delay
+    }
+
     /// How long `bytes` more would take.
     pub(super) fn expected(&self, bytes: u64) -> Span {
         self.pipe.expected(bytes, self.delay)

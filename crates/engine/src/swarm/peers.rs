@@ -22,6 +22,10 @@ const NEW_HERE: Span = Span::from_secs(10);
 const PROBE_BLOCKS: u32 = 4;
 /// A run of a slow peer takes no longer than this: what is asked for can change, and others can help.
 const SLOW_RUN: Span = Span::from_secs(1);
+/// Runs under way that keep a peer busy: one comes while the next is asked for.
+const KEPT_BUSY: usize = 2;
+/// Work for this long, the way there and back with it, is enough for a peer that has [`KEPT_BUSY`] runs to do.
+const ENOUGH_ASKED: Span = Span::from_millis(200);
 /// How long a node takes to answer a message.
 const THINKING: Span = Span::from_millis(4);
 /// A peer that never delivers is tried again every 40 s at least: lines come back.
@@ -100,10 +104,12 @@ impl Peer {
 
     /// Whether one more run may be asked of it, of which `in_time` are under way and not late. After it kept us
     /// waiting, one at a time finds out whether it delivers again; and before it delivered anything, how fast it is.
-    /// A newcomer that asked many peers for all it may would have its own line filled with what is not urgent.
+    /// A newcomer that asked many peers for all it may would have its own line filled with what is not urgent; and what is
+    /// asked of one while it has enough to do may be brought sooner by another.
     pub(super) fn takes_more(&self, in_time: usize) -> bool {
         let probed = self.pipe.measured() || self.pipe.runs() == 0;
-        probed && self.pipe.runs() < MAX_RUNS_PER_PEER && (self.snubs == 0 || in_time == 0)
+        let busy = self.pipe.runs() >= KEPT_BUSY && self.expected(0) >= ENOUGH_ASKED;
+        probed && !busy && self.pipe.runs() < MAX_RUNS_PER_PEER && (self.snubs == 0 || in_time == 0)
     }
 
     /// It kept us waiting: it gets nothing to do until it had time to come to, each time longer.
@@ -113,6 +119,11 @@ impl Peer {
             self.snubbed_until = now + silence.times(2 << self.snubs.min(MAX_SNUB_DOUBLINGS));
             self.snubs = self.snubs.saturating_add(1);
         }
+    }
+
+    /// Whether it has shown how fast it is, and has not kept us waiting since.
+    pub(super) fn reliable(&self) -> bool {
+        self.snubs == 0 && self.pipe.measured()
     }
 
     /// It delivered a run to its end.

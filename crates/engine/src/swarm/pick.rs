@@ -72,6 +72,8 @@ pub(super) struct Question<'a> {
     /// A source asked for it earlier looks late.
     pub(super) hedge: bool,
     pub(super) crowd: Crowd,
+    /// When nobody offers it, how long until a holder that has enough to do would have brought it all the same.
+    pub(super) busy: Option<Span>,
     pub(super) offers: &'a [Offer],
     /// The first of the warm peers that are still to say whether they hold it.
     pub(super) promise: Option<Promise>,
@@ -115,6 +117,10 @@ impl PickRule for NearFirst {
             return Choice::Peer(offer.peer, Why::Fastest);
         }
         let (from, why) = origin_from(tuning, q, origin);
+        // A holder's run that ends lets it be asked again.
+        if let Some(takes) = q.busy.filter(|takes| *takes < origin.takes && from <= q.now && !q.hedge) {
+            return Choice::Wait(q.now + takes);
+        }
         match (from <= q.now, origin.ready, fastest) {
             (true, true, _) => Choice::Origin(if q.hedge { Why::Hedge } else { why }),
             (true, false, Some(offer)) => Choice::Peer(offer.peer, Why::Fastest),
@@ -253,6 +259,7 @@ mod tests {
             begun: Some(Time::ZERO),
             hedge: false,
             crowd,
+            busy: None,
             offers,
             promise: None,
             origin,
@@ -313,6 +320,7 @@ mod tests {
             begun: None,
             hedge: false,
             crowd: Crowd::Unknown(NOW + Span::from_secs(1)),
+            busy: None,
             offers,
             promise: None,
             origin,
@@ -374,6 +382,17 @@ mod tests {
             let until = NOW + Span::from_secs(2);
             assert_eq!(choose(least + Span::from_secs(9), stayed(5)), Choice::Wait(until), "{crowd:?}");
         }
+    }
+
+    #[test]
+    fn an_origin_that_takes_longer_than_a_busy_holder_is_left_alone() {
+        let choose = |busy: u64, takes: u64| {
+            let origin = Some(OriginOffer { takes: Span::from_millis(takes), ready: true });
+            let q = question(NOW + Span::from_secs(1), Crowd::Held, &[], origin);
+            NearFirst.choose(&Tuning::default(), &Question { busy: Some(Span::from_millis(busy)), ..q })
+        };
+        assert_eq!(choose(500, 1_100), Choice::Wait(NOW + Span::from_millis(500)));
+        assert_eq!(choose(500, 200), Choice::Origin(Why::Deadline));
     }
 
     #[test]

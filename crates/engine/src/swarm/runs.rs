@@ -7,6 +7,7 @@ use nearcast_content::{BlockRange, BlockSet};
 use super::api::{PeerId, RequestId};
 use super::objects::ObjectIx;
 use crate::time::{Span, Time};
+use crate::units::mul_div;
 
 /// Whom a run was asked of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,6 +30,10 @@ pub(super) struct Run {
     pub(super) expected: Time,
     /// Bytes of it that came.
     pub(super) came: u64,
+    /// When the first of them came.
+    pub(super) first: Option<Time>,
+    /// How long it takes from asking this source for something until it begins to come.
+    pub(super) delay: Span,
     /// When it was asked for.
     pub(super) since: Time,
     /// When something last came of it, or it was asked for.
@@ -43,10 +48,23 @@ pub(super) struct Run {
 const MISSED: Span = Span::from_millis(100);
 
 impl Run {
-    /// Whether a play waits for it to start, it is in time, and more than half of it is still to come: what is asked
-    /// for later begins to come a round trip later.
+    /// Whether a play waits for it to start, it is in time, and what is asked for now would begin to come before the
+    /// last of it is here, and share the line with it.
     pub(super) fn holds_others_up(&self) -> bool {
-        self.starting && !self.late && self.left.count() > self.blocks.len() / 2
+        self.starting && !self.late && self.takes_still().is_none_or(|takes| takes > self.delay)
+    }
+
+    /// How long the rest of it takes, by how fast it came so far. None before anything came.
+    fn takes_still(&self) -> Option<Span> {
+        let came = self.heard.since(self.first?);
+        let (left, blocks) = (u64::from(self.left.count()), u64::from(self.blocks.len()));
+        // All that came with the first block came at once.
+        let here = blocks.saturating_sub(left).saturating_sub(1);
+        Some(Span::from_micros(match here {
+            0 if left == 0 => 0,
+            0 => return None,
+            here => mul_div(came.micros(), left, here).unwrap_or(u64::MAX),
+        }))
     }
 }
 
@@ -109,6 +127,11 @@ impl Runs {
     pub(super) fn waiting_for(&self, object: ObjectIx, blocks: BlockRange) -> Vec<RequestId> {
         let waits = |run: &Run| run.object == object && run.left.present(blocks).next().is_some();
         self.iter().filter(|(_, run)| waits(run)).map(|(id, _)| id).collect()
+    }
+
+    /// Whether something that is due by `by` is on its way from the origin.
+    pub(super) fn of_origin_by(&self, by: Time) -> bool {
+        self.runs.values().any(|run| run.asked == Asked::Origin && !run.late && run.due <= by)
     }
 
     /// Whether `asked` already owes some of `blocks`.

@@ -28,7 +28,7 @@ pub(super) struct Wanted {
     pub(super) over: Over,
 }
 
-/// Runs on the line at the same time: two fill it, and each of them is done sooner than one of four. The most urgent
+/// Runs on the line at the same time, to a peer each: two fill it, and each of them is done sooner than one of four. The most urgent
 /// go first.
 const FEW_UPLOADS: usize = 2;
 /// A run that has taken this long goes to a slow peer, and leaves room for another.
@@ -89,11 +89,16 @@ impl Serving {
             return None;
         }
         let open = self.allowed_from <= now && self.fresh(now) < FEW_UPLOADS;
-        let ready = |w: &Wanted| open || w.over == Over::Lan;
+        let ready = |w: &Wanted| w.over == Over::Lan || (open && !self.serves(w.peer));
         let place = |w: &Wanted| (self.active.values().filter(|a| a.wanted.peer == w.peer).count(), w.due);
         let candidates = self.queue.iter().enumerate().filter(|(_, w)| ready(w));
         let (at, _) = candidates.min_by_key(|(i, w)| (place(w), *i))?;
         Some(self.queue.remove(at))
+    }
+
+    /// Whether a run is on its way to a peer: the next one waits, since of two at once the more urgent would be late.
+    fn serves(&self, peer: PeerId) -> bool {
+        self.active.values().any(|a| a.wanted.peer == peer)
     }
 
     /// Runs on the line that have not taken long.

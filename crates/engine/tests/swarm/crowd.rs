@@ -96,3 +96,17 @@ fn what_three_sources_owed_is_asked_for_again_when_it_is_lost_after_it_came() {
     let again = bench.asked();
     assert!(again.iter().any(|(.., run)| run.start == 0), "{again:?}");
 }
+
+#[test]
+fn what_peers_hold_is_fetched_while_nobody_holds_most_of_it() {
+    // 256 units, of which a crowd's peers hold the last.
+    let mut bench = Bench::tuned(settings(), Tuning { run_blocks: 2, share_blocks: 2, ..Tuning::default() });
+    let peer = bench.peer(2, Nearness::Isp);
+    bench.message(peer, PeerMessage::Interest { object: OBJECT });
+    bench.input(Input::Keep(RENDITION));
+    bench.wait(Span::from_secs(11));
+    bench.take();
+    bench.has(peer, BlockRange::new(510, 512));
+    let asked = bench.asked();
+    assert!(asked.iter().any(|(_, from, _)| *from == Some(peer)), "{asked:?}");
+}

@@ -52,7 +52,11 @@ struct Bench {
 
 impl Bench {
     fn new(settings: Settings) -> Self {
-        let swarm = Swarm::new(1, ME, PROVIDER, settings);
+        Self::tuned(settings, Tuning::default())
+    }
+
+    fn tuned(settings: Settings, tuning: Tuning) -> Self {
+        let swarm = Swarm::with_tuning(1, ME, PROVIDER, settings, tuning);
         let mut bench =
             Self { swarm, now: Time::ZERO + Span::from_secs(1), out: Vec::new(), wake: Time::NEVER };
         let parts = vec![Part { object: OBJECT, size: size(), length: Span::from_secs(60) }];
@@ -755,7 +759,12 @@ fn far_paths_that_queue_set_a_pace_and_near_ones_do_not() {
     let mut bench = Bench::new(settings());
     let (far, near) = (bench.peer(2, Nearness::Isp), bench.peer(3, Nearness::Lan));
     bench.take();
-    let report = |peer, millis| PathReport { peer, rtt: Some(Span::from_millis(millis)), acked: 500_000 };
+    let report = |peer, millis| PathReport {
+        peer,
+        rtt: Some(Span::from_millis(millis)),
+        one_way: None,
+        acked: 500_000,
+    };
     for (peer, paced) in [(near, false), (far, true)] {
         for millis in [20, 20, 20, 20, 70, 90] {
             bench.input(Input::Uplink(vec![report(peer, millis)]));
