@@ -10,7 +10,8 @@ use tokio::time::Instant;
 /// After a silence so much may go out at once: a few packets, which no queue notices.
 const BURST: Duration = Duration::from_millis(4);
 
-/// What is sent in one go: as much as the pace allows in this long, so that a slow line gets no heap of packets at once.
+/// What is sent in one go: as much as the pace allows in this long, so that a slow line gets no heap of packets at
+/// once.
 const PORTION: Span = Span::from_millis(4);
 /// Three packets: smaller portions would cost more than they smooth.
 const LEAST_PORTION: usize = 4 * 1024;

@@ -69,10 +69,8 @@ impl RunSender {
 
     /// Of the runs to one peer, the one that is due first goes first.
     pub fn set_due(&self, due: Time) {
-        // The control stream goes before all of them.
-        let millis = i32::try_from(due.since(Time::ZERO).millis()).unwrap_or(i32::MAX);
         // An error says that the stream has ended.
-        let _ = self.stream.set_priority(-millis);
+        let _ = self.stream.set_priority(priority(due));
     }
 
     /// Sends `bytes`, waiting while the peer or the path cannot take them. They are not copied.
@@ -197,6 +195,11 @@ impl RunStream {
     }
 }
 
+/// Of a run that is due then. The control stream goes before all of them.
+fn priority(due: Time) -> i32 {
+    -i32::try_from(due.since(Time::ZERO).millis()).unwrap_or(i32::MAX)
+}
+
 pub(super) fn read_error(error: &iroh::endpoint::ReadError) -> RunReadError {
     use iroh::endpoint::ReadError;
     match error {
@@ -244,4 +247,18 @@ async fn fill(stream: &mut RecvStream, buf: &mut [u8]) -> Result<(), HeaderError
         ReadExactError::FinishedEarly(_) => HeaderError::Malformed,
         ReadExactError::ReadError(_) => HeaderError::Ended,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use nearcast_engine::Span;
+
+    use super::*;
+
+    #[test]
+    fn what_is_due_first_goes_first_and_nothing_before_messages() {
+        let at = |secs| priority(Time::ZERO + Span::from_secs(secs));
+        assert!(at(3) > at(4) && at(4) > priority(Time::NEVER));
+        assert_eq!(at(0), 0, "messages have one");
+    }
 }

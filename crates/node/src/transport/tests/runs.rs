@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use nearcast_content::tree::{Decoded, Need, RunDecoder, RunPlan, Step, hash};
 use nearcast_content::{BLOCK_SIZE, BlockRange, BlockSet, ObjectId, ObjectSize};
+use nearcast_engine::Span;
 
 use super::*;
 
@@ -73,6 +74,23 @@ async fn a_run_arrives_and_verifies() {
         assert_eq!(run.stream.read_exact(&mut buf[..1]).await, Err(RunReadError::Short), "nothing behind it");
     };
     tokio::join!(send, receive);
+}
+
+#[tokio::test]
+async fn paths_tell_how_long_packets_take_there() {
+    let ((a, to_b), (_b, _)) = pair().await;
+    let told = async {
+        let mut told = Vec::new();
+        while told.len() < 2 {
+            told.extend(a.transport.reports([to_b]).into_iter().filter_map(|report| report.one_way));
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        told
+    };
+    let told = timeout(PATIENCE, told).await.expect("the other end answers stamps");
+    // Of two clocks that have nothing to do with each other only the difference means anything.
+    let apart = told[0].less(told[1]).max(told[1].less(told[0]));
+    assert!(apart < Span::from_secs(5), "{told:?}");
 }
 
 #[tokio::test]
