@@ -4,18 +4,26 @@
 //! sending pipe one after another, taking turns between connections and, within one, between runs. They
 //! enter a receiving pipe as they come (cut-through), where what comes faster than the rate queues up.
 //! Each connection has a congestion window: it starts at ten packets (RFC 6928), grows by what is
-//! acknowledged, shrinks when the queue at the receiver passes [`QUEUE_BOUND`], as a dropped packet would
-//! tell it. There is no loss. A run costs about 35 to 50 events per MB, twice that over slow uplinks.
+//! acknowledged, shrinks when the queue at the receiver passes what the pipe buffers, as a dropped packet
+//! would tell it. There is no loss. A run costs about 35 to 50 events per MB, twice that over slow uplinks.
+//!
+//! Links carry packets: their rates are with headers, bytes of runs are without. What waits before a sending pipe is
+//! reckoned ([`backlog`]): words and acknowledgements wait there, and senders learn of it.
 //!
 //! That a chunk has left is no event of its own where nobody needs to hear of it at that moment: one that took next to
 //! nothing is taken as gone when it begins, and one that others follow from the same connection is found gone when it
 //! reaches the other side, as long as what follows it cannot have got that far by then.
 
-use std::collections::VecDeque;
+mod backlog;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use nearcast_content::{BLOCK_SIZE, BlockRange, ObjectSize};
 use nearcast_engine::{Rate, Span, Time};
 
+use self::backlog::{Backlog, Line};
 use crate::arena::{Arena, Key};
 use crate::catalogue::len_of;
 
@@ -23,8 +31,6 @@ use crate::catalogue::len_of;
 const FIRST_WINDOW: u64 = BLOCK_SIZE;
 /// Largest window: the stream window of the native node.
 const MAX_WINDOW: u64 = 2 * 1024 * 1024;
-/// Queue at a receiver that makes a sender slow down: home routers buffer 100 to 250 ms.
-const QUEUE_BOUND: Span = Span::from_millis(150);
 /// How long the first chunk of a run should take on the slower of its links: a start waits for it.
 const CHUNK_TIME: Span = Span::from_millis(50);
 /// How long a chunk may take while others wait for the same uplink: short enough to interleave fairly.
@@ -55,16 +61,50 @@ pub(crate) struct RunKey(pub(crate) Key);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ChunkKey(pub(crate) Key);
 
-/// How a connection behaves after it was idle.
+/// Whoever holds what it sends to a pace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Pacer(pub(crate) u32);
+
+/// How a connection behaves after it was idle, and what its packets' headers take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Transport {
     Tcp,
     Quic,
 }
 
+impl Transport {
+    /// What is left of a link's rate for bytes of runs. Of an Ethernet frame of 1,514 bytes TCP with timestamps leaves
+    /// 1,448. QUIC's packets of 1,200 to 1,450 bytes spend 42 below UDP, about 30 on header, seal and frame; verified
+    /// runs have 64 bytes of hashes for each block.
+    fn carried(self, rate: Rate) -> Rate {
+        let permille = match self {
+            Self::Tcp => 956,
+            Self::Quic => 940,
+        };
+        Rate::from_bytes_per_sec((rate.bytes_per_sec().saturating_mul(permille) / 1_000).max(1))
+    }
+}
+
+/// The way that what is sent takes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Route {
+    pub(crate) up: PipeIx,
+    pub(crate) down: PipeIx,
+    /// What acknowledgements leave through.
+    pub(crate) back: PipeIx,
+    /// One way, without queues.
+    pub(crate) delay: Span,
+    pub(crate) transport: Transport,
+    /// Whose pace holds for it; none for as fast as it goes.
+    pub(crate) pacer: Option<Pacer>,
+}
+
 #[derive(Debug)]
 struct Pipe {
     rate: Rate,
+    /// How long what goes through it waits at most.
+    buffer: Span,
+    backlog: Backlog,
     /// Senders with something to send and room in their window, in turn.
     ready: VecDeque<ChannelKey>,
     /// The chunk that is leaving.
@@ -78,6 +118,9 @@ struct Pipe {
 #[derive(Clone, Copy, Debug)]
 struct Leaving {
     chunk: ChunkKey,
+    channel: ChannelKey,
+    /// How fast it leaves.
+    rate: Rate,
     /// When its last bit has left.
     at: Time,
     /// Whether an event tells so.
@@ -86,11 +129,10 @@ struct Leaving {
 
 #[derive(Debug)]
 struct Channel {
-    up: PipeIx,
-    down: PipeIx,
-    delay: Span,
-    transport: Transport,
+    route: Route,
     window: u64,
+    /// Bytes that began to leave over all its life.
+    begun: u64,
     grows: Growth,
     /// The window has shrunk, and what was under way then does not shrink it again.
     calm_until: Time,
@@ -128,6 +170,8 @@ pub(crate) struct Chunk<P> {
     channel: ChannelKey,
     up: PipeIx,
     first_byte: Time,
+    /// How long it takes to leave.
+    takes: Span,
     left: bool,
     pub(crate) blocks: BlockRange,
     pub(crate) bytes: u64,
@@ -157,6 +201,7 @@ pub(crate) struct Network<P> {
     channels: Arena<Channel>,
     runs: Arena<Run<P>>,
     chunks: Arena<Chunk<P>>,
+    paces: BTreeMap<Pacer, Rate>,
     /// What to schedule.
     pub(crate) due: Vec<(Time, Wire)>,
     /// Chunks that have left and were not told of, and when each left.
@@ -170,16 +215,19 @@ impl<P: Clone> Network<P> {
             channels: Arena::new(),
             runs: Arena::new(),
             chunks: Arena::new(),
+            paces: BTreeMap::new(),
             due: Vec::new(),
             gone: Vec::new(),
         }
     }
 
-    /// Adds a pipe.
-    pub(crate) fn pipe(&mut self, rate: Rate) -> PipeIx {
+    /// Adds a pipe in which nothing waits longer than `buffer`.
+    pub(crate) fn pipe(&mut self, rate: Rate, buffer: Span) -> PipeIx {
         let ix = u32::try_from(self.pipes.len()).unwrap_or(u32::MAX);
         self.pipes.push(Pipe {
             rate,
+            buffer,
+            backlog: Backlog::default(),
             ready: VecDeque::new(),
             leaving: None,
             free_at: Time::ZERO,
@@ -193,14 +241,20 @@ impl<P: Clone> Network<P> {
         self.pipes[pipe.0 as usize].rate = rate;
     }
 
-    /// Opens a connection from `up` to `down`, `delay` apart.
-    pub(crate) fn open(&mut self, up: PipeIx, down: PipeIx, delay: Span, transport: Transport) -> ChannelKey {
+    /// Sets the pace of what starts to leave from here on; none for as fast as it goes.
+    pub(crate) fn set_pace(&mut self, pacer: Pacer, pace: Option<Rate>) {
+        match pace {
+            Some(pace) => self.paces.insert(pacer, pace),
+            None => self.paces.remove(&pacer),
+        };
+    }
+
+    /// Opens a connection.
+    pub(crate) fn open(&mut self, route: Route) -> ChannelKey {
         ChannelKey(self.channels.insert(Channel {
-            up,
-            down,
-            delay,
-            transport,
+            route,
             window: FIRST_WINDOW,
+            begun: 0,
             grows: Growth::Fast,
             calm_until: Time::ZERO,
             in_flight: 0,
@@ -233,11 +287,14 @@ impl<P: Clone> Network<P> {
             self.runs.remove(run.0);
             return None;
         };
-        if open.transport == Transport::Tcp && open.in_flight == 0 && now.since(open.last_used) > TCP_IDLE {
+        if open.route.transport == Transport::Tcp
+            && open.in_flight == 0
+            && now.since(open.last_used) > TCP_IDLE
+        {
             open.window = FIRST_WINDOW;
             open.grows = Growth::Fast;
         }
-        let up = open.up;
+        let up = open.route.up;
         open.runs.push_back(run);
         self.catch_up(now, up);
         self.consider(now, channel);
@@ -247,7 +304,7 @@ impl<P: Clone> Network<P> {
     /// Stops sending a run; chunks that have left arrive. Answers what it carried, if it was not all sent.
     pub(crate) fn stop(&mut self, now: Time, run: RunKey) -> Option<P> {
         let channel = self.runs.get(run.0)?.channel;
-        if let Some(up) = self.channels.get(channel.0).map(|channel| channel.up) {
+        if let Some(up) = self.channels.get(channel.0).map(|channel| channel.route.up) {
             self.catch_up(now, up);
         }
         let gone = self.runs.remove(run.0)?;
@@ -276,7 +333,8 @@ impl<P: Clone> Network<P> {
         if channel.ready || channel.runs.is_empty() {
             return None;
         }
-        let rates = (self.pipes[channel.up.0 as usize].rate, self.pipes[channel.down.0 as usize].rate);
+        let Route { up, down, .. } = channel.route;
+        let rates = (self.pipes[up.0 as usize].rate, self.pipes[down.0 as usize].rate);
         if !channel.has_room(rates) {
             if let Some((at, _)) = channel.acks.front().filter(|_| !channel.waking) {
                 self.due.push((*at, Wire::Wake(key)));
@@ -285,9 +343,105 @@ impl<P: Clone> Network<P> {
             return None;
         }
         channel.ready = true;
-        let up = channel.up;
         self.pipes[up.0 as usize].ready.push_back(key);
         Some(up)
+    }
+
+    /// How fast the bytes of a connection leave a pipe: what the pipe carries, and no faster than those who send
+    /// through it are held to.
+    fn leaves_at(&self, pipe: PipeIx, key: ChannelKey) -> (Rate, Option<Rate>) {
+        let Pipe { rate, ready, .. } = &self.pipes[pipe.0 as usize];
+        let Some(channel) = self.channels.get(key.0) else { return (*rate, None) };
+        let carried = channel.route.transport.carried(*rate);
+        if channel.route.pacer.is_none() || self.paces.is_empty() {
+            return (carried, None);
+        }
+        let sends = |key: &ChannelKey| Some(self.channels.get(key.0)?.route.pacer);
+        let senders: BTreeSet<Option<Pacer>> = ready.iter().chain([&key]).filter_map(sends).collect();
+        let pace = |pacer: Option<Pacer>| self.paces.get(&pacer?).map(|rate| rate.bytes_per_sec());
+        let together: Option<u64> = senders.into_iter().map(pace).sum();
+        let together = together.map(|bytes| Rate::from_bytes_per_sec(bytes.max(1)));
+        (together.map_or(carried, |pace| pace.min(carried)), together)
+    }
+
+    /// What the windows of those who wait before a pipe have room for, and that of a connection whose chunk leaves:
+    /// as much as matters.
+    fn behind(&self, pipe: PipeIx, key: ChannelKey, most: u64) -> u64 {
+        let mut behind = 0;
+        for key in [&key].into_iter().chain(&self.pipes[pipe.0 as usize].ready) {
+            let Some(channel) = self.channels.get(key.0) else { continue };
+            let left = |run: &RunKey| self.runs.get(run.0).map_or(0, |run| len_of(run.size, run.left));
+            let left: u64 = channel.runs.iter().map(left).sum();
+            behind += channel.window.saturating_sub(channel.in_flight).min(left);
+            if behind >= most {
+                break;
+            }
+        }
+        behind
+    }
+
+    fn line(&self, pipe: PipeIx, transport: Transport) -> Line {
+        let Pipe { rate, buffer, .. } = &self.pipes[pipe.0 as usize];
+        Line { rate: transport.carried(*rate), buffer: *buffer }
+    }
+
+    /// How long a packet waits before a pipe that it leaves through.
+    pub(crate) fn waits_before(&self, now: Time, pipe: PipeIx) -> Span {
+        self.pipes[pipe.0 as usize].backlog.waits(now, self.line(pipe, Transport::Quic))
+    }
+
+    /// How long a packet of a connection takes one way at this moment, queues and all.
+    pub(crate) fn one_way(&self, now: Time, key: ChannelKey) -> Span {
+        let Some(channel) = self.channels.get(key.0) else { return Span::ZERO };
+        let Route { up, down, delay, .. } = channel.route;
+        let there = self.pipes[down.0 as usize].through.since(now + delay);
+        self.waits_before(now, up) + delay + there
+    }
+
+    /// Bytes of a connection that have left so far; none when it is closed.
+    pub(crate) fn has_left(&self, now: Time, key: ChannelKey) -> Option<u64> {
+        let channel = self.channels.get(key.0)?;
+        let leaving = self.pipes[channel.route.up.0 as usize].leaving.filter(|l| l.channel == key);
+        let bytes = |l: &Leaving| self.chunks.get(l.chunk.0).map_or(0, |chunk| chunk.bytes);
+        Some(channel.begun - leaving.map_or(0, |l| l.rate.bytes_in(l.at.since(now)).min(bytes(&l))))
+    }
+
+    /// Cuts the next chunk of a connection, to begin to leave at `begins` and at `rate`, and says whether another one
+    /// follows that nobody else waits for.
+    fn cut(&mut self, (now, begins): (Time, Time), key: ChannelKey, rate: Rate) -> Option<(Chunk<P>, bool)> {
+        let channel = self.channels.get_mut(key.0)?;
+        let Route { up, down, delay, .. } = channel.route;
+        let shared = !self.pipes[up.0 as usize].ready.is_empty();
+        // Long chunks would queue up before a receiver that is slower than its sender.
+        let rates = (rate, self.pipes[down.0 as usize].rate);
+        let most = match self.pipes[up.0 as usize].rate <= rates.1 {
+            true if !shared && channel.runs.len() == 1 => CHUNK_TIME_ALONE,
+            true => CHUNK_TIME_SHARED,
+            false => CHUNK_TIME,
+        };
+        channel.ready = false;
+        let run_key = channel.runs.pop_front()?;
+        let run = self.runs.get_mut(run_key.0)?;
+        let blocks = channel.chunk_of(run.left, run.sent, most, rates);
+        run.sent += blocks.len();
+        let bytes = len_of(run.size, blocks);
+        run.left = BlockRange::new(blocks.end, run.left.end);
+        let (last, parcel) = (run.left.is_empty(), run.parcel.clone());
+        channel.in_flight += bytes;
+        channel.begun += bytes;
+        channel.last_used = now;
+        if last {
+            self.runs.remove(run_key.0);
+        } else {
+            channel.runs.push_back(run_key);
+        }
+        let takes = rate.span_for(bytes);
+        let alone = !shared && channel.runs.len() == usize::from(!last);
+        // What follows is at least a block, or the end of the run.
+        let far = delay > Span::ZERO && rate.span_for(BLOCK_SIZE) >= delay && takes >= delay;
+        let (channel, first_byte, run, left) = (key, begins + delay, run_key, false);
+        let chunk = Chunk { run, channel, up, first_byte, takes, left, blocks, bytes, last, parcel };
+        Some((chunk, alone && !last && far))
     }
 
     /// Lets the next chunk out of a pipe that is free.
@@ -295,54 +449,29 @@ impl<P: Clone> Network<P> {
         while self.pipes[pipe.0 as usize].leaving.is_none() {
             let begins = self.pipes[pipe.0 as usize].free_at.max(now);
             let Some(key) = self.pipes[pipe.0 as usize].ready.pop_front() else { return };
-            let shared = !self.pipes[pipe.0 as usize].ready.is_empty();
-            let Some(channel) = self.channels.get_mut(key.0) else { continue };
-            let rate = |pipe: PipeIx| self.pipes[pipe.0 as usize].rate;
-            // Long chunks would queue up before a receiver that is slower than its sender.
-            let most = match rate(channel.up) <= rate(channel.down) {
-                true if !shared && channel.runs.len() == 1 => CHUNK_TIME_ALONE,
-                true => CHUNK_TIME_SHARED,
-                false => CHUNK_TIME,
+            let (rate, pace) = self.leaves_at(pipe, key);
+            let Some((chunk, follows)) = self.cut((now, begins), key, rate) else { continue };
+            let Some(Route { delay, transport, .. }) = self.channels.get(key.0).map(|c| c.route) else {
+                continue;
             };
-            channel.ready = false;
-            let Some(run_key) = channel.runs.pop_front() else { continue };
-            let Some(run) = self.runs.get_mut(run_key.0) else { continue };
-            let rates = (self.pipes[channel.up.0 as usize].rate, self.pipes[channel.down.0 as usize].rate);
-            let blocks = channel.chunk_of(run.left, run.sent, most, rates);
-            run.sent += blocks.len();
-            let bytes = len_of(run.size, blocks);
-            run.left = BlockRange::new(blocks.end, run.left.end);
-            let (last, parcel) = (run.left.is_empty(), run.parcel.clone());
-            channel.in_flight += bytes;
-            channel.last_used = now;
-            let (delay, channel_key) = (channel.delay, key);
-            if last {
-                self.runs.remove(run_key.0);
-            } else {
-                channel.runs.push_back(run_key);
-            }
-            let takes = rates.0.span_for(bytes);
-            let leaves = begins + takes;
-            let at_once = leaves <= now + AT_ONCE;
-            let alone = !shared && channel.runs.len() == usize::from(!last);
-            // What follows is at least a block, or the end of the run.
-            let follows = alone && !last && rates.0.span_for(BLOCK_SIZE) >= delay && takes >= delay;
-            let (run, first_byte) = (run_key, begins + delay);
-            let (channel, up, left) = (channel_key, pipe, false);
-            let chunk = Chunk { run, channel, up, first_byte, left, blocks, bytes, last, parcel };
-            let key = ChunkKey(self.chunks.insert(chunk));
-            self.due.push((leaves + delay, Wire::Reached(key)));
-            if at_once {
+            let leaves = begins + chunk.takes;
+            let line = self.line(pipe, transport);
+            let behind = self.behind(pipe, key, line.rate.bytes_in(line.buffer));
+            self.pipes[pipe.0 as usize].backlog.begin(begins, line, leaves, pace, behind);
+            let chunk = ChunkKey(self.chunks.insert(chunk));
+            if leaves <= now + AT_ONCE {
                 self.pipes[pipe.0 as usize].free_at = leaves;
-                self.tell_gone(leaves, key);
-                self.line_up(now, channel);
+                self.tell_gone(leaves, chunk);
+                self.line_up(now, key);
             } else {
-                self.pipes[pipe.0 as usize].leaving =
-                    Some(Leaving { chunk: key, at: leaves, told: !follows });
+                let leaving = Leaving { chunk, channel: key, rate, at: leaves, told: !follows };
+                self.pipes[pipe.0 as usize].leaving = Some(leaving);
                 if !follows {
                     self.due.push((leaves, Wire::Left(pipe)));
                 }
             }
+            // After it has left, also where that is the same moment.
+            self.due.push((leaves + delay, Wire::Reached(chunk)));
         }
         let Pipe { ready, leaving, .. } = &mut self.pipes[pipe.0 as usize];
         // Who waits in line begins the moment it is free.
@@ -391,8 +520,9 @@ impl<P: Clone> Network<P> {
         self.catch_up(now, up);
         let chunk = self.chunks.get(key.0)?;
         let Some(channel) = self.channels.get(chunk.channel.0) else { return self.through(now, key) };
-        let pipe = &mut self.pipes[channel.down.0 as usize];
-        pipe.through = pipe.through.max(chunk.first_byte) + pipe.rate.span_for(chunk.bytes);
+        let pipe = &mut self.pipes[channel.route.down.0 as usize];
+        let rate = channel.route.transport.carried(pipe.rate);
+        pipe.through = pipe.through.max(chunk.first_byte) + rate.span_for(chunk.bytes);
         let through = pipe.through;
         if through > now {
             self.due.push((through, Wire::Through(key)));
@@ -405,12 +535,14 @@ impl<P: Clone> Network<P> {
     pub(crate) fn through(&mut self, now: Time, key: ChunkKey) -> Option<Chunk<P>> {
         let chunk = self.chunks.remove(key.0)?;
         self.catch_up(now, chunk.up);
-        if let Some(channel) = self.channels.get_mut(chunk.channel.0) {
-            let queued = now
-                .since(chunk.first_byte)
-                .less(self.pipes[channel.up.0 as usize].rate.span_for(chunk.bytes));
-            let rate = self.pipes[channel.down.0 as usize].rate;
-            channel.acknowledge(now, chunk.bytes, queued.less(rate.span_for(chunk.bytes)));
+        if let Some(route) = self.channels.get(chunk.channel.0).map(|channel| channel.route) {
+            let down = &self.pipes[route.down.0 as usize];
+            let takes = route.transport.carried(down.rate).span_for(chunk.bytes);
+            let queued = now.since(chunk.first_byte).less(chunk.takes).less(takes);
+            let (full, back) = (queued > down.buffer, self.waits_before(now, route.back));
+            if let Some(channel) = self.channels.get_mut(chunk.channel.0) {
+                channel.acknowledge(now, chunk.bytes, back, full.then_some(queued));
+            }
             self.consider(now, chunk.channel);
         }
         Some(chunk)
@@ -420,7 +552,7 @@ impl<P: Clone> Network<P> {
     pub(crate) fn wake(&mut self, now: Time, channel: ChannelKey) {
         if let Some(open) = self.channels.get_mut(channel.0) {
             open.waking = false;
-            let up = open.up;
+            let up = open.route.up;
             self.catch_up(now, up);
         }
         self.consider(now, channel);
@@ -444,14 +576,17 @@ impl Channel {
         }
     }
 
-    fn acknowledge(&mut self, now: Time, bytes: u64, queued: Span) {
+    /// What came is acknowledged, after what waits on the way back. `full` says how long it had waited itself, when
+    /// that was so long that packets were lost.
+    fn acknowledge(&mut self, now: Time, bytes: u64, back: Span, full: Option<Span>) {
         // One loss is answered once, however many packets of the same flight are lost.
-        if queued > QUEUE_BOUND && now >= self.calm_until {
-            self.calm_until = now + self.delay.times(2) + queued;
+        if let Some(queued) = full.filter(|_| now >= self.calm_until) {
+            self.calm_until = now + self.route.delay.times(2) + queued;
             self.grows = Growth::Slow;
             self.window = (self.window * 7 / 10).max(FIRST_WINDOW);
         }
-        self.acks.push_back((now + self.delay, bytes));
+        let comes = self.acks.back().map_or(Time::ZERO, |(at, _)| *at).max(now + self.route.delay + back);
+        self.acks.push_back((comes, bytes));
     }
 
     /// How much a chunk should be: what takes [`CHUNK_TIME`] on the slower link.
@@ -475,134 +610,5 @@ impl Channel {
         let blocks = first.max(grown).min(by_window).max(1);
         let blocks = u32::try_from(blocks).unwrap_or(1);
         BlockRange::new(left.start, left.end.min(left.start + blocks))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::queue::Queue;
-
-    /// A network with its own clock.
-    struct Bench {
-        network: Network<u32>,
-        queue: Queue<Wire>,
-        now: Time,
-        events: u32,
-    }
-
-    impl Bench {
-        fn new() -> Self {
-            Self { network: Network::new(), queue: Queue::new(), now: Time::ZERO, events: 0 }
-        }
-
-        fn pipe(&mut self, mbit: u64) -> PipeIx {
-            self.network.pipe(Rate::from_bits_per_sec(mbit * 1_000_000))
-        }
-
-        fn send(&mut self, channel: ChannelKey, bytes: u64, name: u32) {
-            let size = ObjectSize::new(bytes).expect("a size");
-            self.network.send(self.now, channel, (size, size.all()), name).expect("open");
-        }
-
-        /// Runs until all is through; when each run ended.
-        fn run(&mut self) -> Vec<(u32, Time)> {
-            let mut ends = Vec::new();
-            loop {
-                for (at, wire) in std::mem::take(&mut self.network.due) {
-                    self.queue.push(at.max(self.now), wire);
-                }
-                let Some((at, wire)) = self.queue.pop(Time::NEVER) else { return ends };
-                self.now = at;
-                self.events += 1;
-                let arrived = match wire {
-                    Wire::Left(pipe) => {
-                        self.network.left(at, pipe);
-                        None
-                    }
-                    Wire::Reached(chunk) => self.network.reached(at, chunk),
-                    Wire::Through(chunk) => self.network.through(at, chunk),
-                    Wire::Wake(channel) => {
-                        self.network.wake(at, channel);
-                        None
-                    }
-                };
-                ends.extend(arrived.filter(|chunk| chunk.last).map(|chunk| (chunk.parcel, at)));
-            }
-        }
-    }
-
-    const MB: u64 = 1_000_000;
-
-    #[test]
-    fn a_long_run_fills_the_slower_link_and_costs_few_events() {
-        for (up, down) in [(10, 100), (100, 10)] {
-            let mut bench = Bench::new();
-            let (up, down) = (bench.pipe(up), bench.pipe(down));
-            let channel = bench.network.open(up, down, Span::from_millis(20), Transport::Quic);
-            bench.send(channel, 10 * MB, 1);
-            let took = bench.run()[0].1.since(Time::ZERO).millis();
-            assert!((8_000..8_600).contains(&took), "10 MB at 10 Mb/s take 8 s and a start, not {took} ms");
-            assert!(bench.events < 10 * 100, "{} events", bench.events);
-        }
-    }
-
-    #[test]
-    fn a_fresh_connection_starts_slowly() {
-        let mut bench = Bench::new();
-        let (up, down) = (bench.pipe(1_000), bench.pipe(1_000));
-        let channel = bench.network.open(up, down, Span::from_millis(50), Transport::Tcp);
-        bench.send(channel, 240 * 1024, 1);
-        let cold = bench.run()[0].1.since(Time::ZERO).millis();
-        // 16 + 32 + 64 + 128 KiB are four flights, 100 ms apart.
-        assert!((350..370).contains(&cold), "{cold}");
-        // All of it is acknowledged, and the connection was not idle for long.
-        bench.now += Span::from_millis(200);
-        let at = bench.now;
-        bench.send(channel, 240 * 1024, 2);
-        let warm = bench.run()[0].1.since(at).millis();
-        assert!(warm < 60, "{warm}");
-    }
-
-    #[test]
-    fn senders_and_receivers_are_shared_evenly() {
-        // Two receivers behind one sender.
-        let mut bench = Bench::new();
-        let (up, a, b) = (bench.pipe(8), bench.pipe(100), bench.pipe(100));
-        for (name, down) in [(1, a), (2, b)] {
-            let channel = bench.network.open(up, down, Span::from_millis(10), Transport::Quic);
-            bench.send(channel, 2 * MB, name);
-        }
-        for (name, end) in bench.run() {
-            let took = end.since(Time::ZERO).millis();
-            assert!((3_700..4_300).contains(&took), "run {name}: {took} ms");
-        }
-        // Two senders to one receiver, one of them slow: the fast one takes the rest.
-        let mut bench = Bench::new();
-        let (slow, fast, down) = (bench.pipe(2), bench.pipe(50), bench.pipe(10));
-        for (name, up, bytes) in [(1, slow, MB), (2, fast, 4 * MB)] {
-            let channel = bench.network.open(up, down, Span::from_millis(10), Transport::Quic);
-            bench.send(channel, bytes, name);
-        }
-        for (name, end) in bench.run() {
-            let took = end.since(Time::ZERO).millis();
-            // The slow one comes in long chunks, and the fast one fills the gaps between them.
-            assert!((3_500..5_000).contains(&took), "run {name}: {took} ms");
-        }
-    }
-
-    #[test]
-    fn a_stopped_run_makes_room() {
-        let mut bench = Bench::new();
-        let (up, down) = (bench.pipe(8), bench.pipe(100));
-        let channel = bench.network.open(up, down, Span::from_millis(10), Transport::Quic);
-        let size = ObjectSize::new(50 * MB).expect("a size");
-        let long = bench.network.send(Time::ZERO, channel, (size, size.all()), 1).expect("open");
-        bench.send(channel, MB, 2);
-        assert_eq!(bench.network.stop(Time::ZERO, long), Some(1));
-        let ends = bench.run();
-        assert_eq!(ends.len(), 1);
-        assert!(ends[0].1.since(Time::ZERO) < Span::from_millis(1_300));
-        assert_eq!(bench.network.flying().count(), 0);
     }
 }

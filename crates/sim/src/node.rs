@@ -36,13 +36,17 @@ pub(crate) struct Node {
     /// Runs on their way here.
     pub(crate) coming: BTreeMap<RequestId, Coming>,
     /// Runs on their way from here.
-    pub(crate) going: BTreeMap<UploadId, RunKey>,
+    pub(crate) going: BTreeMap<UploadId, (PeerId, RunKey)>,
+    /// Peers that are served, or were a moment ago, and how much had left to each when that was last looked at.
+    pub(crate) served: BTreeMap<PeerId, Served>,
     pub(crate) peers: BTreeSet<PeerId>,
     pub(crate) session: Option<SessionId>,
     pub(crate) query: u32,
     pub(crate) described: BTreeSet<RenditionId>,
     pub(crate) strikes: BTreeMap<NodeKey, u32>,
     pub(crate) player: Option<Player>,
+    /// The title that is being kept, when titles are kept and not played.
+    pub(crate) keeps: Option<PlayReport>,
     pub(crate) player_timer: Timer,
     /// Which of its plays is next.
     pub(crate) next_play: usize,
@@ -91,6 +95,14 @@ pub(crate) enum Ring {
 pub(crate) struct OriginLine {
     pub(crate) channel: ChannelKey,
     pub(crate) last_used: Time,
+}
+
+/// The path to a peer that is served.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Served {
+    pub(crate) channel: ChannelKey,
+    /// Bytes that had left when it was last looked at.
+    pub(crate) left: u64,
 }
 
 /// A run on its way to a node.
@@ -159,12 +171,14 @@ impl Node {
             origin: None,
             coming: BTreeMap::new(),
             going: BTreeMap::new(),
+            served: BTreeMap::new(),
             peers: BTreeSet::new(),
             session: None,
             query: 0,
             described: BTreeSet::new(),
             strikes: BTreeMap::new(),
             player: None,
+            keeps: None,
             player_timer: Timer::default(),
             next_play: 0,
             next_read: 0,
@@ -189,6 +203,7 @@ impl Node {
         self.origin = None;
         self.coming.clear();
         self.going.clear();
+        self.served.clear();
         self.peers.clear();
         self.session = None;
         self.described.clear();

@@ -65,6 +65,9 @@ pub struct Outcome {
     pub waste: Waste,
     /// Bytes sent to peers.
     pub uploaded: u64,
+    /// How long a packet had to wait before the uplink of a home that served peers, in milliseconds, looked at every
+    /// 100 ms as long as it did.
+    pub uplink_queue_ms: Quantiles,
     /// Bytes each listener sent to peers.
     pub upload_per_listener: Quantiles,
     /// Requests to the origin.
@@ -100,6 +103,8 @@ pub struct Census {
     pub messages: u64,
     /// Agents were woken, or their timer was put off.
     pub wakes: u64,
+    /// Nodes that serve looked at their paths.
+    pub reports: u64,
     /// Players took bytes, and listeners did something.
     pub players: u64,
     /// Requests to the origin and of runs, connects and their ends.
@@ -321,6 +326,23 @@ impl Quantiles {
 }
 
 impl Quantiles {
+    /// The quantiles of times, of which `counts` says how often each occurred.
+    pub(crate) fn of_counts(counts: &[u64]) -> Self {
+        let count: u64 = counts.iter().sum();
+        let at = |percent: u64| {
+            let rank = (count * percent).div_ceil(100).max(1);
+            let mut sum = 0;
+            let reaches = |of: &u64| {
+                sum += of;
+                sum >= rank
+            };
+            counts.iter().position(reaches).unwrap_or(0) as u64
+        };
+        let sum: u64 = counts.iter().zip(0..).map(|(of, time)| of * time).sum();
+        let [p50, p75, p90, p95, p99, max] = [50, 75, 90, 95, 99, 100].map(at);
+        Self { count, p50, p75, p90, p95, p99, max, mean: sum / count.max(1) }
+    }
+
     /// The same, each later by `millis`.
     pub(crate) fn later(&self, millis: u64) -> Self {
         if self.count == 0 {
@@ -378,5 +400,9 @@ mod tests {
         let one = Quantiles::of(vec![7]);
         assert_eq!((one.count, one.p50, one.p99), (1, 7, 7));
         assert_eq!(Quantiles::of(Vec::new()), Quantiles::default());
+        let mut counts = [0; 201];
+        counts[1..].fill(1);
+        assert_eq!(Quantiles::of_counts(&counts), all);
+        assert_eq!(Quantiles::of_counts(&[0; 5]), Quantiles::default());
     }
 }

@@ -122,7 +122,15 @@ impl Audience {
             let household = u32::try_from(audience.households.len()).unwrap_or(1) - 1;
             let random = Random::stream(seed, Stream::Listener, index.into());
             let link = &audience.households[household as usize].link;
-            audience.listeners.push(listener(scenario, catalogue, (place, household), link, random));
+            let mut listener = listener(scenario, catalogue, (place, household), link, random);
+            if scenario.listeners.evenly {
+                let gaps = u64::from(scenario.listeners.count.max(2)) - 1;
+                listener.arrives = scenario.listeners.arrive_over.over(gaps).times(index.into());
+            }
+            if let Some(first) = listener.plays.first_mut() {
+                first.not_before = listener.arrives + scenario.listeners.early;
+            }
+            audience.listeners.push(listener);
         }
         audience
     }

@@ -48,6 +48,7 @@ pub(super) fn draw(seed: u64) -> Scenario {
             up: kbit(random, 4_000, 100_000),
             delay: millis(random, 1, 120),
             request: millis(random, 0, 200),
+            queue: Span::from_millis(150),
             keep_alive: millis(random, 2_000, 60_000),
             warm: random.percent(30),
         },
@@ -69,6 +70,8 @@ fn listeners(random: &mut Random) -> Listeners {
         count: number(random, 2, 14),
         arrive_over: millis(random, 0, 60_000),
         arrivals: if random.percent(30) { vec![1, 5, 2] } else { Vec::new() },
+        evenly: false,
+        early: Span::ZERO,
         history: one_of(random, [0, 0, 1, 3]),
         serve_percent: one_of(random, [0, 50, 100, 100]),
         upload_limit: one_of(random, [None, None, Some(Rate::from_bits_per_sec(2_000_000))]),
@@ -82,7 +85,8 @@ fn link(random: &mut Random) -> Link {
     let up = Rate::from_bytes_per_sec(down.bytes_per_sec() / random.between(1, 8));
     let nat = one_of(random, [NatKind::Unsaid, NatKind::Open, NatKind::PortRestricted, NatKind::Symmetric]);
     let metered = random.percent(15);
-    Link { weight: number(random, 1, 4), down, up, delay: millis(random, 0, 60), nat, metered }
+    let queue = millis(random, 20, 300);
+    Link { weight: number(random, 1, 4), down, up, delay: millis(random, 0, 60), queue, nat, metered }
 }
 
 fn places(random: &mut Random) -> Places {
@@ -124,6 +128,7 @@ fn catalogue(random: &mut Random) -> CatalogueSpec {
 fn plays(random: &mut Random) -> Plays {
     Plays {
         each: number(random, 1, 3),
+        keep: false,
         each_most: one_of(random, [0, 4]),
         replay_percent: one_of(random, [0, 30]),
         gap: millis(random, 0, 5_000),

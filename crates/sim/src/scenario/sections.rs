@@ -5,6 +5,9 @@ use serde::Deserialize;
 
 use super::units::{Milli, de_limit, de_rate, de_size, de_span};
 
+/// Home routers buffer 100 to 250 ms.
+const QUEUE: Span = Span::from_millis(150);
+
 /// A part of the scenario with its defaults: one row per key.
 macro_rules! section {
     ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty = $value:expr,)* }) => {
@@ -32,6 +35,11 @@ section! {
         /// How many arrive in each of as many equal parts of that time as there are numbers here, as weights; none
         /// for evenly. Four numbers may be four hours of an evening.
         arrivals: Vec<u32> = Vec::new(),
+        /// Whether they arrive at equal distances instead of at random.
+        evenly: bool = false,
+        /// How long each is there before its first play.
+        #[serde(deserialize_with = "de_span")]
+        early: Span = Span::ZERO,
         /// Titles that each has in the cache when it arrives, from earlier evenings, as far as they fit.
         history: u32 = 0,
         /// How many in a hundred serve others, of those whose link is not metered.
@@ -61,6 +69,9 @@ section! {
         /// One way from the household to its operator.
         #[serde(deserialize_with = "de_span")]
         delay: Span = Span::from_millis(5),
+        /// How long what goes through it waits at most, either way: what the home's router and the operator buffer.
+        #[serde(deserialize_with = "de_span")]
+        queue: Span = QUEUE,
         /// What translates addresses on the way.
         nat: NatKind = NatKind::Unsaid,
         /// Whether bytes cost money here: nothing is served to others over it.
@@ -181,6 +192,9 @@ section! {
     Plays {
         /// Plays of a session.
         each: u32 = 2,
+        /// Whether titles are kept whole as fast as they come instead of being played: a play ends when all of the
+        /// title is here. Of the policies only those that run our engine do that.
+        keep: bool = false,
         /// Plays of a session at most, drawn evenly from `each` on; 0 for all alike.
         each_most: u32 = 0,
         /// How many plays in a hundred are of a title in the listener's history.
@@ -252,6 +266,9 @@ section! {
         /// An idle connection is kept this long.
         #[serde(deserialize_with = "de_span")]
         keep_alive: Span = Span::from_secs(60),
+        /// How long what it sends waits at most.
+        #[serde(deserialize_with = "de_span")]
+        queue: Span = QUEUE,
         /// Whether a node has a connection to it before the first play, as a client that is logged in has.
         warm: bool = false,
     }

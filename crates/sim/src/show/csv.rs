@@ -37,12 +37,13 @@ fn cells(o: &Outcome) -> Vec<(String, String)> {
     put("copies", format!("{:.4}", o.copies));
     put("peak_origin_bits_per_second", o.peak_origin_rate.to_string());
     let starts = &o.network_startup_ms;
-    let quantiles: [(&str, &Quantiles); 5] = [
+    let quantiles: [(&str, &Quantiles); 6] = [
         ("startup", &o.startup_ms),
         ("network_startup", &starts.all),
         ("network_startup_uncached", &starts.uncached),
         ("network_startup_cold", &starts.cold),
         ("stall_per_play", &o.stalls.per_play_ms),
+        ("uplink_queue", &o.uplink_queue_ms),
     ];
     for (name, q) in quantiles {
         for (quantile, value) in

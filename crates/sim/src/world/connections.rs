@@ -8,7 +8,7 @@ use nearcast_engine::{Nearness, Span, Time};
 use super::{Event, Letter, World};
 use crate::arena::Key;
 use crate::invariants::Broken;
-use crate::network::{ChannelKey, Transport};
+use crate::network::{ChannelKey, Pacer, Route, Transport};
 use crate::node::Who;
 use crate::plan::Honesty;
 use crate::queue::Ticket;
@@ -111,14 +111,20 @@ impl World<'_> {
         }
         let (near, delay) = self.delay_between(who.node, other);
         let (here, far) = (self.nodes[who.node as usize].pipes, self.nodes[other as usize].pipes);
-        let wires = match near {
-            Nearness::Lan => [(here.lan_up, far.lan_down), (far.lan_up, here.lan_down)],
+        let ends = [who, there];
+        let routes = match near {
+            Nearness::Lan => {
+                let [here, far] = [here, far].map(|p| (p.lan_up, p.lan_down));
+                [(here, far, None), (far, here, None)]
+            }
             Nearness::Neighbourhood | Nearness::Isp | Nearness::Country | Nearness::Far => {
-                [(here.up, far.down), (far.up, here.down)]
+                let [here, far] = [here, far].map(|p| (p.up, p.down));
+                [(here, far, Some(Pacer(who.node))), (far, here, Some(Pacer(other)))]
             }
         };
-        let channels = wires.map(|(up, down)| self.network.open(up, down, delay, Transport::Quic));
-        let ends = [who, there];
+        let channels = routes.map(|((up, _), (back, down), pacer)| {
+            self.network.open(Route { up, down, back, delay, transport: Transport::Quic, pacer })
+        });
         let connection = Connection { ends, channels, delay, near, open: [true; 2], said: [None; 2] };
         let key = self.connections.insert(connection);
         for end in ends {
@@ -170,8 +176,11 @@ impl World<'_> {
         for (key, letters) in outbox.drain(..) {
             let Some(connection) = self.connections.get_mut(key) else { continue };
             let Some(end) = connection.end_of(who) else { continue };
-            let (to, at) = (connection.ends[1 - end], self.now + connection.delay);
-            let last = connection.said[end].filter(|(arrives, _)| *arrives == at);
+            let to = connection.ends[1 - end];
+            // What is said waits behind what is sent, and arrives in order.
+            let takes = self.network.one_way(self.now, connection.channels[end]);
+            let last = connection.said[end].filter(|(arrives, _)| *arrives >= self.now + takes);
+            let at = last.map_or(self.now + takes, |(arrives, _)| arrives);
             match last.and_then(|(_, ticket)| self.queue.get_mut(ticket)) {
                 Some(Event::Messages(_, _, before)) => before.extend(letters),
                 Some(_) | None => {

@@ -5,14 +5,16 @@ use nearcast_engine::wire::{PeerMessage, Want};
 
 use super::{Event, World};
 use crate::invariants::{Broken, check_run};
+use crate::network::Pacer;
 use crate::node::{Coming, Who};
 
 impl World<'_> {
     /// Does one thing that the agent of `who` wants done.
     pub(super) fn carry_out(&mut self, who: Who, output: Output) {
         match output {
-            // Simulated nodes have no caps by the month, and their links share themselves out.
-            Output::Timeout(..) | Output::Remember(_) | Output::Pace(_) | Output::Advise { .. } => {}
+            // Simulated nodes have no caps by the month, and players of one rendition need no advice.
+            Output::Timeout(..) | Output::Remember(_) | Output::Advise { .. } => {}
+            Output::Pace(pace) => self.network.set_pace(Pacer(who.node), pace),
             Output::AskOrigin { request, object, size, blocks } => {
                 if let Some(object) = self.catalogue.find(object) {
                     let coming = Coming {
@@ -102,7 +104,7 @@ impl World<'_> {
     }
 
     fn stop_serving(&mut self, who: Who, upload: UploadId) {
-        let Some(run) = self.node(who).and_then(|node| node.going.remove(&upload)) else { return };
+        let Some((_, run)) = self.node(who).and_then(|node| node.going.remove(&upload)) else { return };
         let parcel = self.network.stop(self.now, run);
         if let Some(parcel) = parcel
             && let super::Sender::Peer { connection, .. } = parcel.from

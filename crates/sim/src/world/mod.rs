@@ -14,6 +14,7 @@ mod presence;
 mod supernode;
 mod tracker;
 mod transfers;
+mod uplinks;
 mod watching;
 
 use std::collections::BTreeMap;
@@ -37,10 +38,10 @@ use crate::invariants::{Broken, MAX_OUTPUTS, Violation};
 use crate::network::{ChunkKey, Network, PipeIx, RunKey, Wire};
 use crate::node::{Node, Pipes, Ring, Who};
 use crate::outcome::{Census, Outcome};
-use crate::plan::Audience;
+use crate::plan::{Audience, Household};
 use crate::queue::{Queue, Ticket};
 use crate::random::{Random, Stream};
-use crate::scenario::{FaultKind, Scenario};
+use crate::scenario::{FaultKind, Link, Scenario};
 use crate::series::Series;
 use crate::trace::{Side, Trace};
 
@@ -71,6 +72,8 @@ enum Event {
     OriginAsked(Who, RequestId),
     /// A request comes to nothing.
     OriginFailed(Who, RequestId),
+    /// A node looks at the paths of those whom it serves.
+    Reports(Who),
     /// A sender learns that its run is not wanted any more.
     RunStops(RunKey),
     /// A node's words reach the supernode.
@@ -100,6 +103,7 @@ impl Event {
             Self::Wire(_) => &mut census.wires,
             Self::Messages(..) => &mut census.messages,
             Self::Wakes(..) => &mut census.wakes,
+            Self::Reports(_) => &mut census.reports,
             Self::Player(..) | Self::NextPlay(_) => &mut census.players,
             Self::Dialed(..)
             | Self::HungUp(..)
@@ -220,6 +224,8 @@ pub struct World<'m> {
     origin_asked_bytes: u64,
     presence: Presence,
     series: Series,
+    /// How often packets had to wait for so many milliseconds before the uplink of a node that served peers.
+    uplink_queues: Vec<u64>,
     /// Since when the origin serves, when it does.
     origin_back_at: Time,
     supernode: Supernode,
@@ -244,7 +250,7 @@ impl<'m> World<'m> {
         let audience = Rc::new(Audience::draw(&scenario, &catalogue, seed));
         let by_key = audience.listeners.iter().zip(0..).map(|(l, ix)| (l.node, ix)).collect();
         let mut network = Network::new();
-        let origin_up = network.pipe(scenario.origin.up);
+        let origin_up = network.pipe(scenario.origin.up, scenario.origin.queue);
         let nodes = draw_nodes(&scenario, &audience, &mut network);
         let mut chance = Random::stream(seed, Stream::Adversary, 0);
         let mut world = Self {
@@ -268,6 +274,7 @@ impl<'m> World<'m> {
             origin_asked_bytes: 0,
             presence: Presence::default(),
             series: Series::new(scenario.length),
+            uplink_queues: Vec::new(),
             origin_back_at: Time::ZERO,
             supernode: Supernode::new(seed, Rendezvous::Directory),
             chance,
@@ -381,6 +388,7 @@ impl<'m> World<'m> {
             Event::Reset(who, connection, request) => self.reset(who, connection, request),
             Event::OriginAsked(who, request) => self.origin_asked(who, request),
             Event::OriginFailed(who, request) => self.origin_failed(who, request),
+            Event::Reports(who) => self.report_paths(who),
             Event::RunStops(run) => {
                 self.network.stop(self.now, run);
             }
@@ -543,7 +551,7 @@ fn draw_nodes(scenario: &Scenario, audience: &Audience, network: &mut Network<Pa
     let homes: Vec<(PipeIx, PipeIx)> = audience
         .households
         .iter()
-        .map(|home| (network.pipe(home.link.up), network.pipe(home.link.down)))
+        .map(|Household { link }| (network.pipe(link.up, link.queue), network.pipe(link.down, link.queue)))
         .collect();
     let lan = scenario.places.lan;
     audience
@@ -551,8 +559,9 @@ fn draw_nodes(scenario: &Scenario, audience: &Audience, network: &mut Network<Pa
         .iter()
         .map(|listener| {
             let (up, down) = homes[listener.household as usize];
-            let delay = audience.households[listener.household as usize].link.delay;
-            Node::new(Pipes { up, down, lan_up: network.pipe(lan), lan_down: network.pipe(lan), delay })
+            let Link { delay, queue, .. } = audience.households[listener.household as usize].link;
+            let (lan_up, lan_down) = (network.pipe(lan, queue), network.pipe(lan, queue));
+            Node::new(Pipes { up, down, lan_up, lan_down, delay })
         })
         .collect()
 }

@@ -7,9 +7,10 @@ use nearcast_engine::{Rate, Span, Time, directory};
 
 use super::{Event, Seen, World};
 use crate::agent::Birth;
+use crate::network::Pacer;
 use crate::node::Who;
 use crate::plan::Departure;
-use crate::player::PlayEnd;
+use crate::player::{PlayEnd, PlayReport};
 use crate::random::{Random, Stream};
 use crate::scenario::FaultKind;
 
@@ -85,15 +86,20 @@ impl World<'_> {
         let churn = self.scenario.churn.clone();
         let now = self.now;
         let Some(node) = self.node(who) else { return };
-        let has_played_all = node.player.is_none() && node.next_play >= plan.plays.len();
+        let rests = node.player.is_none() && node.keeps.is_none();
+        let has_played_all = rests && node.next_play >= plan.plays.len();
         let comes_again = has_played_all && plan.lingers.is_some();
         let comes_back = churn.back_after > Span::ZERO && !comes_again;
         if let Some(mut player) = node.player.take() {
             node.plays.push(player.close(now, PlayEnd::Departed));
         }
+        if let Some(keeps) = node.keeps.take() {
+            node.plays.push(PlayReport { end: PlayEnd::Departed, ..keeps });
+        }
         let (peers, session, origin) = (node.peers.clone(), node.session, node.origin);
         let calls = [node.timer.call, node.player_timer.call];
         node.go_away();
+        self.network.set_pace(Pacer(who.node), None);
         calls.into_iter().flatten().for_each(|call| self.queue.cancel(call));
         self.note_presence_of_all(who.node, false);
         for peer in peers {

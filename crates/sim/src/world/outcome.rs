@@ -24,6 +24,7 @@ impl World<'_> {
             if let Some(mut player) = node.player.take() {
                 node.plays.push(player.close(now, PlayEnd::Open));
             }
+            node.plays.extend(node.keeps.take());
         }
         let (share, held_out): (Vec<_>, Vec<_>) =
             self.nodes.iter().zip(&self.audience.listeners).partition(|(_, l)| !l.holds_out());
@@ -69,6 +70,7 @@ impl World<'_> {
             played_bitrate: Rate::mean(played.1, played.0).bytes_per_sec().saturating_mul(8),
             waste: self.waste(&fetched),
             uploaded: count(|c| c.uploaded),
+            uplink_queue_ms: Quantiles::of_counts(&self.uplink_queues),
             upload_per_listener: Quantiles::of(self.nodes.iter().map(|node| node.counts.uploaded).collect()),
             origin_requests: self.origin_requests(&plays),
             peak_origin_rate: self.series.peak_origin_rate(),

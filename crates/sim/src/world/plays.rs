@@ -17,8 +17,9 @@ impl World<'_> {
     pub(super) fn next_play(&mut self, who: Who) {
         let (audience, catalogue, now) = (self.audience.clone(), self.catalogue.clone(), self.now);
         let plan = &audience.listeners[who.node as usize];
+        let keeps = self.scenario.plays.keep;
         let Some(node) = self.node(who) else { return };
-        if node.player.is_some() {
+        if node.player.is_some() || node.keeps.is_some() {
             return;
         }
         let index = node.next_play;
@@ -41,6 +42,9 @@ impl World<'_> {
             holders,
             ..PlayReport::default()
         };
+        if keeps {
+            return self.keep_title(who, report);
+        }
         let play = PlayId(u64::try_from(index).unwrap_or(0));
         node.player = Some(Player::new(now, play, next.title, &next.acts, report));
         self.describe(who, next.title);
@@ -50,6 +54,30 @@ impl World<'_> {
         }
         self.tell(who, Input::Upcoming(after.map(RenditionId).into_iter().collect()));
         self.tend_player(who);
+    }
+
+    /// The listener has a title kept whole.
+    fn keep_title(&mut self, who: Who, report: PlayReport) {
+        let title = report.title;
+        if let Some(node) = self.node(who) {
+            node.keeps = Some(report);
+        }
+        self.describe_to(who, title);
+        self.tell(who, Input::Keep(self.catalogue.title(title).rendition.id));
+        self.tend_keep(who);
+    }
+
+    /// Whether all of what is kept is here, and the listener goes on to the next title.
+    pub(super) fn tend_keep(&mut self, who: Who) {
+        let (catalogue, now, gap) = (self.catalogue.clone(), self.now, self.scenario.plays.gap);
+        let Some(node) = self.node(who) else { return };
+        let whole =
+            |report: &mut PlayReport| cached(&node.store, &catalogue, report.title) == Cached::Everything;
+        let Some(mut report) = node.keeps.take_if(whole) else { return };
+        report.all_after = Some(now.since(report.asked_at));
+        report.end = PlayEnd::Played;
+        node.plays.push(report);
+        self.queue.push(now + gap, Event::NextPlay(who));
     }
 
     /// A listener who has heard enough stays for a while.

@@ -14,8 +14,8 @@ use crate::agent::SimVerdict;
 use crate::arena::Key;
 use crate::catalogue::{Content, ObjectIx, len_of};
 use crate::invariants::Broken;
-use crate::network::{Chunk, PipeIx, Transport};
-use crate::node::{Check, Coming, OriginLine, Outboard, Who};
+use crate::network::{Chunk, PipeIx, Route, Transport};
+use crate::node::{Check, Coming, OriginLine, Outboard, Pipes, Who};
 use crate::plan::Honesty;
 use crate::scenario::{FaultKind, Harm};
 
@@ -29,8 +29,8 @@ impl World<'_> {
         let (now, delay, origin_up) = (self.now, self.origin_delay(who.node), self.origin_up);
         let warm = self.scenario.origin.warm && !self.fails(FaultKind::OriginDown);
         let Some(node) = self.node(who).filter(|_| warm) else { return };
-        let down = node.pipes.down;
-        let channel = self.network.open(origin_up, down, delay, Transport::Tcp);
+        let route = from_origin(origin_up, node.pipes, delay);
+        let channel = self.network.open(route);
         if let Some(node) = self.node(who) {
             node.origin = Some(OriginLine { channel, last_used: now });
         }
@@ -43,12 +43,14 @@ impl World<'_> {
         let Some(node) = self.node(who) else { return };
         let kept = node.origin.filter(|line| now.since(line.last_used) <= keep_alive);
         let old = node.origin.filter(|_| kept.is_none());
-        let down = node.pipes.down;
+        let pipes = node.pipes;
+        let there = self.network.waits_before(now, pipes.up) + delay;
+        let back = self.network.waits_before(now, origin_up) + delay;
         // TCP and TLS 1.3 take a round trip each before a request can be sent.
-        let handshake = if kept.is_some() { Span::ZERO } else { delay.times(4) };
+        let handshake = if kept.is_some() { Span::ZERO } else { (there + back).times(2) };
         let channel = match kept {
             Some(line) => line.channel,
-            None => self.network.open(origin_up, down, delay, Transport::Tcp),
+            None => self.network.open(from_origin(origin_up, pipes, delay)),
         };
         if let Some(line) = old {
             self.network.close(line.channel);
@@ -56,7 +58,7 @@ impl World<'_> {
         if let Some(node) = self.node(who) {
             node.origin = Some(OriginLine { channel, last_used: now });
         }
-        let at = now + handshake + delay + self.scenario.origin.request;
+        let at = now + handshake + there + self.scenario.origin.request;
         self.queue.push(at, Event::OriginAsked(who, request));
     }
 
@@ -134,8 +136,9 @@ impl World<'_> {
             Parcel { from, to: connection.ends[1 - end], request, object, first: blocks.start, load };
         let run = self.network.send(self.now, connection.channels[end], (size, blocks), parcel);
         if let Some((run, node)) = run.zip(self.node(who)) {
-            node.going.insert(upload, run);
+            node.going.insert(upload, (peer, run));
             node.grew = true;
+            self.serves(who, peer, connection.channels[end]);
         }
     }
 
@@ -243,7 +246,7 @@ impl World<'_> {
             self.tell(to, Input::Arrived { request, verdict });
             // An agent that hears of one block may not want the others any more: they are not kept.
             if self.node(to).is_none_or(|node| !node.coming.contains_key(&request)) {
-                return self.tend_player(to);
+                return self.tend_reader(to);
             }
         }
         if let Some(node) = self.node(to)
@@ -260,7 +263,12 @@ impl World<'_> {
         } else if finished {
             self.tell(to, Input::Finished { request });
         }
-        self.tend_player(to);
+        self.tend_reader(to);
+    }
+
+    fn tend_reader(&mut self, who: Who) {
+        self.tend_player(who);
+        self.tend_keep(who);
     }
 
     /// The receiver of a bad run breaks it off.
@@ -355,6 +363,11 @@ impl World<'_> {
         let lost = node.coming.values().filter(|coming| coming.peer == Some(peer));
         lost.map(|coming| (coming.object, BlockRange::new(coming.next, coming.blocks.end), by)).collect()
     }
+}
+
+/// The way of what the origin sends.
+fn from_origin(up: PipeIx, pipes: Pipes, delay: Span) -> Route {
+    Route { up, down: pipes.down, back: pipes.up, delay, transport: Transport::Tcp, pacer: None }
 }
 
 fn comes_from(coming: &Coming, sender: Sender) -> bool {

@@ -6,3 +6,4 @@ mod breaking;
 mod outage;
 mod random;
 mod repeating;
+mod uplinks;

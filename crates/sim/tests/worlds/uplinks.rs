@@ -1,0 +1,55 @@
+//! What nodes send fills their homes' uplinks, and they hold themselves back.
+
+use nearcast_sim::{Outcome, Policy, Scenario, Until, simulate};
+
+const CROWD: &str = "
+    length = '1min'
+    [listeners]
+    count = 6
+    arrive-over = '5s'
+    evenly = true
+    early = '1s'
+    [[links]]
+    down = '50mbit'
+    up = '4mbit'
+    delay = '4ms'
+    [places]
+    isps = 1
+    same-household-percent = 0
+    [nat]
+    fail-percent = 0
+    [catalogue]
+    titles = 1
+    length = '30s'
+    spread-percent = 0
+    rate = '2mbit'
+    [plays]
+    each = 1
+    skip-percent = 0
+    seek-percent = 0
+    pause-percent = 0
+    ";
+
+fn run(text: &str) -> Outcome {
+    let scenario = Scenario::parse(text).expect("a scenario");
+    simulate(&scenario, 1, Policy::Nearcast, Until::default())
+        .unwrap_or_else(|violation| panic!("{violation}"))
+}
+
+#[test]
+fn the_engine_keeps_the_queue_before_a_line_short() {
+    let outcome = run(CROWD);
+    let queue = &outcome.uplink_queue_ms;
+    assert!(outcome.uploaded > 10_000_000 && queue.count > 100, "{} bytes, {queue:?}", outcome.uploaded);
+    assert!(queue.max > 50, "a line is found full before it is held back: {queue:?}");
+    assert!(queue.p90 < 30, "{queue:?}");
+}
+
+#[test]
+fn what_is_kept_comes_whole_and_as_fast_as_lines_allow() {
+    let outcome = run(&CROWD.replace("each = 1", "each = 1\n    keep = true"));
+    assert_eq!((outcome.plays.played, outcome.all_taken_ms.count), (6, 6));
+    assert_eq!(outcome.fetched.sum(), 6 * 7_500_000);
+    // A second behind each other; playing takes 30 s.
+    assert!(outcome.all_taken_ms.max < 25_000, "{:?}", outcome.all_taken_ms);
+}
