@@ -80,6 +80,7 @@ def evening(args, processes, film, origin, homes, way):
     figures["viewers_up_mb"] = [round(h.counted().since(b).up / 1e6, 1) for h, b in zip(homes, lines)]
     if nodes:
         figures["delivered_bytes"] = nearcast.sources(nodes)
+        figures["received_bytes"] = nearcast.received(nodes)
     processes.stop_all()
     return figures
 
@@ -94,6 +95,7 @@ def summary(found, copies):
         "first_frame_ms": percentile(starts, 95),
         "first_frame_p50_ms": percentile(starts, 50),
         "first_frames_ms": starts,
+        "read_s": [answer["read_s"] for answer in found],
         "copies": round(copies, 3),
         "errors": sum(answer["errors"] for answer in found),
         "each": [answer["stalls"] for answer in found],

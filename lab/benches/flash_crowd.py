@@ -62,7 +62,7 @@ def run(args, processes):
         processes.say(way)
         before = origin.counted()
         if way == "nearcast":
-            times = ours(args, processes, size, origin, homes)
+            times, _ = ours(args, processes, size, origin, homes)
         elif way == "nginx":
             times = plain(processes, size, origin, homes, bound)
         else:
@@ -81,7 +81,7 @@ def run(args, processes):
 
 
 def ours(args, processes, size, origin, homes):
-    """Keeps the file on every node."""
+    """Keeps the file on every node. Answers when each had it, and where it came from."""
     service = nearcast.Service(args, processes, [media.noise_film(size)])
     service.serve(origin)
     nodes = [service.node(home) for home in homes]
@@ -99,7 +99,7 @@ def ours(args, processes, size, origin, homes):
         if time.monotonic() - begun > 900:
             raise Failed("nodes were not done after 900 s")
         time.sleep(0.02)
-    return list(times.values())
+    return list(times.values()), nearcast.received(nodes)
 
 
 def swarm(args, processes, client, origin, homes, bound):

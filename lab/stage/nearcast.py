@@ -96,6 +96,12 @@ class Node:
         """How the node is doing."""
         return self.ask("status")
 
+    def metrics(self):
+        """What its gateway counts, by name and labels."""
+        text = run(["ip", "netns", "exec", self.host.namespace, "curl", "-sf", f"http://{GATEWAY}/metrics"])
+        rows = (line.rsplit(" ", 1) for line in text.splitlines() if line and not line.startswith("#"))
+        return {name: float(value) for name, value in rows}
+
     def file(self, number=0, name=None):
         """Address of a file of the title with this number: the one that players open, unless another is named."""
         title = self.ask("titles")[number]
@@ -113,4 +119,13 @@ def sources(nodes):
     for node in nodes:
         for source, count in node.status()["delivered_bytes"].items():
             total[source] += count
+    return total
+
+
+def received(nodes):
+    """Verified bytes that came to all nodes, by who sent them."""
+    total = {"peers": 0, "origin": 0}
+    for counts in (node.metrics() for node in nodes):
+        for source, label in (("peers", "peer"), ("origin", "origin")):
+            total[source] += int(counts.get(f'nearcast_received_bytes_total{{source="{label}"}}', 0))
     return total
