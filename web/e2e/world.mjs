@@ -126,11 +126,24 @@ export const fetchedWhole = ({ page }) =>
     { timeout: PATIENCE },
   );
 
-/** Bytes of media that a server sent so far. */
-export async function mediaSent(serve) {
-  const text = await (await fetch(new URL('metrics', serve.ready.url))).text();
-  return Number(/^nearcast_serve_body_bytes_total\{kind="media"\} (\d+)/mu.exec(text)?.[1] ?? 0);
+/** Waits until `condition` holds: for what happens outside of a page. */
+export async function until(what, condition) {
+  const begun = Date.now();
+  while (!(await condition())) {
+    if (Date.now() - begun > PATIENCE) throw new Error(`${what}: not within ${PATIENCE / 1000} s`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
 }
+
+/** The value of a counter that a server or a gateway shows; nothing counted yet is 0. */
+export async function counted(url, counter) {
+  const text = await (await fetch(new URL('metrics', url))).text();
+  const line = text.split('\n').find((each) => each.startsWith(`${counter} `));
+  return Number(line?.slice(counter.length) ?? 0);
+}
+
+/** Bytes of media that a server sent so far. */
+export const mediaSent = (serve) => counted(serve.ready.url, 'nearcast_serve_body_bytes_total{kind="media"}');
 
 /** Waits until a film's picture has moved: frames were shown, not only time counted. */
 export const filmMoves = (page) =>

@@ -10,6 +10,7 @@
 //! Every effect leaves as an output with an id, and its completion returns as an input with that id. Machines
 //! handle ranges and verdicts, never payload.
 
+pub mod channels;
 pub mod directory;
 pub mod limits;
 pub mod place;

@@ -71,6 +71,16 @@ pub const ANNOUNCE_SPACING: Span = Span::from_secs(1);
 /// Lookups of a node without an answer: what one session may ask at once.
 pub const MAX_LOOKUPS: usize = LOOKUP_BURST as usize;
 
+/// How long a data channel may take from the call to the proof: gathering, signals both ways, and the handshakes.
+pub const CHANNEL_PATIENCE: Span = Span::from_secs(15);
+/// Links by data channels at once, those that are being made included: the swarm keeps at most [`MAX_PEERS`] and must
+/// see others to choose.
+pub const MAX_LINKS: usize = MAX_PEERS + 16;
+/// Of those, to one node: both may call at the same moment, and a dead one may not be noticed yet.
+pub const MAX_LINKS_TO_NODE: usize = 3;
+/// Candidates of one side of a link: a browser gathers a few per network interface.
+pub const MAX_CANDIDATES: usize = 32;
+
 /// Connected peers at most: Spotify kept 60.
 pub const MAX_PEERS: usize = 60;
 /// Peers a node connects to by itself; the rest is left to those who call.

@@ -1,4 +1,5 @@
-//! STUN (RFC 8489): tells browsers from which address they are seen, so that no public server is needed for it.
+//! STUN (RFC 8489): tells browsers and nodes from which address they are seen, so that no public server is needed for
+//! it.
 //!
 //! Binding requests alone, without authentication, over UDP. An answer has 12 bytes more than the smallest request
 //! (24 with IPv6), so nobody gains by asking in another's name; answers are bounded a second all the same. What is no
@@ -32,7 +33,7 @@ const MAX_NAMED: usize = 8;
 const ANSWERS_PER_SECOND: u64 = 2_000;
 
 /// The answer to a packet from `source`; nothing when it is no binding request.
-fn answer(packet: &[u8], source: SocketAddr) -> Option<Vec<u8>> {
+pub(crate) fn answer(packet: &[u8], source: SocketAddr) -> Option<Vec<u8>> {
     let (header, attributes) = packet.split_at_checked(HEADER)?;
     let length = usize::from(u16::from_be_bytes([header[2], header[3]]));
     let is_request = header[..2] == BINDING_REQUEST && header[4..8] == COOKIE;
@@ -90,6 +91,40 @@ fn message(kind: [u8; 2], transaction: &[u8; 12], attributes: &[(u16, &[u8])]) -
     }
     let length = u16::try_from(body.len()).unwrap_or(u16::MAX).to_be_bytes();
     [&kind, &length, COOKIE.as_slice(), transaction, &body].concat()
+}
+
+/// What a client asks. `transaction` is drawn anew each time: the answer repeats it.
+pub(crate) fn question(transaction: &[u8; 12]) -> Vec<u8> {
+    message(BINDING_REQUEST, transaction, &[])
+}
+
+/// From where the asker of this transaction is seen; nothing when the packet is no answer to it.
+pub(crate) fn told(packet: &[u8], transaction: &[u8; 12]) -> Option<SocketAddr> {
+    let (header, mut rest) = packet.split_at_checked(HEADER)?;
+    if header[..2] != BINDING_SUCCESS || header[4..8] != COOKIE || header[8..] != *transaction {
+        return None;
+    }
+    loop {
+        let (head, behind) = rest.split_first_chunk::<4>()?;
+        let (kind, length) = (u16::from_be_bytes([head[0], head[1]]), u16::from_be_bytes([head[2], head[3]]));
+        if kind == XOR_MAPPED_ADDRESS {
+            return unmapped(behind.get(..usize::from(length))?, transaction);
+        }
+        rest = behind.get(usize::from(length).next_multiple_of(4)..)?;
+    }
+}
+
+fn unmapped(value: &[u8], transaction: &[u8; 12]) -> Option<SocketAddr> {
+    let (head, octets) = value.split_first_chunk::<4>()?;
+    let key: Vec<u8> = COOKIE.iter().chain(transaction).copied().collect();
+    let port = u16::from_be_bytes([head[2] ^ key[0], head[3] ^ key[1]]);
+    let octets: Vec<u8> = octets.iter().zip(&key).map(|(byte, mask)| byte ^ mask).collect();
+    let ip = match head[1] {
+        1 => IpAddr::from(<[u8; 4]>::try_from(octets).ok()?),
+        2 => IpAddr::from(<[u8; 16]>::try_from(octets).ok()?),
+        _ => return None,
+    };
+    Some(SocketAddr::new(ip, port))
 }
 
 /// How many answers may still go out within this second.
@@ -203,7 +238,18 @@ mod tests {
             assert_eq!(reply[4..20], request(&[])[4..20], "cookie and transaction");
             assert_eq!(reply[20..], unhex(mapped), "{from}");
             assert_eq!(usize::from(u16::from_be_bytes([reply[2], reply[3]])), reply.len() - HEADER);
+            let seen = source(from);
+            assert_eq!(
+                told(&reply, &TRANSACTION),
+                Some(SocketAddr::new(seen.ip().to_canonical(), seen.port()))
+            );
+            for cut in 0..reply.len() {
+                assert_eq!(told(&reply[..cut], &TRANSACTION), None, "cut to {cut}");
+            }
+            assert_eq!(told(&reply, &[1; 12]), None, "of another question");
         }
+        assert_eq!(question(&TRANSACTION), request(&[]));
+        assert_eq!(told(&request(&[]), &TRANSACTION), None, "no answer");
     }
 
     #[test]

@@ -1,16 +1,13 @@
 //! What a tab wants its page to do.
 
 use nearcast_content::{ByteRange, TitleId};
+use nearcast_engine::channels::LinkId;
 
 use crate::reads::ReadNumber;
 
 /// A request to a web server, numbered by the tab, never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FetchId(pub u32);
-
-/// A connection to another tab, numbered by the tab, never used twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct LinkId(pub u32);
 
 /// Bytes that the page gave, numbered by the tab, never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -15,13 +15,12 @@
 mod bindings;
 mod effect;
 mod fetches;
+mod incoming;
 mod kept;
 mod limits;
-mod links;
 mod origin;
 mod pacer;
 mod reads;
-mod sdp;
 mod store;
 mod tab;
 mod title;
@@ -30,7 +29,8 @@ mod uploads;
 #[cfg(test)]
 mod tests;
 
-pub use effect::{Effect, FetchId, GivenId, KeepId, LinkId};
+pub use effect::{Effect, FetchId, GivenId, KeepId};
 pub use fetches::Answer;
+pub use nearcast_engine::channels::LinkId;
 pub use reads::{ReadNumber, Taken};
 pub use tab::{Figures, Giving, Keeping, OpenError, Setup, Stowed, Tab};

@@ -1,16 +1,8 @@
 //! Every bound of the browser shell, with its reason.
 
-use nearcast_engine::Span;
-
 /// Bytes that wait in a channel before more is put into it: at 20 Mbit/s this is 50 ms, so that a cancel or a message
 /// does not wait long behind what is sent already.
 pub(crate) const MAX_QUEUED: u64 = 128 * 1024;
-/// How long a connection may take from the call to the proof: gathering, signals both ways, and the handshakes.
-pub(crate) const CONNECT_PATIENCE: Span = Span::from_secs(15);
-/// Links at once, those that are being made included.
-pub(crate) const MAX_LINKS: usize = nearcast_engine::limits::MAX_PEERS + 16;
-/// Candidates kept of one side until the other can take them: a browser gathers a few per network interface.
-pub(crate) const MAX_CANDIDATES: usize = 32;
 /// Playlists, init sections and lists of segments held, in bytes.
 pub(crate) const MAX_DOCUMENTS: usize = 16 * 1024 * 1024;
 /// Longest document that is fetched whole: as in the native node.

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use nearcast_content::tree::{RunPlan, Step};
 use nearcast_content::{BlockRange, ObjectId, ObjectSize};
+use nearcast_engine::channels::LinkId;
 use nearcast_engine::limits::MAX_PIECE;
 use nearcast_engine::swarm::{Over, UploadId};
 
-use crate::effect::LinkId;
 use crate::store::{Absent, Store};
 
 /// A run to send.
@@ -87,10 +87,5 @@ impl Uploads {
 
     pub(crate) fn sent(&mut self, id: UploadId) {
         self.turn = Some(id);
-    }
-
-    /// Whether runs go to this link.
-    pub(crate) fn to(&self, link: LinkId) -> bool {
-        self.under_way.values().any(|upload| upload.link == link)
     }
 }

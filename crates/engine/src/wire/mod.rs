@@ -5,6 +5,7 @@
 //! one packet, over a data channel one [`Frame`]. No message is longer than [`MAX_MESSAGE`](crate::limits::MAX_MESSAGE).
 
 mod channel;
+mod description;
 pub mod directory;
 mod frame;
 pub mod introduce;

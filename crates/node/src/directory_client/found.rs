@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use nearcast_content::NodeKey;
 use nearcast_engine::Nearness;
+use nearcast_engine::wire::Ways;
 use nearcast_engine::wire::directory::Holder;
 
 /// A node that holds something of a title, and where it may be reached.
@@ -19,6 +20,8 @@ pub struct FoundHolder {
     pub coverage: u64,
     /// Where it may be reached; none when only signals reach it.
     pub addresses: Vec<SocketAddr>,
+    /// In which ways it is connected to.
+    pub ways: Ways,
 }
 
 impl FoundHolder {
@@ -31,6 +34,7 @@ impl FoundHolder {
             renditions: holder.renditions,
             coverage: holder.coverage,
             addresses: addresses.filter(|address| is_usable(*address)).collect(),
+            ways: holder.ways,
         }
     }
 }
@@ -43,8 +47,6 @@ fn is_usable(address: SocketAddr) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use nearcast_engine::wire::Ways;
-
     use super::*;
 
     #[test]

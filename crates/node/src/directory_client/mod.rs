@@ -26,6 +26,7 @@ use nearcast_engine::wire::directory::{ClientHello, Holding, RefusedReason, hell
 use nearcast_engine::wire::{ClientMessage, PlayReport, Serves, SwarmId, Versions, Ways};
 use nearcast_engine::{Span, Time};
 use tokio::sync::mpsc;
+use tokio_tungstenite::tungstenite::http::Uri;
 
 use self::socket::{Connection, Happened};
 
@@ -65,6 +66,8 @@ pub struct Presence {
     pub port: u16,
     /// Its addresses in its own network. The first [`MAX_ADDRESSES`] - 1 are told.
     pub local: Vec<SocketAddr>,
+    /// In which ways it connects. What it looks up is answered with those it can connect to.
+    pub ways: Ways,
 }
 
 /// What a supernode said.
@@ -76,6 +79,8 @@ pub enum Event {
         observed: Option<IpAddr>,
         /// URL of the relay beside it.
         relay: Option<String>,
+        /// Host and port where it answers STUN.
+        stun: Option<String>,
     },
     /// It cannot be asked until it is up again. What is held and unanswered lookups are kept for then.
     Down,
@@ -149,7 +154,7 @@ impl DirectoryClient {
         let (commands, orders) = mpsc::channel(COMMANDS);
         let (events, inbox) = mpsc::channel(EVENTS);
         let task = Task {
-            client: Client::new(getrandom::u64()?, Ways::QUIC),
+            client: Client::new(getrandom::u64()?, config.presence.ways),
             config: Arc::new(config),
             started: Instant::now(),
             connection: None,
@@ -317,13 +322,14 @@ impl Task {
                     self.send(hello);
                 }
                 Output::Send(message) => self.send(message),
-                Output::Up { observed, relay, stun_port: _ } => {
+                Output::Up { observed, relay, stun_port } => {
                     let supernode = self.config.supernode.as_str();
                     if std::mem::take(&mut self.away) {
                         tracing::info!(supernode, "the supernode answers again");
                     }
                     tracing::debug!(supernode, "connected to the supernode");
-                    self.waiting.push_back(Event::Up { observed: observed.parse().ok(), relay });
+                    let stun = stun_port.and_then(|port| stun(supernode, port));
+                    self.waiting.push_back(Event::Up { observed: observed.parse().ok(), relay, stun });
                 }
                 Output::Down => self.waiting.push_back(Event::Down),
                 Output::Found { swarm, holders, again } => {
@@ -357,6 +363,12 @@ impl Task {
 /// The timer is set again at least this often; its range ends before that of [`Time`].
 const LONGEST_SLEEP: Duration = Duration::from_secs(3_600);
 
+/// Where a supernode answers STUN.
+fn stun(supernode: &str, port: u16) -> Option<String> {
+    let uri: Uri = supernode.parse().ok()?;
+    Some(format!("{}:{port}", uri.host()?))
+}
+
 async fn next(connection: &mut Option<Connection>) -> Happened {
     match connection {
         Some(connection) => connection.next().await,
@@ -367,7 +379,7 @@ async fn next(connection: &mut Option<Connection>) -> Happened {
 fn hello(config: &DirectoryClientConfig, nonce: &[u8; 32]) -> ClientHello {
     let secret = iroh_base::SecretKey::from_bytes(&config.key.expose());
     let signature = secret.sign(&hello_text(nonce, &config.provider));
-    let Presence { serves, port, local } = &config.presence;
+    let Presence { serves, port, local, ways } = &config.presence;
     ClientHello {
         versions: Versions::OURS,
         features: FeatureSet::OURS.0,
@@ -378,6 +390,6 @@ fn hello(config: &DirectoryClientConfig, nonce: &[u8; 32]) -> ClientHello {
         port: *port,
         local: local.iter().take(MAX_ADDRESSES - 1).map(SocketAddr::to_string).collect(),
         credential: config.credential.clone(),
-        ways: Ways::QUIC,
+        ways: *ways,
     }
 }

@@ -19,6 +19,7 @@ fn config(supernode: SocketAddr, n: u32) -> DirectoryClientConfig {
             serves: Serves::Others,
             port: 4_000 + u16::try_from(n).expect("small"),
             local: vec![],
+            ways: Ways::QUIC,
         },
         credential: None,
         source: None,
@@ -181,12 +182,17 @@ async fn a_changed_policy_reaches_who_is_there_and_who_comes() {
 }
 
 #[tokio::test]
-async fn the_relay_is_told() {
+async fn the_relay_and_the_stun_server_are_told() {
     let relay = Some("https://relay.example.org/".to_owned());
-    let config_with_relay = SupernodeConfig { relay: relay.clone(), ..SupernodeConfig::new(vec![PROVIDER]) };
-    let supernode = Running::start(config_with_relay).await;
+    let config_of = SupernodeConfig {
+        relay: relay.clone(),
+        stun_port: Some(3_478),
+        ..SupernodeConfig::new(vec![PROVIDER])
+    };
+    let supernode = Running::start(config_of).await;
     let mut node = Node::start(config(supernode.address, 1));
-    let up = Event::Up { observed: Some(Ipv4Addr::LOCALHOST.into()), relay };
+    let stun = Some("127.0.0.1:3478".to_owned());
+    let up = Event::Up { observed: Some(Ipv4Addr::LOCALHOST.into()), relay, stun };
     assert_eq!(node.event().await, up);
 }
 
@@ -197,7 +203,7 @@ async fn a_node_that_stops_serving_says_so_and_is_found_no_more() {
     let mut holder = Node::up(&supernode, 2, [127, 0, 0, 1]).await;
     holder.hold(1).await;
     asker.find_just(1, &[2]).await;
-    let leaf = Presence { serves: Serves::Nobody, port: 0, local: vec![] };
+    let leaf = Presence { serves: Serves::Nobody, port: 0, local: vec![], ways: Ways::QUIC };
     holder.client.present(leaf).await.expect("the task runs");
     assert_eq!(holder.event().await, Event::Down);
     assert!(matches!(holder.event().await, Event::Up { .. }));
@@ -223,7 +229,7 @@ async fn addresses_of_the_own_network_are_told_to_nodes_in_it() {
     let mut asker = Node::up(&supernode, 1, [127, 0, 0, 1]).await;
     let local =
         vec!["127.0.0.1:5000".parse().expect("an address"), "192.0.2.9:5000".parse().expect("an address")];
-    let presence = Presence { serves: Serves::Others, port: 5_000, local };
+    let presence = Presence { serves: Serves::Others, port: 5_000, local, ways: Ways::QUIC };
     let mut holder = Node::start(DirectoryClientConfig { presence, ..config(supernode.address, 2) });
     holder.wait_for(|event| matches!(event, Event::Up { .. }).then_some(())).await;
     holder.hold(1).await;
@@ -244,7 +250,7 @@ async fn two_thousand_nodes_connect_and_find_holders() {
     for n in 0..NODES {
         let [.., high, low] = n.to_be_bytes();
         let source = Some(Ipv4Addr::new(127, 1, high, low.max(1)).into());
-        let presence = Presence { serves: Serves::Others, port: 4_433, local: vec![] };
+        let presence = Presence { serves: Serves::Others, port: 4_433, local: vec![], ways: Ways::QUIC };
         let node = Node::start(DirectoryClientConfig { source, presence, ..config(supernode.address, n) });
         nodes.push(node);
     }

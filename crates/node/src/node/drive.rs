@@ -12,7 +12,7 @@ use nearcast_engine::swarm::{
     UPLINK_TICK, UploadId,
 };
 use nearcast_engine::wire::directory::Holding;
-use nearcast_engine::wire::{PeerMessage, SwarmId, Want};
+use nearcast_engine::wire::{PeerMessage, SwarmId, Want, Ways};
 use nearcast_engine::{Nearness, Span, Time};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
@@ -121,9 +121,16 @@ pub(super) struct Drive {
 #[derive(Debug)]
 struct Address {
     direct: Vec<SocketAddr>,
+    ways: Ways,
     seen: u64,
     /// It was reached, and that is remembered.
     met: bool,
+}
+
+impl Address {
+    fn new(direct: Vec<SocketAddr>, ways: Ways) -> Self {
+        Self { direct, ways, seen: 0, met: false }
+    }
 }
 
 impl Drive {
@@ -159,7 +166,7 @@ impl Drive {
                 biased;
                 () = sleep, if wake != Time::NEVER => self.input(Input::Timeout),
                 () = tokio::time::sleep_until(report.into()), if self.report_at.is_some() => self.report(),
-                Some(event) = transport.recv() => self.transport_event(event),
+                Some(event) = transport.recv() => self.transport_event(event).await,
                 Some(event) = directory.recv() => self.directory_event(event),
                 message = told.recv() => match message {
                     Some(Told::Input(input)) => self.told(input),
@@ -359,7 +366,11 @@ impl Drive {
     }
 
     fn connect(&self, node: NodeKey) {
-        let direct = self.addresses.get(&node).map(|a| a.direct.clone()).unwrap_or_default();
+        let address = self.addresses.get(&node);
+        if address.is_some_and(|address| !address.ways.meet(Ways::QUIC)) {
+            return self.parts.transport.call(node);
+        }
+        let direct = address.map(|a| a.direct.clone()).unwrap_or_default();
         self.parts.transport.connect(node, direct, self.relay.clone());
     }
 
@@ -372,7 +383,7 @@ impl Drive {
         });
     }
 
-    fn transport_event(&mut self, event: TransportEvent) {
+    async fn transport_event(&mut self, event: TransportEvent) {
         match event {
             TransportEvent::Connected { peer, node, side, path, rtt, nearness } => {
                 tracing::debug!(peer = peer.0, %node, ?path, "connected");
@@ -392,6 +403,10 @@ impl Drive {
             TransportEvent::Message { peer, message } => self.input(Input::Message { peer, message }),
             TransportEvent::Malformed { peer } => self.input(Input::Malformed { peer }),
             TransportEvent::Run(run) => self.run_comes(run),
+            TransportEvent::Signal { to, payload } => {
+                // The client takes commands at once, and ends only with the runtime.
+                let _ = self.parts.directory.signal(to, payload).await;
+            }
             TransportEvent::Closed => tracing::debug!("the transport is closed"),
         }
     }
@@ -402,8 +417,7 @@ impl Drive {
             return;
         };
         let Some(address) = self.parts.transport.address_of(peer) else { return };
-        let known =
-            self.addresses.entry(node).or_insert_with(|| Address { direct: Vec::new(), seen: 0, met: false });
+        let known = self.addresses.entry(node).or_insert_with(|| Address::new(Vec::new(), Ways::QUIC));
         let news = known.direct.first() != Some(&address);
         known.direct.retain(|other| *other != address);
         known.direct.insert(0, address);
@@ -418,7 +432,7 @@ impl Drive {
     /// Learns where nodes were reached in earlier lives.
     pub(super) fn with_met(mut self, met: Vec<Met>) -> Self {
         for Met { node, addresses, .. } in met {
-            self.addresses.insert(node, Address { direct: addresses, seen: 0, met: true });
+            self.addresses.insert(node, Address { met: true, ..Address::new(addresses, Ways::QUIC) });
         }
         self
     }
@@ -436,7 +450,8 @@ impl Drive {
 
     fn directory_event(&mut self, event: DirectoryEvent) {
         match event {
-            DirectoryEvent::Up { relay, .. } => {
+            DirectoryEvent::Up { relay, stun, .. } => {
+                self.parts.transport.use_stun(stun);
                 self.relay = relay.and_then(|r| r.parse().ok());
                 if let Some(url) = &self.relay {
                     let (transport, choice) = (self.parts.transport.clone(), RelayChoice::new(url.clone()));
@@ -454,8 +469,7 @@ impl Drive {
                 tracing::debug!(sequence, "the provider's policy changed");
                 self.parts.state.policy_changed(sequence);
             }
-            // Signals are for browsers; a native node reaches its peers over the transport.
-            DirectoryEvent::Signal { .. } => {}
+            DirectoryEvent::Signal { from, payload } => self.parts.transport.signalled(from, payload),
             DirectoryEvent::Refused(reason) => tracing::warn!(?reason, "the supernode refuses this node"),
         }
     }
@@ -472,7 +486,7 @@ impl Drive {
             .collect();
         let seen = self.now().micros();
         for holder in holders {
-            let address = Address { direct: holder.addresses, seen, met: false };
+            let address = Address { seen, ..Address::new(holder.addresses, holder.ways) };
             self.addresses.insert(holder.node, address);
         }
         while self.addresses.len() > MAX_ADDRESS_BOOK {

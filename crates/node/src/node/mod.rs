@@ -50,7 +50,7 @@ use crate::gateway::Gateway;
 use crate::origin::OriginClient;
 use crate::settings::Profile;
 use crate::store::{Store, StoreError, default_budget};
-use crate::transport::{BindError, Transport, TransportConfig, TransportEvent};
+use crate::transport::{BindError, ChannelsConfig, Transport, TransportConfig, TransportEvent};
 
 pub use drive::SupernodeState;
 pub use library::{Kept, NodeLibrary, NodeStatus, TitleError};
@@ -192,7 +192,8 @@ impl Node {
         let shelf = Arc::new(Shelf::open(&options.link, origin.clone(), Arc::clone(&state)).await?);
         let delivery = state.secret().delivery_key(shelf.key);
         let key = delivery.node();
-        let (transport, transport_events) = bind(&delivery.expose(), options.listen, &state).await?;
+        let channels = ChannelsConfig { provider: shelf.key, key: delivery.clone() };
+        let (transport, transport_events) = bind(channels, options.listen, &state).await?;
         let address = transport.node_addr();
         let (directory, directory_events) = DirectoryClient::spawn(DirectoryClientConfig {
             supernode: supernode(&options, &shelf)?,
@@ -202,6 +203,7 @@ impl Node {
                 serves: options.serves,
                 port: address.port().unwrap_or(0),
                 local: address.local,
+                ways: transport.ways(),
             },
             credential: None,
             source: None,
@@ -304,11 +306,14 @@ impl Node {
 /// Listens for peers. Without a port of the user's choice the one of the last life is taken again, so that peers
 /// find this node where they met it.
 async fn bind(
-    secret: &[u8; 32],
+    channels: ChannelsConfig,
     listen: SocketAddr,
     state: &State,
 ) -> Result<(Transport, mpsc::Receiver<TransportEvent>), NodeError> {
-    let config = |listen| TransportConfig::new(*secret, listen);
+    let config = |listen| TransportConfig {
+        channels: Some(channels.clone()),
+        ..TransportConfig::new(channels.key.expose(), listen)
+    };
     if listen.port() == 0
         && let Some(port) = state.last_port()?
     {

@@ -216,5 +216,6 @@ async fn decode(intake: &mut Intake, target: Target, mut stream: RunStream) -> R
             stream.wait_for(need.len()).await?;
         }
     }
+    stream.complete();
     Ok(())
 }

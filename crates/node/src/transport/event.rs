@@ -62,6 +62,13 @@ pub enum TransportEvent {
     },
     /// A run starts to arrive. Whether it was asked for is for the receiver to know.
     Run(IncomingRun),
+    /// Hand this to another node through the supernode: it arranges a data channel.
+    Signal {
+        /// For whom.
+        to: NodeKey,
+        /// What.
+        payload: Vec<u8>,
+    },
     /// The transport is closed; nothing follows.
     Closed,
 }
@@ -77,6 +84,9 @@ pub enum BindError {
         /// Why.
         cause: String,
     },
+    /// No certificate could be made for data channels.
+    #[error("no certificate for data channels: {0}")]
+    Certificate(String),
     /// No free port was found that IPv4 and IPv6 can share.
     #[error("no free UDP port that IPv4 and IPv6 can share; choose a port yourself")]
     NoPort,

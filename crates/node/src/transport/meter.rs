@@ -18,7 +18,7 @@ const NONE: u64 = u64::MAX;
 
 /// What was acknowledged on a path since it was last asked.
 #[derive(Debug)]
-struct Meter {
+pub(super) struct Meter {
     acked: AtomicU64,
     /// The shortest round trip, in microseconds.
     shortest: AtomicU64,
@@ -27,6 +27,21 @@ struct Meter {
 impl Default for Meter {
     fn default() -> Self {
         Self { acked: AtomicU64::new(0), shortest: AtomicU64::new(NONE) }
+    }
+}
+
+impl Meter {
+    /// Notes a round trip, if there was one, and bytes.
+    pub(super) fn add(&self, rtt: Option<Span>, acked: u64) {
+        self.acked.fetch_add(acked, Ordering::Relaxed);
+        self.shortest.fetch_min(rtt.map_or(NONE, Span::micros), Ordering::Relaxed);
+    }
+
+    /// What was noted since this was last called: the shortest round trip, and bytes.
+    pub(super) fn take(&self) -> (Option<Span>, u64) {
+        let shortest = self.shortest.swap(NONE, Ordering::Relaxed);
+        let acked = self.acked.swap(0, Ordering::Relaxed);
+        ((shortest != NONE).then(|| Span::from_micros(shortest)), acked)
     }
 }
 
@@ -71,8 +86,7 @@ impl Controller for Metered {
         rtt: &RttEstimator,
     ) {
         let took = u64::try_from(now.saturating_duration_since(sent).as_micros()).unwrap_or(NONE);
-        self.meter.acked.fetch_add(bytes, Ordering::Relaxed);
-        self.meter.shortest.fetch_min(took, Ordering::Relaxed);
+        self.meter.add(Some(Span::from_micros(took)), bytes);
         self.inner.on_ack(now, sent, bytes, pn, app_limited, rtt);
     }
 
@@ -143,7 +157,5 @@ pub(super) fn take(conn: &Connection) -> Option<(Option<Span>, u64)> {
     let paths = conn.paths();
     let path = paths.iter().find(|path| path.is_selected()).or_else(|| paths.iter().next())?;
     let metered = conn.congestion_state(path.id())?.into_any().downcast::<Metered>().ok()?;
-    let shortest = metered.meter.shortest.swap(NONE, Ordering::Relaxed);
-    let acked = metered.meter.acked.swap(0, Ordering::Relaxed);
-    Some(((shortest != NONE).then(|| Span::from_micros(shortest)), acked))
+    Some(metered.meter.take())
 }

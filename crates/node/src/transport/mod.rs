@@ -1,5 +1,5 @@
-//! Connections between native nodes: QUIC by key, direct where the networks allow it, through a relay where
-//! not. It carries; it decides nothing.
+//! Connections between nodes: QUIC by key between native ones, direct where the networks allow it, through a relay
+//! where not; data channels with browsers (`channels`). It carries; it decides nothing.
 //!
 //! One [`Transport`] stands for one identity, the delivery key for one provider. A connection has one control
 //! stream, opened by the dialer, with framed [`PeerMessage`]s both ways, and one stream in one direction for
@@ -7,6 +7,7 @@
 //! a task of its own that owns its streams; what happens on it leaves through one bounded channel, and a
 //! receiver that is busy holds back the peers, not the memory.
 
+mod channels;
 mod control;
 mod dial;
 mod event;
@@ -31,14 +32,16 @@ use iroh::Endpoint;
 use nearcast_content::NodeKey;
 use nearcast_engine::limits::MAX_PEERS;
 use nearcast_engine::swarm::{PathReport, PeerId};
-use nearcast_engine::wire::{PeerMessage, encode_framed};
+use nearcast_engine::wire::{PeerMessage, Ways, encode_framed};
 use tokio::sync::{mpsc, watch};
 use tokio_util::task::TaskTracker;
 
+pub use channels::ChannelsConfig;
 pub use event::{BindError, SendError, TransportEvent};
 pub use iroh::RelayUrl;
 pub use run::{IncomingRun, RunReadError, RunSendError, RunSender, RunStream};
 
+use channels::Channels;
 use link::Grip;
 use nearby::Networks;
 use stamps::Stamps;
@@ -60,13 +63,22 @@ pub struct TransportConfig {
     pub numbers: PeerNumbers,
     /// Connections at most, those that are being opened included. Others are refused.
     pub max_connections: usize,
+    /// Takes and makes connections with browsers too, if set.
+    pub channels: Option<ChannelsConfig>,
 }
 
 impl TransportConfig {
     /// Listens on `bind` under `secret`, without a relay.
     pub fn new(secret: [u8; 32], bind: SocketAddr) -> Self {
         // The engine keeps at most MAX_PEERS and lets go of the least useful: it must see them to choose.
-        Self { secret, bind, relay: None, numbers: PeerNumbers::default(), max_connections: 2 * MAX_PEERS }
+        Self {
+            secret,
+            bind,
+            relay: None,
+            numbers: PeerNumbers::default(),
+            max_connections: 2 * MAX_PEERS,
+            channels: None,
+        }
     }
 }
 
@@ -123,6 +135,7 @@ pub struct Transport(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     endpoint: Endpoint,
+    channels: Option<Channels>,
     events: mpsc::Sender<TransportEvent>,
     /// Held for a look-up per message or run, never while waiting, never for payload.
     links: Mutex<BTreeMap<PeerId, Grip>>,
@@ -138,8 +151,18 @@ impl Transport {
         let endpoint = dial::endpoint(&config).await?;
         let (events, receiver) = mpsc::channel(EVENTS);
         let (found, networks) = watch::channel(Networks::look().await);
+        let shared = channels::Shared {
+            events: events.clone(),
+            numbers: config.numbers.clone(),
+            networks: networks.clone(),
+        };
+        let channels = match config.channels {
+            Some(channels) => Some(Channels::start(channels, config.bind, shared).await?),
+            None => None,
+        };
         let shared = Arc::new(Shared {
             endpoint,
+            channels,
             events,
             links: Mutex::default(),
             numbers: config.numbers,
@@ -181,7 +204,43 @@ impl Transport {
         self.0.tasks.spawn(dial::dial(shared, node, addresses, relay));
     }
 
-    /// Where a peer is reached on a direct path.
+    /// In which ways this transport connects.
+    pub fn ways(&self) -> Ways {
+        let channels = self.0.channels.as_ref().map_or(0, |_| Ways::DATA_CHANNELS.0);
+        Ways(Ways::QUIC.0 | channels)
+    }
+
+    /// Connects to a node by a data channel. Ends in [`TransportEvent::Connected`] or
+    /// [`TransportEvent::ConnectFailed`].
+    pub fn call(&self, node: NodeKey) {
+        match &self.0.channels {
+            Some(channels) => channels.call(node),
+            // Without channels nobody is told that there are any, and calls are of those who were told of us.
+            None => self.connect(node, Vec::new(), None),
+        }
+    }
+
+    /// Asks the STUN server at this host and port from where data channels are seen, when one is made; none to ask
+    /// nobody.
+    pub fn use_stun(&self, server: Option<String>) {
+        if let Some(channels) = &self.0.channels {
+            channels.use_stun(server);
+        }
+    }
+
+    /// Another node signals, to arrange a data channel.
+    pub fn signalled(&self, from: NodeKey, payload: Vec<u8>) {
+        if let Some(channels) = &self.0.channels {
+            channels.signalled(from, payload);
+        }
+    }
+
+    /// The data channels, if this peer is at the other end of one.
+    fn channels_of(&self, peer: PeerId) -> Option<&Channels> {
+        self.0.channels.as_ref().filter(|channels| channels.has(peer))
+    }
+
+    /// Where a peer is reached over QUIC on a direct path.
     pub fn address_of(&self, peer: PeerId) -> Option<SocketAddr> {
         let conn = self.0.links().get(&peer).map(|grip| grip.conn.clone())?;
         path::address(&conn)
@@ -192,6 +251,9 @@ impl Transport {
     pub fn reports(&self, peers: impl IntoIterator<Item = PeerId>) -> Vec<PathReport> {
         let links = self.0.links();
         let report = |peer| {
+            if let Some(report) = self.0.channels.as_ref().and_then(|channels| channels.report(peer)) {
+                return Some(report);
+            }
             let grip = links.get(&peer)?;
             let (rtt, acked) = meter::take(&grip.conn)?;
             Stamps::send(&grip.conn);
@@ -203,6 +265,9 @@ impl Transport {
     /// Ends a connection. Messages sent before still go out. Nothing new is reported of it but
     /// [`TransportEvent::Disconnected`].
     pub fn disconnect(&self, peer: PeerId) {
+        if let Some(channels) = self.channels_of(peer) {
+            return channels.disconnect(peer);
+        }
         self.0.deregister(peer);
     }
 
@@ -211,12 +276,18 @@ impl Transport {
     /// # Panics
     /// When the message is longer than the wire allows, see [`encode_framed`].
     pub fn send(&self, peer: PeerId, message: PeerMessage) -> Result<(), SendError> {
+        if let Some(channels) = self.channels_of(peer) {
+            return channels.send(peer, message);
+        }
         let bytes = Bytes::from(encode_framed(&message));
         self.0.links().get(&peer).ok_or(SendError::Gone(peer))?.send(peer, &message, bytes)
     }
 
     /// Starts to send the run that answers the peer's request of this number.
     pub async fn send_run(&self, peer: PeerId, request: u32) -> Result<RunSender, RunSendError> {
+        if let Some(channels) = self.channels_of(peer) {
+            return Ok(RunSender::over(channels.sending(peer, request)?));
+        }
         let conn = self.0.links().get(&peer).map(|grip| grip.conn.clone());
         RunSender::open(&conn.ok_or(RunSendError::Lost)?, request).await
     }
@@ -224,6 +295,9 @@ impl Transport {
     /// Ends all connections and stops listening. The last event is [`TransportEvent::Closed`]. A transport that
     /// is merely dropped goes on.
     pub async fn close(&self) {
+        if let Some(channels) = &self.0.channels {
+            channels.close().await;
+        }
         self.0.endpoint.close().await;
     }
 }

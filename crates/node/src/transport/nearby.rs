@@ -4,7 +4,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use nearcast_engine::Nearness;
-use nearcast_engine::limits::MAX_ADDRESSES;
+use nearcast_engine::limits::{MAX_ADDRESSES, MAX_CANDIDATES};
 use netwatch::interfaces::{IpNet, State};
 
 /// The networks of this machine at one moment.
@@ -38,6 +38,28 @@ impl Networks {
         addresses.sort_by_key(|address| address.is_ipv6());
         addresses.dedup();
         addresses.truncate(MAX_ADDRESSES);
+        addresses
+    }
+
+    /// Where sockets bound to `bound` may be reached from anywhere, IPv4 first: what is told to a peer that tries them
+    /// all. Loopback where there is nothing else.
+    pub(super) fn offered(&self, bound: &[SocketAddr]) -> Vec<SocketAddr> {
+        let of = |bound: &SocketAddr, ip: &IpAddr| ip.is_ipv4() == bound.is_ipv4() && !is_link_local(*ip);
+        let mut addresses: Vec<SocketAddr> = Vec::new();
+        for bound in bound {
+            if bound.ip().is_unspecified() {
+                let own = self.0.iter().map(IpNet::addr).filter(|ip| of(bound, ip));
+                addresses.extend(own.map(|ip| SocketAddr::new(ip, bound.port())));
+            } else {
+                addresses.push(*bound);
+            }
+        }
+        if addresses.iter().any(|address| !address.ip().is_loopback()) {
+            addresses.retain(|address| !address.ip().is_loopback());
+        }
+        addresses.sort_by_key(SocketAddr::is_ipv6);
+        addresses.dedup();
+        addresses.truncate(MAX_CANDIDATES);
         addresses
     }
 
@@ -98,6 +120,9 @@ mod tests {
         let found = networks.reachable(&[any]);
         assert!(found.len() <= MAX_ADDRESSES);
         assert!(found.iter().all(|a| a.port() == 7000 && !a.ip().is_unspecified() && !a.ip().is_loopback()));
+        let offered = networks.offered(&[any]);
+        assert!(found.iter().all(|address| offered.contains(address)));
+        assert!(!offered.is_empty() && offered.iter().all(|a| a.port() == 7000 && !a.ip().is_unspecified()));
     }
 
     #[test]

@@ -7,10 +7,12 @@ use bytes::Bytes;
 use futures_util::FutureExt as _;
 use iroh::endpoint::{Connection, ReadExactError, RecvStream, SendStream, VarInt, WriteError};
 use nearcast_engine::Time;
+use nearcast_engine::limits::MAX_PIECE;
 use nearcast_engine::swarm::PeerId;
 use nearcast_engine::wire::{RunHeader, decode, encode_framed};
 use tokio::time::timeout;
 
+use super::channels::{Receiving, Sending};
 use super::vigil::Arriving;
 
 /// Code of a stream whose rest nobody wants any more.
@@ -52,9 +54,12 @@ pub enum RunReadError {
 
 /// Sends one run. Dropped before [`finish`](Self::finish), it tells the peer that the run is given up.
 #[derive(Debug)]
-pub struct RunSender {
-    stream: SendStream,
-    finished: bool,
+pub struct RunSender(Way);
+
+#[derive(Debug)]
+enum Way {
+    Quic { stream: SendStream, finished: bool },
+    Channel(Sending),
 }
 
 impl RunSender {
@@ -62,52 +67,70 @@ impl RunSender {
     pub(super) async fn open(conn: &Connection, request: u32) -> Result<Self, RunSendError> {
         let stream = timeout(SEND_DEADLINE, conn.open_uni()).await.map_err(|_| RunSendError::Stalled)?;
         let stream = stream.map_err(|_| RunSendError::Lost)?;
-        let mut sender = Self { stream, finished: false };
+        let mut sender = Self(Way::Quic { stream, finished: false });
         sender.send(encode_framed(&RunHeader { request }).into()).await?;
         Ok(sender)
     }
 
-    /// Of the runs to one peer, the one that is due first goes first.
-    pub fn set_due(&self, due: Time) {
-        // An error says that the stream has ended.
-        let _ = self.stream.set_priority(priority(due));
+    /// Over a data channel, where the number is in each piece.
+    pub(super) fn over(channel: Sending) -> Self {
+        Self(Way::Channel(channel))
     }
 
-    /// Sends `bytes`, waiting while the peer or the path cannot take them. They are not copied.
-    pub async fn send(&mut self, bytes: Bytes) -> Result<(), RunSendError> {
-        let mut chunks = [bytes];
-        let mut rest = chunks.as_mut_slice();
-        while !rest.is_empty() {
-            match timeout(SEND_DEADLINE, self.stream.write_many_chunks(&mut rest)).await {
-                Ok(Ok(_)) => {}
-                Ok(Err(WriteError::Stopped(_) | WriteError::ClosedStream)) => {
-                    return Err(RunSendError::Stopped);
-                }
-                Ok(Err(WriteError::ConnectionLost(_) | WriteError::ZeroRttRejected)) => {
-                    return Err(RunSendError::Lost);
-                }
-                Err(_) => return Err(RunSendError::Stalled),
-            }
+    /// Of the runs to one peer, the one that is due first goes first. Over a data channel they take turns.
+    pub fn set_due(&self, due: Time) {
+        if let Way::Quic { stream, .. } = &self.0 {
+            // An error says that the stream has ended.
+            let _ = stream.set_priority(priority(due));
         }
-        Ok(())
+    }
+
+    /// Sends `bytes`, waiting while the peer or the path cannot take them.
+    pub async fn send(&mut self, bytes: Bytes) -> Result<(), RunSendError> {
+        match &mut self.0 {
+            Way::Quic { stream, .. } => write(stream, bytes).await,
+            Way::Channel(channel) => channel.send(bytes).await,
+        }
     }
 
     /// Ends the run. Bytes under way still arrive.
     pub fn finish(mut self) -> Result<(), RunSendError> {
-        self.finished = true;
-        self.stream.finish().map_err(|_| RunSendError::Stopped)
+        match &mut self.0 {
+            Way::Quic { stream, finished } => {
+                *finished = true;
+                stream.finish().map_err(|_| RunSendError::Stopped)
+            }
+            Way::Channel(channel) => channel.finish(),
+        }
     }
 
     /// Gives the run up; bytes under way are dropped.
     pub fn reset(self) {}
 }
 
-impl Drop for RunSender {
+/// The bytes are not copied.
+async fn write(stream: &mut SendStream, bytes: Bytes) -> Result<(), RunSendError> {
+    let mut chunks = [bytes];
+    let mut rest = chunks.as_mut_slice();
+    while !rest.is_empty() {
+        match timeout(SEND_DEADLINE, stream.write_many_chunks(&mut rest)).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(WriteError::Stopped(_) | WriteError::ClosedStream)) => return Err(RunSendError::Stopped),
+            Ok(Err(WriteError::ConnectionLost(_) | WriteError::ZeroRttRejected)) => {
+                return Err(RunSendError::Lost);
+            }
+            Err(_) => return Err(RunSendError::Stalled),
+        }
+    }
+    Ok(())
+}
+
+impl Drop for Way {
     fn drop(&mut self) {
         // A stream that is merely dropped ends as if it were complete.
-        if !self.finished {
+        if let Self::Quic { stream, finished: false } = self {
             // An error says that it has ended already.
-            let _ = self.stream.reset(CANCELLED);
+            let _ = stream.reset(CANCELLED);
         }
     }
 }
@@ -129,25 +152,49 @@ const AT_ONCE: usize = 64 * 1024;
 /// The bytes of an incoming run.
 #[derive(Debug)]
 pub struct RunStream {
-    stream: RecvStream,
+    stream: Stream,
     /// What was taken off the stream and not consumed is at `taken` of it.
     buf: Vec<u8>,
     taken: Range<usize>,
-    _arriving: Arriving,
+}
+
+#[derive(Debug)]
+enum Stream {
+    Quic(
+        RecvStream,
+        #[expect(dead_code, reason = "tells by its end that nothing more is expected")] Arriving,
+    ),
+    Channel(Receiving),
 }
 
 impl RunStream {
     pub(super) fn new(stream: RecvStream, arriving: Arriving) -> Self {
-        Self { stream, buf: Vec::new(), taken: 0..0, _arriving: arriving }
+        Self { stream: Stream::Quic(stream, arriving), buf: Vec::new(), taken: 0..0 }
+    }
+
+    pub(super) fn of_channel(channel: Receiving) -> Self {
+        Self { stream: Stream::Channel(channel), buf: Vec::new(), taken: 0..0 }
     }
 
     /// Waits until the next `len` bytes are here, as long as the connection lives: deadlines are the engine's. Little
     /// beyond them is taken, so a peer is held back by what is not asked for.
     pub async fn wait_for(&mut self, len: usize) -> Result<(), RunReadError> {
         while self.taken.len() < len {
-            let room = self.make_room(len);
-            let got = self.stream.read(&mut self.buf[room]).await.map_err(|e| read_error(&e))?;
-            self.taken.end += got.ok_or(RunReadError::Short)?;
+            // Pieces come whole.
+            let whole =
+                if matches!(self.stream, Stream::Quic(..)) { 0 } else { self.taken.len() + MAX_PIECE };
+            let room = self.make_room(len.max(whole));
+            self.taken.end += match &mut self.stream {
+                Stream::Quic(stream, _) => {
+                    let got = stream.read(&mut self.buf[room]).await.map_err(|e| read_error(&e))?;
+                    got.ok_or(RunReadError::Short)?
+                }
+                Stream::Channel(channel) => {
+                    let piece = channel.read().await?;
+                    self.buf[room][..piece.len()].copy_from_slice(&piece);
+                    piece.len()
+                }
+            };
         }
         Ok(())
     }
@@ -188,10 +235,19 @@ impl RunStream {
         Ok(())
     }
 
+    /// All of it has come.
+    pub fn complete(mut self) {
+        if let Stream::Channel(channel) = &mut self.stream {
+            channel.ended = true;
+        }
+    }
+
     /// Asks the peer to send no more of it.
-    pub fn stop(mut self) {
-        // An error says that it has ended already.
-        let _ = self.stream.stop(CANCELLED);
+    pub fn stop(self) {
+        if let Stream::Quic(mut stream, _) = self.stream {
+            // An error says that it has ended already.
+            let _ = stream.stop(CANCELLED);
+        }
     }
 }
 

@@ -62,6 +62,7 @@ impl Liar {
                 serves: Serves::Others,
                 port: transport.node_addr().port().expect("a port"),
                 local: Vec::new(),
+                ways: transport.ways(),
             },
             credential: None,
             source: None,
@@ -149,6 +150,7 @@ impl Act {
                 | TransportEvent::PathChanged { .. }
                 | TransportEvent::Malformed { .. }
                 | TransportEvent::Run(_)
+                | TransportEvent::Signal { .. }
                 | TransportEvent::Closed => {}
             }
         }

@@ -1,6 +1,7 @@
 //! What the engine wants done, carried out.
 
 use nearcast_content::TitleId;
+use nearcast_engine::channels::LinkId;
 use nearcast_engine::directory::client::{Input as ClientInput, Output as ClientOutput};
 use nearcast_engine::swarm::{Candidate, Fault, Input, Note, Output, PeerId};
 use nearcast_engine::wire::directory::{ClientHello, Holder, Holding, hello_text};
@@ -9,8 +10,8 @@ use nearcast_engine::wire::{
 };
 
 use super::Tab;
-use crate::effect::{Effect, LinkId};
-use crate::links::Incoming;
+use crate::effect::Effect;
+use crate::incoming::Incoming;
 use crate::origin::Target;
 use crate::reads::ReadNumber;
 use crate::uploads::Upload;
@@ -44,7 +45,7 @@ impl Tab {
         self.settle();
     }
 
-    /// Drains both machines. Each may give the other something to do.
+    /// Drains the machines. Each may give the others something to do.
     pub(super) fn carry_out(&mut self) {
         loop {
             let output = self.swarm.poll_output();
@@ -52,6 +53,10 @@ impl Tab {
                 self.swarm_wake = at;
             } else {
                 self.carry(output);
+                continue;
+            }
+            if let Some(output) = self.links.poll() {
+                self.carry_for_links(output);
                 continue;
             }
             let output = self.client.poll_output();
@@ -71,8 +76,8 @@ impl Tab {
             }
             Output::AskPeer { request, peer, object, size, blocks, due_millis } => {
                 let link = link_of(peer);
-                if let Some(link) = self.links.all.get_mut(&link) {
-                    link.incoming.insert(request, Incoming::new(Target { object, size, blocks }));
+                if self.links.waiting(link).is_some() {
+                    self.arriving.0.insert(request, Incoming::new(link, Target { object, size, blocks }));
                 }
                 let want = Want { request: request.0, object, blocks, due_millis };
                 self.say(link, PeerMessage::Want(want));
@@ -92,7 +97,7 @@ impl Tab {
             Output::Connect { node } => self.call(node),
             Output::Disconnect { peer, why } => {
                 self.note(format!("closing link {}: {why:?}", peer.0));
-                self.drop_link(link_of(peer));
+                self.links.leave(link_of(peer));
             }
             Output::Strike { node, strikes } => self.note(format!("{node} handed out bad bytes: {strikes}")),
             Output::Pace(rate) => self.pacer.set(self.now, rate),

@@ -15,6 +15,7 @@ use nearcast_content::{
     BlockRange, ByteRange, Catalogue, Document as _, DocumentError, Link, LinkError, NodeKey, ObjectId,
     Policy, ProviderKey, TitleId, Trust, UnixTime, Verified, WebUrl,
 };
+use nearcast_engine::channels::Channels;
 use nearcast_engine::directory::client::{Client, Input as ClientInput};
 use nearcast_engine::swarm::{
     Input, OriginUse, PeerUse, PlayId, RenditionId, RequestId, Settings, Sharing, Source, Tallies,
@@ -23,10 +24,10 @@ use nearcast_engine::swarm::{
 use nearcast_engine::wire::{Serves, Ways};
 use nearcast_engine::{Nearness, Swarm, Time};
 
-use crate::effect::{Effect, LinkId};
+use crate::effect::Effect;
 use crate::fetches::Fetches;
+use crate::incoming::Arriving;
 use crate::limits::MAX_DOCUMENT;
-use crate::links::Links;
 use crate::origin::{OriginRun, Outboards};
 use crate::pacer::Pacer;
 use crate::reads::{Of, ReadNumber, Reads, Taken};
@@ -133,7 +134,8 @@ pub struct Tab {
     places: BTreeMap<ObjectId, Place>,
     renditions: u32,
     reads: Reads,
-    links: Links,
+    links: Channels,
+    arriving: Arriving,
     uploads: Uploads,
     pacer: Pacer,
     /// When the paths of those who are served are reported next.
@@ -185,6 +187,7 @@ impl Tab {
         let mut chance = Chance { entropy: setup.entropy, drawn: 0 };
         let swarm = Swarm::new(chance.number(), key.node(), provider, own.clone());
         let client = Client::new(chance.number(), Ways::DATA_CHANNELS);
+        let links = Channels::new(key.clone(), provider);
         let mut tab = Self {
             now: Time::ZERO,
             unix: setup.unix,
@@ -214,7 +217,8 @@ impl Tab {
             places: BTreeMap::new(),
             renditions: 0,
             reads: Reads::default(),
-            links: Links::default(),
+            links,
+            arriving: Arriving::default(),
             uploads: Uploads::default(),
             pacer: Pacer::default(),
             report_at: None,
@@ -256,7 +260,7 @@ impl Tab {
         if self.client_wake <= self.now {
             self.client_input(ClientInput::Timeout);
         }
-        self.give_up_overdue();
+        self.links.timeout(self.now);
         self.reopen();
         if self.report_at.is_some_and(|at| at <= self.now) {
             self.report_paths();
@@ -455,10 +459,6 @@ impl Tab {
         for number in self.reads.ready(self.now, &self.store) {
             self.effects.push_back(Effect::Ready(number));
         }
-    }
-
-    fn serves_link(&self, link: LinkId) -> bool {
-        self.uploads.to(link)
     }
 
     fn report_soon(&mut self) {

@@ -1,6 +1,7 @@
 //! The transport over loopback: what honest peers do, what dead and hostile ones do.
 
 mod bulk;
+mod channels;
 mod dead;
 mod honest;
 mod hostile;
@@ -55,15 +56,15 @@ impl Node {
         timeout(PATIENCE, self.events.recv()).await.expect("an event in time").expect("a live transport")
     }
 
-    /// The first event for which `pick` has an answer; round-trip times come and go in between, anything else
-    /// is a failure.
+    /// The first event for which `pick` has an answer; round-trip times and late signals come and go in between,
+    /// anything else is a failure.
     pub(super) async fn until<T>(&mut self, mut pick: impl FnMut(&TransportEvent) -> Option<T>) -> T {
         loop {
             let event = self.event().await;
             if let Some(found) = pick(&event) {
                 return found;
             }
-            assert!(matches!(event, TransportEvent::PathChanged { .. }), "unexpected: {event:?}");
+            assert!(passes(&event), "unexpected: {event:?}");
         }
     }
 
@@ -96,9 +97,13 @@ impl Node {
             if let TransportEvent::Run(run) = event {
                 return run;
             }
-            assert!(matches!(event, TransportEvent::PathChanged { .. }), "unexpected: {event:?}");
+            assert!(passes(&event), "unexpected: {event:?}");
         }
     }
+}
+
+fn passes(event: &TransportEvent) -> bool {
+    matches!(event, TransportEvent::PathChanged { .. } | TransportEvent::Signal { .. })
 }
 
 /// Two nodes with one connection that both have spoken on; each with its number for the other.

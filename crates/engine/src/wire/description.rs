@@ -1,21 +1,23 @@
 //! The one line of a session description that matters here: the fingerprint of a certificate (RFC 8122).
 
-use nearcast_engine::wire::introduce::Fingerprint;
+use super::introduce::Fingerprint;
 
-/// The SHA-256 fingerprint in a description. None when there is none, or another beside it: a browser takes a
-/// certificate that fits any of those listed, and both ends must sign the one that was used.
-pub(crate) fn fingerprint(description: &str) -> Option<Fingerprint> {
-    let mut found = None;
-    for line in description.lines() {
-        let Some(value) = line.trim_end().strip_prefix("a=fingerprint:") else { continue };
-        let (name, digits) = value.split_once(' ')?;
-        let print = name.eq_ignore_ascii_case("sha-256").then(|| octets(digits))??;
-        if found.is_some_and(|other| other != print) {
-            return None;
+impl Fingerprint {
+    /// The SHA-256 fingerprint in a description. None when there is none, or another beside it: a browser takes a
+    /// certificate that fits any of those listed, and both ends must sign the one that was used.
+    pub fn in_description(description: &str) -> Option<Self> {
+        let mut found = None;
+        for line in description.lines() {
+            let Some(value) = line.trim_end().strip_prefix("a=fingerprint:") else { continue };
+            let (name, digits) = value.split_once(' ')?;
+            let print = name.eq_ignore_ascii_case("sha-256").then(|| octets(digits))??;
+            if found.is_some_and(|other| other != print) {
+                return None;
+            }
+            found = Some(print);
         }
-        found = Some(print);
+        found
     }
-    found
 }
 
 fn octets(digits: &str) -> Option<Fingerprint> {
@@ -38,6 +40,7 @@ mod tests {
 
     #[test]
     fn one_certificate_has_one_fingerprint() {
+        let fingerprint = Fingerprint::in_description;
         let sdp = |more: &str| format!("v=0\r\n{}m=application 9\r\n{more}", line("AB"));
         assert_eq!(fingerprint(&sdp("")), Some(Fingerprint([0xab; 32])));
         assert_eq!(fingerprint(&sdp(&line("ab"))), Some(Fingerprint([0xab; 32])), "said twice");

@@ -1,0 +1,85 @@
+// A native node and tabs, in Chromium, before a real `serve`: each gets a film from the other. What the provider's
+// server sent is its own count, what the node got and gave is the node's.
+
+import assert from 'node:assert/strict';
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { counted, fetchedWhole, filmMoves, folder, mediaSent, PEER, peering, root, run, start, tab, takesPart, until } from './world.mjs';
+
+const FILM = 'film';
+
+let place;
+let chrome;
+let serve;
+let length;
+let nodes = 0;
+
+before(async () => {
+  place = await folder();
+  const site = join(place.path, 'site');
+  await run(place.path, 'publish', join(root, 'samples/film'), '--site', site);
+  serve = await start(place.path, 'serve', site, '--listen', '127.0.0.1:0', '--relay', 'off');
+  chrome = await peering();
+  // What is kept of a film is its best quality.
+  length = (await stat(join(root, 'samples/film/360p.m4s'))).size;
+});
+
+after(async () => {
+  await chrome?.close();
+  await serve?.stop();
+  await place?.remove();
+});
+
+/** A node with nothing in its cache, and what it is told to keep. */
+async function node(t) {
+  nodes += 1;
+  const state = join(place.path, `node-${nodes}`);
+  const one = await start(place.path, 'node', serve.ready.link, '--gateway', '127.0.0.1:0', '--listen', '127.0.0.1:0', '--state', state);
+  t.after(one.stop);
+  const titles = async () => (await fetch(new URL('titles', one.ready.gateway))).json();
+  await until('the node knows its titles', async () => (await titles()).length > 0);
+  const keep = () => run(place.path, 'keep', FILM, '--wait', '--gateway', new URL(one.ready.gateway).host);
+  const received = () => counted(one.ready.gateway, 'nearcast_received_bytes_total{source="peer"}');
+  const sent = () => counted(one.ready.gateway, 'nearcast_sent_bytes_total');
+  return { keep, received, sent };
+}
+
+async function watcher(t) {
+  const one = await tab(chrome, serve.ready.url, PEER, (page) =>
+    page.addInitScript(() => localStorage.setItem('nearcast.preferences', '{"volume":1,"quality":360}')),
+  );
+  t.after(one.close);
+  await takesPart(one);
+  return one;
+}
+
+async function watch(one) {
+  await one.page.locator('.card-film .card-link').first().click();
+  await filmMoves(one.page);
+  await fetchedWhole(one);
+}
+
+test('a tab gets the film from a native node', async (t) => {
+  const holder = await node(t);
+  await holder.keep();
+  const before = await mediaSent(serve);
+  const one = await watcher(t);
+  await watch(one);
+  const [more, given] = [(await mediaSent(serve)) - before, await holder.sent()];
+  assert.ok(more < length / 2, `the server sent ${more} of ${length} again`);
+  assert.ok(given > length / 2, `the node gave ${given} of ${length}`);
+  assert.deepEqual(one.wrong, []);
+});
+
+test('a native node gets the film from a tab', async (t) => {
+  const one = await watcher(t);
+  await watch(one);
+  const before = await mediaSent(serve);
+  const asker = await node(t);
+  await asker.keep();
+  const [more, got] = [(await mediaSent(serve)) - before, await asker.received()];
+  assert.ok(more < length / 2, `the server sent ${more} of ${length} again`);
+  assert.ok(got > length / 2, `the node got ${got} of ${length} from the tab`);
+  assert.deepEqual(one.wrong, []);
+});
