@@ -78,6 +78,8 @@ pub const CHANNEL_PATIENCE: Span = Span::from_secs(15);
 pub const MAX_LINKS: usize = MAX_PEERS + 16;
 /// Of those, to one node: both may call at the same moment, and a dead one may not be noticed yet.
 pub const MAX_LINKS_TO_NODE: usize = 3;
+/// Of those, calls that were taken and are not proven: strangers' calls that come to nothing leave room for others.
+pub const MAX_TAKEN_CALLS: usize = 32;
 /// Candidates of one side of a link: a browser gathers a few per network interface.
 pub const MAX_CANDIDATES: usize = 32;
 

@@ -15,7 +15,9 @@ use nearcast_content::keys::DeliveryKey;
 use nearcast_content::{NodeKey, ProviderKey};
 
 use self::link::{Link, Stage};
-use crate::limits::{CHANNEL_PATIENCE, MAX_CANDIDATES, MAX_LINKS, MAX_LINKS_TO_NODE, MAX_SIGNAL};
+use crate::limits::{
+    CHANNEL_PATIENCE, MAX_CANDIDATES, MAX_LINKS, MAX_LINKS_TO_NODE, MAX_SIGNAL, MAX_TAKEN_CALLS,
+};
 use crate::swarm::Side;
 use crate::time::{Span, Time};
 use crate::wire::introduce::{Channel, Fingerprint, Introducing, Introduction, Step};
@@ -69,8 +71,13 @@ impl Channels {
 
     /// A new link; none when there are too many.
     fn open(&mut self, now: Time, node: NodeKey, session: u64, side: Side) -> Option<LinkId> {
-        let to_node = self.links.values().filter(|link| link.node == node).count();
-        if self.links.len() >= MAX_LINKS || to_node >= MAX_LINKS_TO_NODE || node == self.key.node() {
+        let of_node = self.links.values().filter(|link| link.node == node).count();
+        let taken =
+            self.links.values().filter(|link| link.side == Side::Accepted && !link.is_proven()).count();
+        let full = self.links.len() >= MAX_LINKS
+            || of_node >= MAX_LINKS_TO_NODE
+            || (side == Side::Accepted && taken >= MAX_TAKEN_CALLS);
+        if full || node == self.key.node() {
             return None;
         }
         self.last = self.last.wrapping_add(1);

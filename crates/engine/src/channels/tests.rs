@@ -167,9 +167,15 @@ fn one_node_gets_a_few_links_and_strangers_no_more_than_there_are() {
     };
     let taken = (0..10).filter(|session| offer(key(2).node(), *session)).count();
     assert_eq!(taken, MAX_LINKS_TO_NODE);
-    let taken =
-        (0..2 * MAX_LINKS).filter(|n| offer(NodeKey([u8::try_from(*n).expect("few"); 32]), 1)).count();
-    assert_eq!(taken + MAX_LINKS_TO_NODE, MAX_LINKS);
+    let stranger = |n: usize| NodeKey([u8::try_from(n).expect("few"); 32]);
+    let taken = (0..MAX_LINKS).filter(|n| offer(stranger(*n), 1)).count();
+    assert_eq!(taken + MAX_LINKS_TO_NODE, MAX_TAKEN_CALLS);
+    // Own calls have the rest of the room.
+    for n in 0..MAX_LINKS {
+        here.call(at(0), stranger(100 + n), 2);
+    }
+    let calls = std::iter::from_fn(|| here.poll()).filter(|output| matches!(output, Output::Call(_))).count();
+    assert_eq!(calls + MAX_TAKEN_CALLS, MAX_LINKS);
 }
 
 #[test]

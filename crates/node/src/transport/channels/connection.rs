@@ -1,5 +1,8 @@
 //! One WebRTC connection with its one data channel: a state machine of str0m and what waits for it.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -94,7 +97,7 @@ fn rtc(origin: &Origin, now: Instant) -> Rtc {
         .set_crypto_provider(Arc::clone(&origin.crypto))
         .set_dtls_cert(origin.cert.clone())
         .set_sctp_max_buffered_amount(MAX_QUEUED);
-    // A path that is silent for so long is dead, as over QUIC.
+    // A path is dead after six seconds without an answer, and fifteen without a question from there.
     config.set_max_stun_rto(Duration::from_secs(1));
     config.set_max_stun_retransmits(5);
     config.build(now)
