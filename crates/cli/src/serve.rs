@@ -10,7 +10,7 @@ use anyhow::{Context as _, bail, ensure};
 use nearcast_content::{Link, ProviderKey, UnixTime, WebUrl};
 use nearcast_node::audience::{self, AudienceMetrics};
 use nearcast_node::dashboard::{self, DASHBOARD_PATH, Token};
-use nearcast_node::http::{ConnectionLimits, Uplink};
+use nearcast_node::http::{ConnectionLimits, Tls, Uplink};
 use nearcast_node::origin_server::{
     Folder, OriginOptions, OriginServer, Published, front_page, kind_of, watch_policy,
 };
@@ -41,6 +41,12 @@ pub(crate) struct ServeArgs {
     /// Ceiling on everything served, like 20mbit.
     #[arg(long, value_name = "RATE", value_parser = parse_rate)]
     uplink: Option<nearcast_engine::Rate>,
+    /// Certificate to speak TLS with, as PEM, with the chain behind it. Taken anew when the file changes.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_certificate: Option<PathBuf>,
+    /// The certificate's private key, as PEM.
+    #[arg(long, value_name = "FILE", requires = "tls_certificate")]
+    tls_key: Option<PathBuf>,
     /// Address of the relay that connects listeners behind hard NATs, or "off".
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
     relay: RelayAddress,
@@ -87,7 +93,14 @@ async fn serve(
     let mut registry = metrics::registry();
     let options =
         OriginOptions { site: site.clone(), listen: args.listen, uplink, limits: ConnectionLimits::PUBLIC };
-    let server = OriginServer::bind(options, &mut registry).await?;
+    let tls = match (&args.tls_certificate, &args.tls_key) {
+        (Some(certificate), Some(key)) => Some(Tls::open(certificate, key)?),
+        (None, _) | (_, None) => None,
+    };
+    let server = OriginServer::bind(options, &mut registry).await?.with_tls(tls.clone());
+    if let Some(tls) = tls {
+        tokio::spawn(tls.follow(stop.clone()));
+    }
     let relay = start_relay(args.relay).await?;
     let stun = start_stun(server.address(), &stop).await;
     let config = SupernodeConfig {
@@ -128,7 +141,8 @@ fn announce(
     provider: ProviderKey,
     token: &Token,
 ) -> anyhow::Result<Link> {
-    let own = || format!("http://{}/", reachable(address)).parse();
+    let scheme = if args.tls_certificate.is_some() { "https" } else { "http" };
+    let own = || format!("{scheme}://{}/", reachable(address)).parse();
     let url: WebUrl = match &args.url {
         Some(url) => url.clone().folder(),
         None => own().context("the address makes no URL")?,

@@ -12,10 +12,12 @@ mod range;
 mod server;
 #[cfg(test)]
 pub(crate) mod testing;
+mod tls;
 mod uplink;
 mod wire;
 
 pub use entity::{Answer, Entity};
 pub use metrics::{BodyKind, HttpMetrics};
 pub use server::{ConnectionLimits, Server};
+pub use tls::{Tls, TlsFileError};
 pub use uplink::Uplink;

@@ -15,6 +15,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -23,6 +24,7 @@ use tower::ServiceExt;
 
 use super::metrics::{BodyKind, HttpMetrics};
 use super::places::{Place, Places};
+use super::tls::Tls;
 use super::uplink::Uplink;
 use super::wire::{BodyLength, Expected, Tally, Wire};
 
@@ -75,6 +77,7 @@ struct Terms {
     limits: ConnectionLimits,
     metrics: HttpMetrics,
     uplink: Option<Uplink>,
+    tls: Option<Tls>,
 }
 
 impl Server {
@@ -88,13 +91,20 @@ impl Server {
         metrics: HttpMetrics,
     ) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
-        Ok(Self { listener, terms: Terms { limits, metrics, uplink: None } })
+        Ok(Self { listener, terms: Terms { limits, metrics, uplink: None, tls: None } })
     }
 
     /// Holds all responses together to `uplink`.
     #[must_use]
     pub fn with_uplink(mut self, uplink: Option<Uplink>) -> Self {
         self.terms.uplink = uplink;
+        self
+    }
+
+    /// Speaks TLS on every connection.
+    #[must_use]
+    pub fn with_tls(mut self, tls: Option<Tls>) -> Self {
+        self.terms.tls = tls;
         self
     }
 
@@ -154,8 +164,32 @@ struct Guest {
 
 impl Terms {
     async fn serve(self, guest: Guest, router: Router, shutdown: CancellationToken) {
-        let Self { limits, metrics, uplink } = self;
         let Guest { socket, client, tally, place } = guest;
+        let Some(tls) = self.tls.clone() else {
+            return self.talk(socket, client, tally, place, (router, shutdown)).await;
+        };
+        let leave = place.leave.clone();
+        let handshake = timeout(self.limits.head, tls.acceptor().accept(socket));
+        let handshake = shutdown.run_until_cancelled(leave.run_until_cancelled(handshake)).await;
+        match handshake.flatten() {
+            Some(Ok(Ok(stream))) => self.talk(stream, client, tally, place, (router, shutdown)).await,
+            Some(Ok(Err(error))) => tracing::trace!(%client, %error, "no TLS"),
+            Some(Err(_)) => tracing::trace!(%client, "no TLS handshake in time"),
+            None => {}
+        }
+    }
+
+    async fn talk<S>(
+        self,
+        socket: S,
+        client: SocketAddr,
+        tally: Tally,
+        place: Place,
+        (router, shutdown): (Router, CancellationToken),
+    ) where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let Self { limits, metrics, uplink, tls: _ } = self;
         let leave = place.leave.clone();
         let wire = Wire::new(socket, tally.clone(), &metrics, uplink, limits.stall, place);
         let service =

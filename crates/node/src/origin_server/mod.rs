@@ -24,7 +24,7 @@ use nearcast_content::site;
 use prometheus_client::registry::Registry;
 use tokio_util::sync::CancellationToken;
 
-use crate::http::{BodyKind, ConnectionLimits, HttpMetrics, Server, Uplink};
+use crate::http::{BodyKind, ConnectionLimits, HttpMetrics, Server, Tls, Uplink};
 use crate::metrics;
 
 use files::{FileError, Site};
@@ -89,6 +89,13 @@ impl OriginServer {
         let server = Server::bind(listen, limits, metrics).await.map_err(refused)?.with_uplink(uplink);
         let address = server.address().map_err(refused)?;
         Ok(Self { server, site: opened, asked: AskedTitles::default(), address })
+    }
+
+    /// Speaks TLS on every connection.
+    #[must_use]
+    pub fn with_tls(mut self, tls: Option<Tls>) -> Self {
+        self.server = self.server.with_tls(tls);
+        self
     }
 
     /// Where it listens.
