@@ -10,6 +10,7 @@ const { albumsOf, artistsOf } = await load('/src/model/title.ts');
 const words = await load('/src/model/words.ts');
 const parse = await load('/src/source/parse.ts');
 const { rates } = await load('/src/dashboard/figures.ts');
+const { shownSpan } = await load('/src/dashboard/span.ts');
 
 after(close);
 
@@ -141,4 +142,10 @@ test('what the network says is taken only where it fits', () => {
 test('a rate is told only between two samples of one run of the server', () => {
   const at = (s, sent) => ({ at: s, sent });
   assert.deepEqual(rates([at(0, 0), at(5, 50), at(5, 60), at(10, 10), at(20, 30)], (s) => s.sent), [null, 10, null, null, 2]);
+});
+
+test('a chart shows five minutes at least, up to its last sample', () => {
+  assert.deepEqual(shownSpan([]), [null, null]);
+  assert.deepEqual(shownSpan([1000]), [700, 1000]);
+  assert.deepEqual(shownSpan([0, 500, 1000]), [0, 1000]);
 });

@@ -2,6 +2,7 @@
 
 import { useEffect, useRef } from 'preact/hooks';
 import uPlot from 'uplot';
+import { shownSpan } from './span';
 
 interface ChartProps {
   label: string;
@@ -25,7 +26,7 @@ function resolved(variable: string): string {
   return color || css(variable);
 }
 
-function options(width: number, { label, colour, show }: ChartProps): uPlot.Options {
+function options(width: number, { label, colour, show }: ChartProps, times: () => readonly number[]): uPlot.Options {
   const line = resolved(colour);
   const [dim, grid] = [resolved('--dim'), resolved('--line')];
   const axis = { stroke: dim, grid: { stroke: grid, width: 1 }, ticks: { show: false }, font: '12px system-ui, sans-serif' };
@@ -36,7 +37,7 @@ function options(width: number, { label, colour, show }: ChartProps): uPlot.Opti
     padding: [12, 8, 0, 0],
     cursor: { points: { size: 8 } },
     legend: { live: true },
-    scales: { y: { range: (_u, _min, max) => [0, Math.max(1, max * 1.15)] } },
+    scales: { x: { range: () => shownSpan(times()) }, y: { range: (_u, _min, max) => [0, Math.max(1, max * 1.15)] } },
     axes: [axis, { ...axis, size: 76, values: (_, ticks) => ticks.map(show) }],
     series: [{ label: 'Time' }, { label, stroke: line, width: 2, fill: line.replace(/^rgb\(/u, 'rgba(').replace(/\)$/u, ', 0.13)'), value, spanGaps: false }],
   };
@@ -54,7 +55,8 @@ export function Chart(props: ChartProps) {
     const make = (): void => {
       const { times, values } = latest.current;
       plot.current?.destroy();
-      plot.current = new uPlot(options(element.clientWidth, latest.current), [[...times], [...values]], element);
+      const shown = options(element.clientWidth, latest.current, () => latest.current.times);
+      plot.current = new uPlot(shown, [[...times], [...values]], element);
     };
     make();
     const dark = matchMedia('(prefers-color-scheme: dark)');
