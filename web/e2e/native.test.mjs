@@ -1,11 +1,12 @@
-// A native node and tabs, in Chromium, before a real `serve`: each gets a film from the other. What the provider's
-// server sent is its own count, what the node got and gave is the node's.
+// A native node and tabs, in Chromium, before a real `serve`: each gets a film from the other. The tabs hide their
+// addresses behind names, as all do that were granted no camera. What the provider's server sent is its own count, what
+// the node got and gave is the node's.
 
 import assert from 'node:assert/strict';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { counted, fetchedWhole, filmMoves, folder, mediaSent, PEER, peering, root, run, start, tab, takesPart, until } from './world.mjs';
+import { counted, fetchedWhole, filmMoves, folder, hiding, mediaSent, root, run, start, tab, takesPart, until } from './world.mjs';
 
 const FILM = 'film';
 
@@ -20,7 +21,7 @@ before(async () => {
   const site = join(place.path, 'site');
   await run(place.path, 'publish', join(root, 'samples/film'), '--site', site);
   serve = await start(place.path, 'serve', site, '--listen', '127.0.0.1:0', '--relay', 'off');
-  chrome = await peering();
+  chrome = await hiding();
   // What is kept of a film is its best quality.
   length = (await stat(join(root, 'samples/film/360p.m4s'))).size;
 });
@@ -46,7 +47,7 @@ async function node(t) {
 }
 
 async function watcher(t) {
-  const one = await tab(chrome, serve.ready.url, PEER, (page) =>
+  const one = await tab(chrome, serve.ready.url, {}, (page) =>
     page.addInitScript(() => localStorage.setItem('nearcast.preferences', '{"volume":1,"quality":360}')),
   );
   t.after(one.close);

@@ -58,14 +58,19 @@ const FLAGS = [
   '--disable-sync',
 ];
 
-/** Without these, data channels find no way where there is nothing but loopback. */
-const LOOPBACK = ['--allow-loopback-in-peer-connection', '--disable-features=WebRtcHideLocalIpsWithMdns'];
+/** Without it data channels find no way where there is nothing but loopback. */
+const LOOPBACK = '--allow-loopback-in-peer-connection';
+/** Without it tabs do not find each other here: nobody resolves the names behind which they hide their addresses. */
+const SHOWN = '--disable-features=WebRtcHideLocalIpsWithMdns';
 
 export const browser = (...more) =>
   chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: [...FLAGS, ...more] });
 
-/** A browser whose tabs can be peers on this machine, and the options of a tab that is one. */
-export const peering = (...more) => browser(...LOOPBACK, ...more);
+/** A browser whose tabs can be peers on this machine. */
+export const peering = (...more) => browser(LOOPBACK, SHOWN, ...more);
+/** A browser whose tabs hide their addresses. */
+export const hiding = () => browser(LOOPBACK);
+/** What a tab was granted that shows its addresses. */
 export const PEER = { permissions: ['camera', 'microphone'] };
 
 /** A tab that remembers what must not happen: errors, and requests to anybody but `origin`. */
