@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { counted, fetchedWhole, filmMoves, folder, hiding, mediaSent, root, run, start, tab, takesPart, until } from './world.mjs';
+import { fetchedWhole, filmMoves, folder, hiding, keeper, mediaSent, root, run, start, tab, takesPart } from './world.mjs';
 
 const FILM = 'film';
 
@@ -32,18 +32,11 @@ after(async () => {
   await place?.remove();
 });
 
-/** A node with nothing in its cache, and what it is told to keep. */
 async function node(t) {
   nodes += 1;
-  const state = join(place.path, `node-${nodes}`);
-  const one = await start(place.path, 'node', serve.ready.link, '--gateway', '127.0.0.1:0', '--listen', '127.0.0.1:0', '--state', state);
+  const one = await keeper(place.path, serve, `node-${nodes}`);
   t.after(one.stop);
-  const titles = async () => (await fetch(new URL('titles', one.ready.gateway))).json();
-  await until('the node knows its titles', async () => (await titles()).length > 0);
-  const keep = () => run(place.path, 'keep', FILM, '--wait', '--gateway', new URL(one.ready.gateway).host);
-  const received = () => counted(one.ready.gateway, 'nearcast_received_bytes_total{source="peer"}');
-  const sent = () => counted(one.ready.gateway, 'nearcast_sent_bytes_total');
-  return { keep, received, sent };
+  return one;
 }
 
 async function watcher(t) {
@@ -63,7 +56,7 @@ async function watch(one) {
 
 test('a tab gets the film from a native node', async (t) => {
   const holder = await node(t);
-  await holder.keep();
+  await holder.keep(FILM);
   const before = await mediaSent(serve);
   const one = await watcher(t);
   await watch(one);
@@ -78,7 +71,7 @@ test('a native node gets the film from a tab', async (t) => {
   await watch(one);
   const before = await mediaSent(serve);
   const asker = await node(t);
-  await asker.keep();
+  await asker.keep(FILM);
   const [more, got] = [(await mediaSent(serve)) - before, await asker.received()];
   assert.ok(more < length / 2, `the server sent ${more} of ${length} again`);
   assert.ok(got > length / 2, `the node got ${got} of ${length} from the tab`);

@@ -120,16 +120,14 @@ export const playsPast = (page, seconds) =>
 /** Until the chip in the page says that the tab takes part. */
 export const takesPart = ({ page }) => page.locator('.chip.is-live').waitFor();
 
+/** In a page: whether the film has been fetched to its end. */
+export const wholeFilm = () => {
+  const { buffered, duration } = document.querySelector('video');
+  return buffered.length > 0 && buffered.end(buffered.length - 1) > duration - 1;
+};
+
 /** Until the film has been fetched to its end. */
-export const fetchedWhole = ({ page }) =>
-  page.waitForFunction(
-    () => {
-      const { buffered, duration } = document.querySelector('video');
-      return buffered.length > 0 && buffered.end(buffered.length - 1) > duration - 1;
-    },
-    null,
-    { timeout: PATIENCE },
-  );
+export const fetchedWhole = ({ page }) => page.waitForFunction(wholeFilm, null, { timeout: PATIENCE });
 
 /** Waits until `condition` holds: for what happens outside of a page. */
 export async function until(what, condition) {
@@ -150,13 +148,25 @@ export async function counted(url, counter) {
 /** Bytes of media that a server sent so far. */
 export const mediaSent = (serve) => counted(serve.ready.url, 'nearcast_serve_body_bytes_total{kind="media"}');
 
-/** Waits until a film's picture has moved: frames were shown, not only time counted. */
-export const filmMoves = (page) =>
-  page.waitForFunction(
-    () => {
-      const video = document.querySelector('video');
-      return video !== null && video.currentTime > 1 && video.videoWidth > 0 && video.getVideoPlaybackQuality().totalVideoFrames > 5;
-    },
-    null,
-    { timeout: PATIENCE },
-  );
+/** In a page: whether a film's picture has moved: frames were shown, not only time counted. */
+export const filmMoved = () => {
+  const video = document.querySelector('video');
+  return video !== null && video.currentTime > 1 && video.videoWidth > 0 && video.getVideoPlaybackQuality().totalVideoFrames > 5;
+};
+
+/** Waits until a film's picture has moved. */
+export const filmMoves = (page) => page.waitForFunction(filmMoved, null, { timeout: PATIENCE });
+
+/** A native node with nothing in its cache: told to keep titles, and asked what peers gave it and got of it. */
+export async function keeper(folder, serve, name) {
+  const { ready, stop } = await start(folder, 'node', serve.ready.link, '--gateway', '127.0.0.1:0', '--listen', '127.0.0.1:0', '--state', join(folder, name));
+  const { gateway } = ready;
+  const titles = async () => (await fetch(new URL('titles', gateway))).json();
+  await until('the node knows its titles', async () => (await titles()).length > 0);
+  return {
+    stop,
+    keep: (title) => run(folder, 'keep', title, '--wait', '--gateway', new URL(gateway).host),
+    received: () => counted(gateway, 'nearcast_received_bytes_total{source="peer"}'),
+    sent: () => counted(gateway, 'nearcast_sent_bytes_total'),
+  };
+}
