@@ -5,6 +5,7 @@ some seconds. `--monthly-limit`: all that leaves it until it stops by itself, ov
 leaves it then, which is what connections need to say that they live.
 """
 
+import shutil
 import time
 
 from benches.manners import filled, started
@@ -41,9 +42,9 @@ class Stage:
         self.state = filled(self, self.service)
         self.network.shape(self.origin, up=1)
 
-    def begin(self, *options):
+    def begin(self, *options, state=None):
         """Starts the home's node and its takers. Answers the node and what had left home before."""
-        node = started(self.service, self.home, self.state, *options)
+        node = started(self.service, self.home, state or self.state, *options)
         node.ready()
         before = self.home.counted().up
         for peer in self.peers:
@@ -55,6 +56,10 @@ class Stage:
     def end(self):
         """Stops everything but the origin."""
         self.processes.stop_all(but=[self.serving])
+
+    def fresh(self):
+        """A state that has handed on nothing yet this month."""
+        return shutil.copytree(self.state, self.processes.place("state-month"), dirs_exist_ok=True)
 
     def quiet(self, seconds=3, patience=120):
         """Waits until nothing has left home for some seconds."""
@@ -71,6 +76,7 @@ def run(args, processes):
     """Measures one cap after the other."""
     report = Report("caps: what leaves a home, by its interface", COLUMNS, plain_arguments(args))
     stage = Stage(args, processes)
+    fresh = stage.fresh()
 
     _, _ = stage.begin("--upload-limit", f"{int(args.limit * 1000)}kbit")
     time.sleep(5)
@@ -81,7 +87,7 @@ def run(args, processes):
     report.row("upload limit, Mbit/s", row(args.limit, rate))
 
     month = f"{int(args.month * 1000)}kB"
-    node, before = stage.begin("--monthly-limit", month)
+    node, before = stage.begin("--monthly-limit", month, state=fresh)
     half = before + args.month * 1e6 / 2
     deadline = time.monotonic() + 120
     while stage.home.counted().up < half:
@@ -89,13 +95,12 @@ def run(args, processes):
             raise Failed(f"the node hands on too little; {node.process.tail()}")
         time.sleep(0.05)
     stage.end()
-    stage.begin("--monthly-limit", month)
+    stage.begin("--monthly-limit", month, state=fresh)
     stage.quiet()
     left = (stage.home.counted().up - before) / 1e6
     stage.end()
     report.row("monthly limit, MB", row(args.month, left))
 
-    # More than the month has had already: the state remembers it.
     node, _ = stage.begin()
     node.ask("pause")
     time.sleep(2)

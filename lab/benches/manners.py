@@ -1,9 +1,12 @@
 """A node hands on over a household's line while somebody there uses it: how much of the line is left to him.
 
-A home behind 50/50 Mbit/s and 40 ms, whose node has a title that two peers far away fetch from it. Measured: a
-foreground upload and a foreground download alone and beside the node, in per cent of their rate alone; how much of the
-line the node uses when nobody else does; how long packets wait in the line meanwhile, beyond the empty line's round
+A home behind 50/50 Mbit/s and 40 ms, whose node has a title that two peers far away fetch from it. Measured: an
+upload and a download of a laptop in that home, alone and beside the node, in per cent of their rate alone; how much of
+the line the node uses when nobody else does; how long packets wait in the line meanwhile, beyond the empty line's round
 trip. Beside ours: an upload over plain TCP in the node's place.
+
+The line begins in a modem of its own, as at people's homes. On the host that sends, the kernel keeps a TCP from having
+more than a few packets in the queue (TCP small queues), so that whoever else fills that queue by 10 ms leaves it 5 Mbit/s.
 """
 
 import json
@@ -13,7 +16,7 @@ import time
 
 from stage import media, nearcast
 from stage.line import Line
-from stage.network import Network
+from stage.network import Network, forward
 from stage.processes import Failed, run as run_command
 from stage.report import Report, plain_arguments
 
@@ -40,11 +43,12 @@ class Stage:
     def __init__(self, args, processes):
         self.args, self.processes = args, processes
         network = self.network = Network(processes)
-        self.home, self.world, self.origin = (network.host(name) for name in ("home", "world", "origin"))
+        modem, self.world, self.origin = (network.host(name) for name in ("modem", "world", "origin"))
         self.peers = [network.host(f"peer{n}") for n in (1, 2)]
-        self.line = Line(processes, self.home.namespace, network.router, args.rtt / 2)
-        # The home's only way out is the line; its veth would be a second one.
-        outside(network, self.home, self.line)
+        self.line = Line(processes, modem.namespace, network.router, args.rtt / 2)
+        # The modem's only way out is the line; its veth would be a second one.
+        outside(modem, self.line)
+        self.home, self.laptop = (behind(network, modem, self.line, name) for name in ("home", "laptop"))
         self.line.shape(args.down, args.up, args.queue_ms)
         for what, port in (("sink", SINK), ("source", SOURCE), ("echo", ECHO)):
             self.flow(self.world, what, port).line()
@@ -56,8 +60,8 @@ class Stage:
         return self.processes.start(line, name=f"flow-{words[0]}", host=host, environment={"PYTHONPATH": lab})
 
     def measure(self, *words):
-        """What a flow from the home to the world reports."""
-        flow = self.flow(self.home, words[0], self.world.address, words[1], self.args.seconds)
+        """What a flow between the laptop and the world reports."""
+        flow = self.flow(self.laptop, words[0], self.world.address, words[1], self.args.seconds)
         return json.loads(flow.end(self.args.seconds + 60))
 
     def queue(self, base):
@@ -72,11 +76,18 @@ class Stage:
         return (self.line.sent() - before) * 8 / 1e6 / (time.monotonic() - begun) / self.args.up * 100
 
 
-def outside(network, home, line):
-    """Takes the home's first interface away and routes it over the line."""
-    run_command(["ip", "-n", home.namespace, "link", "del", "eth0"])
-    run_command(["ip", "-n", home.namespace, "route", "add", "default", "via", line.away_address])
-    home.address = line.home_address
+def outside(modem, line):
+    """Takes the modem's first interface away and routes it over the line."""
+    run_command(["ip", "-n", modem.namespace, "link", "del", "eth0"])
+    run_command(["ip", "-n", modem.namespace, "route", "add", "default", "via", line.away_address])
+    forward(modem.namespace)
+
+
+def behind(network, modem, line, name):
+    """A host that reaches everybody through the modem."""
+    host = network.host(name, behind=modem)
+    run_command(["ip", "-n", network.router, "route", "add", f"{host.address}/32", "via", line.home_address])
+    return host
 
 
 def run(args, processes):

@@ -26,8 +26,8 @@ class Counted:
 class Host:
     """One machine: a namespace with one interface behind a shaped line."""
 
-    def __init__(self, network, name, number):
-        self.name, self.number = name, number
+    def __init__(self, network, name, number, beyond):
+        self.name, self.number, self.beyond = name, number, beyond
         self.namespace = f"{network.name}-{name}"
         self.address = f"10.77.{number}.2"
         self.router = f"10.77.{number}.1"
@@ -53,20 +53,22 @@ class Network:
         processes.at_the_end(self.remove)
         run(["ip", "netns", "add", self.router])
         run(["ip", "-n", self.router, "link", "set", "lo", "up"])
-        run(["ip", "netns", "exec", self.router, "sysctl", "-qw", "net.ipv4.ip_forward=1"])
+        forward(self.router)
 
-    def host(self, name, down=None, up=None):
-        """Adds a host whose line carries `down` and `up` Mbit/s; none for no limit."""
+    def host(self, name, down=None, up=None, behind=None):
+        """Adds a host whose line carries `down` and `up` Mbit/s; none for no limit. It hangs on the router, or on
+        another host that forwards for it."""
         number = len(self.hosts) + 1
-        host = Host(self, name, number)
+        beyond = behind.namespace if behind else self.router
+        host = Host(self, name, number, beyond)
         self.hosts.append(host)
         inside, outside = host.namespace, f"h{number}"
         run(["ip", "netns", "add", inside])
-        pair = ["type", "veth", "peer", "name", outside, "netns", self.router]
+        pair = ["type", "veth", "peer", "name", outside, "netns", beyond]
         run(["ip", "-n", inside, "link", "add", "eth0", *pair])
         run(["ip", "-n", inside, "addr", "add", f"{host.address}/24", "dev", "eth0"])
-        run(["ip", "-n", self.router, "addr", "add", f"{host.router}/24", "dev", outside])
-        for namespace, device in ((inside, "lo"), (inside, "eth0"), (self.router, outside)):
+        run(["ip", "-n", beyond, "addr", "add", f"{host.router}/24", "dev", outside])
+        for namespace, device in ((inside, "lo"), (inside, "eth0"), (beyond, outside)):
             run(["ip", "-n", namespace, "link", "set", device, "up"])
         run(["ip", "-n", inside, "route", "add", "default", "via", host.router])
         self.shape(host, down, up)
@@ -75,7 +77,7 @@ class Network:
     def shape(self, host, down=None, up=None):
         """Sets the rates of a host's line, in Mbit/s; none for no limit."""
         self._shape(host.namespace, "eth0", up)
-        self._shape(self.router, f"h{host.number}", down)
+        self._shape(host.beyond, f"h{host.number}", down)
 
     def _shape(self, namespace, device, mbit):
         tc = ["tc", "-n", namespace, "qdisc"]
@@ -91,6 +93,11 @@ class Network:
         """Removes all namespaces; their interfaces go with them."""
         for namespace in [h.namespace for h in self.hosts] + [self.router]:
             drop(namespace)
+
+
+def forward(namespace):
+    """Has a namespace pass packets on between its interfaces."""
+    run(["ip", "netns", "exec", namespace, "sysctl", "-qw", "net.ipv4.ip_forward=1"])
 
 
 def drop(namespace):

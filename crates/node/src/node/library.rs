@@ -11,7 +11,7 @@ use nearcast_content::{Catalogue, ContentType, DocumentError, ObjectRef, ObjectS
 use nearcast_engine::Rate;
 use nearcast_engine::swarm::{Handed, Input, PlayId, ReadId, RenditionId, Settings, Sharing, Stored};
 use nearcast_engine::wire::SwarmId;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 mod kept;
@@ -57,6 +57,8 @@ struct Inner {
     /// How long a player waits for the next bytes before it is told that nothing comes.
     patience: Duration,
     shown: RwLock<Shown>,
+    /// Whether the catalogue was looked at yet.
+    looked: watch::Sender<bool>,
     titles: RwLock<BTreeMap<TitleId, Arc<Title>>>,
     /// One title is opened at a time: players ask for several files of a title at once.
     opening: tokio::sync::Mutex<()>,
@@ -141,6 +143,7 @@ impl NodeLibrary {
             tell,
             patience,
             shown: RwLock::default(),
+            looked: watch::Sender::new(false),
             titles: RwLock::default(),
             opening: tokio::sync::Mutex::default(),
             renditions: AtomicU32::new(0),
@@ -298,6 +301,12 @@ impl NodeLibrary {
 
     /// Reads the catalogue again. Titles that were withdrawn since are neither played nor served any more.
     pub(super) async fn refresh(&self) -> Result<Option<Policy>, SiteError> {
+        let policy = self.look().await;
+        self.0.looked.send_replace(true);
+        policy
+    }
+
+    async fn look(&self) -> Result<Option<Policy>, SiteError> {
         let (catalogue, entries): (Catalogue, Vec<Entry>) = self.0.shelf.catalogue().await?;
         let changed = self.changed(&entries);
         for title in &changed {
@@ -349,7 +358,10 @@ impl NodeLibrary {
 }
 
 impl Library for NodeLibrary {
+    /// Waits for the first look at the catalogue: a node that has just begun does not know yet what there is.
     async fn titles(&self) -> Vec<TitleSummary> {
+        // The sender is in our hands, so that waiting ends with the condition alone.
+        let _ = self.0.looked.subscribe().wait_for(|looked| *looked).await;
         let entries = self.0.shown.read().unwrap_or_else(PoisonError::into_inner).entries.clone();
         entries.iter().map(|entry| self.summary(entry)).collect()
     }

@@ -39,11 +39,11 @@ async fn an_older_catalogue_does_not_take_titles_away() {
     site.add("second", &song(173, 100_000));
     let setup = Setup { refresh: Duration::from_millis(200), ..Setup::new(&origin, &supernode) };
     let listener = Listener::start(&setup).await;
-    until("both titles", async || titles(&listener).await.len() == 2).await;
+    assert_eq!(titles(&listener).await.len(), 2, "asked as soon as it is there");
     fs::write(&path, older).expect("written");
     let state = listener.stop().await;
     let again = Listener::start_in(&setup, state).await.expect("the remembered one does");
-    until("both titles again", async || titles(&again).await.len() == 2).await;
+    assert_eq!(titles(&again).await.len(), 2, "the newer one is remembered");
     again.play(&site, 0, 100_000).await;
 }
 
