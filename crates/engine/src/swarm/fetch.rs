@@ -37,6 +37,12 @@ const NEXT_LEAD: Span = Span::from_secs(30);
 const NEXT_PATIENCE: Span = Span::from_secs(5);
 /// An object that the origin does not have, or not as published, is asked for again after this: sites are mended.
 const GONE_WAIT: Span = Span::from_secs(30);
+/// What is due within this is cut into short runs.
+const SOON: Span = Span::from_secs(3);
+/// Blocks of a short run: 64 KiB.
+const PIECE: u32 = 4;
+/// How long a run of what is due soon takes a peer.
+const MOMENT: Span = Span::from_millis(100);
 /// How long a run of a fast peer takes: with fewer of them in flight than [`MAX_RUNS_PER_PEER`] its queue never
 /// empties, and what is asked for can still change twenty times a second.
 const SWIFT_RUN: Span = Span::from_millis(50);
@@ -60,6 +66,8 @@ enum Round {
 pub(super) struct Pick {
     pub(super) object: ObjectIx,
     pub(super) blocks: BlockRange,
+    /// Where a run of a source that brings all of it in a moment ends.
+    reach: u32,
     /// Where the gap ends that the run begins: a fast peer is asked for more of it at once.
     gap_end: u32,
     pub(super) due: Time,
@@ -233,6 +241,12 @@ impl Swarm {
             }
         }
         self.wake_at(next, Reason::LateRun);
+        let (raced, next) = self.runs.race(self.now);
+        for id in raced {
+            let Some(run) = self.runs.get(id).cloned() else { continue };
+            self.give_back(run.object, &run.left);
+        }
+        self.wake_at(next, Reason::LateRun);
     }
 
     /// Blocks that are not on their way any more, unless another healthy run brings them.
@@ -243,7 +257,7 @@ impl Swarm {
         let others: Vec<BlockRange> = self
             .runs
             .iter()
-            .filter(|(_, run)| run.object == object && !run.late)
+            .filter(|(_, run)| run.object == object && !run.open())
             .flat_map(|(_, run)| run.left.ranges().to_vec())
             .collect();
         for range in others {
@@ -404,11 +418,12 @@ impl Swarm {
                 for fresh in cut.missing(gap).collect::<Vec<_>>() {
                     let mut rest = fresh;
                     while !rest.is_empty() && picks.len() < 4 * MAX_PICKS {
-                        let (run, due) = self.first_run(demand, covering.start, rest);
+                        let (run, reach, due) = self.first_run(demand, covering.start, rest);
                         rest = BlockRange::new(run.end, rest.end);
                         picks.push(Pick {
                             object: demand.object,
                             blocks: run,
+                            reach,
                             gap_end: fresh.end,
                             due,
                             starting: demand.start().contains(run.start),
@@ -420,7 +435,7 @@ impl Swarm {
                                 Some(_) | None => Time::NEVER,
                             },
                             begun: demand.play.map_or(Some(Time::ZERO), |play| self.plays.begun(play)),
-                            hedge: self.runs.late_owe(demand.object, run),
+                            hedge: self.runs.open_owe(demand.object, run),
                             peers_only: demand.peers_only,
                             ahead,
                             swarm,
@@ -443,8 +458,8 @@ impl Swarm {
         }
     }
 
-    /// The run at the start of `rest`, and when it is due.
-    fn first_run(&self, demand: &Demand, first: u32, rest: BlockRange) -> (BlockRange, Time) {
+    /// The run at the start of `rest`, how far a fast source may go beyond it, and when it is due.
+    fn first_run(&self, demand: &Demand, first: u32, rest: BlockRange) -> (BlockRange, u32, Time) {
         let unit = self.tuning.share_blocks.max(1);
         let boundary = (rest.start / unit + 1).saturating_mul(unit);
         let mut end = rest.end.min(boundary).min(rest.start.saturating_add(self.tuning.run_blocks));
@@ -460,7 +475,9 @@ impl Swarm {
             Some(since) if rest.start < first + 2 * unit => due.min(since + due.since(since).over(2)),
             Some(_) | None => due,
         };
-        (BlockRange::new(rest.start, end), due)
+        let short = due <= self.now + SOON;
+        let piece = if short { first_of(BlockRange::new(rest.start, end), PIECE).end } else { end };
+        (BlockRange::new(rest.start, piece), end, due)
     }
 
     /// In order of play where it is urgent, rarest first behind that, in an order of our own among equals.
@@ -482,8 +499,10 @@ impl Swarm {
             return None;
         }
         let offers = self.offers(&pick, free, around);
-        let bytes = self.objects.get(pick.object).size.bytes_of(pick.blocks).len();
-        let origin = self.origin_offer(&pick, bytes);
+        let size = self.objects.get(pick.object).size;
+        let bytes = size.bytes_of(pick.blocks).len();
+        let of_origin = self.run_of_origin(&pick, around);
+        let origin = self.origin_offer(&pick, size.bytes_of(of_origin).len());
         let question = Question {
             now: self.now,
             due: pick.due,
@@ -493,7 +512,7 @@ impl Swarm {
             begun: pick.begun,
             hedge: pick.hedge,
             crowd: self.crowd(around, &pick),
-            busy: if offers.is_empty() { self.busy(&pick, bytes) } else { None },
+            busy: if offers.is_empty() { self.busy(&pick, bytes, around) } else { None },
             offers: &offers,
             promise: self.promise(&pick, bytes),
             origin,
@@ -507,16 +526,7 @@ impl Swarm {
                 }
                 return Some(peer);
             }
-            Choice::Origin(why) => {
-                let longest = match (pick.starting, around.shared) {
-                    // All that the play needs to start, and nothing more.
-                    (true, _) => MAX_ORIGIN_RUN_BLOCKS,
-                    (false, false) => MAX_ORIGIN_RUN_BLOCKS,
-                    (false, true) => self.origin.blocks_in(self.tuning.quick.times(2)),
-                };
-                let end = pick.blocks.end.min(pick.blocks.start + longest);
-                self.ask(Asked::Origin, pick, BlockRange::new(pick.blocks.start, end), why);
-            }
+            Choice::Origin(why) => self.ask(Asked::Origin, pick, of_origin, why),
             Choice::Wait(until) => self.wake_at(until, Reason::Deadline),
         }
         None
@@ -535,11 +545,42 @@ impl Swarm {
         let Some(peer) = self.peers.get(id) else { return BlockRange::new(start, start) };
         let swift = u32::try_from(peer.pipe.bytes_in(SWIFT_RUN) / BLOCK_SIZE).unwrap_or(u32::MAX);
         if pick.hedge || pick.starting || swift < 2 * self.tuning.run_blocks {
-            return peer.run_of(pick.object, first_of(pick.blocks, peer.longest_run(self.tuning.run_blocks)));
+            return peer.run_of(pick.object, first_of(self.within_reach(pick), self.longest_of(peer, pick)));
         }
         let end = start.saturating_add(swift.min(MAX_RUN_BLOCKS)).min(pick.gap_end).max(pick.blocks.end);
         let gap = self.objects.get(pick.object).missing(BlockRange::new(start, end)).first().copied();
         peer.run_of(pick.object, gap.unwrap_or(pick.blocks))
+    }
+
+    /// What the origin is asked for of a run.
+    fn run_of_origin(&self, pick: &Pick, around: &Around) -> BlockRange {
+        let longest = match (pick.starting, around.shared) {
+            // All that the play needs to start, and nothing more.
+            (true, _) => MAX_ORIGIN_RUN_BLOCKS,
+            (false, false) => MAX_ORIGIN_RUN_BLOCKS,
+            (false, true) => self.origin.blocks_in(self.tuning.quick.times(2)),
+        };
+        first_of(self.within_reach(pick), longest)
+    }
+
+    /// What is missing from the start of a run on, as far as one source may be asked for it.
+    fn within_reach(&self, pick: &Pick) -> BlockRange {
+        if pick.hedge || pick.blocks.end == pick.reach {
+            return pick.blocks;
+        }
+        let reach = BlockRange::new(pick.blocks.start, pick.reach);
+        self.objects.get(pick.object).missing(reach).first().copied().unwrap_or(pick.blocks)
+    }
+
+    /// How many blocks of a run a peer is asked for at most: where it is due soon, what it brings in a moment, so that
+    /// all who hold it bring it at the same time.
+    fn longest_of(&self, peer: &Peer, pick: &Pick) -> u32 {
+        let usual = peer.longest_run(self.tuning.run_blocks);
+        if pick.due > self.now + SOON {
+            return usual;
+        }
+        let moment = u32::try_from(peer.pipe.bytes_in(MOMENT.max(peer.rtt)) / BLOCK_SIZE).unwrap_or(u32::MAX);
+        usual.min(moment.max(PIECE))
     }
 
     /// A start asked of a peer that has proved nothing yet is raced by the origin for its first 64 KiB.
@@ -561,8 +602,7 @@ impl Swarm {
         let probes = self.peers.iter().filter(|(_, peer)| peer.probed()).count();
         let free = around.holders.iter().filter(|id| free.contains(id));
         for (id, peer) in free.filter_map(|id| Some((*id, self.peers.get(*id)?))) {
-            let longest = peer.longest_run(self.tuning.run_blocks);
-            let blocks = peer.run_of(pick.object, first_of(pick.blocks, longest));
+            let blocks = peer.run_of(pick.object, first_of(self.within_reach(pick), self.longest_of(peer, pick)));
             if probes >= MAX_PROBES && !peer.pipe.measured() && !pick.starting {
                 continue;
             }
@@ -575,15 +615,17 @@ impl Swarm {
         offers
     }
 
-    /// How long until a peer that holds a run and has enough to do would have brought it.
-    fn busy(&self, pick: &Pick, bytes: u64) -> Option<Span> {
-        let brings = |p: &Peer| {
-            p.serves_now(self.now)
-                && p.reliable()
-                && !p.run_of(pick.object, first_of(pick.blocks, 1)).is_empty()
+    /// How long until a peer that holds a run and has enough to do, or is being probed, would have brought it.
+    fn busy(&self, pick: &Pick, bytes: u64, around: &Around) -> Option<Span> {
+        if self.holds_out(pick.swarm) {
+            return None;
+        }
+        let holders = around.holders.iter().filter_map(|id| self.peers.get(*id));
+        let brings = |p: &&Peer| {
+            let serves = p.serves_now(self.now) && p.is_at_work();
+            serves && !p.run_of(pick.object, first_of(pick.blocks, 1)).is_empty()
         };
-        let holders = self.peers.iter().filter(|(_, p)| !self.holds_out(pick.swarm) && brings(p));
-        holders.map(|(_, p)| p.expected(bytes)).min()
+        holders.filter(brings).map(|p| p.expected(bytes)).min()
     }
 
     fn promise(&self, pick: &Pick, bytes: u64) -> Option<Promise> {
@@ -644,8 +686,10 @@ impl Swarm {
             heard: self.now,
             since: self.now,
             late: false,
+            raced: false,
             starting: pick.starting,
         };
+        self.wake_at(run.raced_from().unwrap_or(Time::NEVER), Reason::LateRun);
         let request = self.runs.add(run);
         let peer = match asked {
             Asked::Origin => {
@@ -676,6 +720,13 @@ impl Swarm {
         run.first = run.first.or(Some(self.now));
         run.came += bytes;
         run.left.remove(blocks);
+        // It has begun to come: nobody else need be asked from here on.
+        if std::mem::take(&mut run.raced) && !run.late {
+            let coming = &mut self.objects.get_mut(object).coming;
+            run.left.ranges().iter().for_each(|range| {
+                coming.insert(*range);
+            });
+        }
         // What gave way to a start is asked for before the last of it is here.
         self.replan |= held_up && !run.holds_others_up();
         let source = match asked {
@@ -747,6 +798,9 @@ impl Swarm {
         match run.asked {
             Asked::Origin => {
                 self.news.of_all();
+                if run.raced {
+                    self.origin.silent(self.now.since(run.since));
+                }
                 self.origin.pipe.ended(self.now, left);
             }
             Asked::Peer(peer) => {

@@ -77,6 +77,13 @@ impl Origin {
         self.delay = (self.delay.times(3) + after).over(4);
     }
 
+    /// Others brought all of a run of which nothing had come in `waited`: that might have gone on for as long again.
+    pub(super) fn silent(&mut self, waited: Span) {
+        if waited > self.delay {
+            self.delay = waited.times(2);
+        }
+    }
+
     /// A run failed. `jitter` below 1,000 spreads the crowd's next try over half the wait.
     pub(super) fn failed(&mut self, now: Time, jitter: u64) {
         // Runs asked together fail together: they count once.

@@ -40,18 +40,34 @@ pub(super) struct Run {
     pub(super) heard: Time,
     /// Looks late: its blocks may be asked for elsewhere.
     pub(super) late: bool,
+    /// The origin is silent where a play waits to start: peers may race it.
+    pub(super) raced: bool,
     /// A play waits for it to start.
     pub(super) starting: bool,
 }
 
 /// How long a deadline and an expectation are past when a run is late even though it trickles.
 const MISSED: Span = Span::from_millis(100);
+/// An idle origin has answered by then, and peers that were not connected have hardly said what they hold. Beyond it the
+/// origin has others to serve.
+const START_SILENCE: Span = Span::from_millis(50);
 
 impl Run {
     /// Whether a play waits for it to start, it is in time, and what is asked for now would begin to come before the
     /// last of it is here, and share the line with it.
     pub(super) fn holds_others_up(&self) -> bool {
         self.starting && !self.late && self.takes_still().is_none_or(|takes| takes > self.delay)
+    }
+
+    /// Whether its blocks may be asked for elsewhere.
+    pub(super) fn open(&self) -> bool {
+        self.late || self.raced
+    }
+
+    /// From when on peers may race it; none where they may not.
+    pub(super) fn raced_from(&self) -> Option<Time> {
+        let waits = self.asked == Asked::Origin && self.starting && self.first.is_none() && !self.open();
+        waits.then(|| self.since + START_SILENCE)
     }
 
     /// How long the rest of it takes, by how fast it came so far. None before anything came.
@@ -141,10 +157,27 @@ impl Runs {
             .any(|r| r.asked == asked && r.object == object && r.left.present(blocks).next().is_some())
     }
 
-    /// Whether a run that looks late still waits for some of `blocks`.
-    pub(super) fn late_owe(&self, object: ObjectIx, blocks: BlockRange) -> bool {
-        let mut late = self.runs.values().filter(|run| run.late && run.object == object);
-        late.any(|run| run.left.present(blocks).next().is_some())
+    /// Whether a run whose blocks may be asked for elsewhere still waits for some of `blocks`.
+    pub(super) fn open_owe(&self, object: ObjectIx, blocks: BlockRange) -> bool {
+        let mut open = self.runs.values().filter(|run| run.open() && run.object == object);
+        open.any(|run| run.left.present(blocks).next().is_some())
+    }
+
+    /// Marks the starts that peers may race from `now` on, each once. Answers them, and when the next will be one.
+    pub(super) fn race(&mut self, now: Time) -> (Vec<RequestId>, Time) {
+        let mut raced = Vec::new();
+        let mut next = Time::NEVER;
+        for (id, run) in &mut self.runs {
+            match run.raced_from() {
+                Some(from) if from <= now => {
+                    run.raced = true;
+                    raced.push(*id);
+                }
+                Some(from) => next = next.min(from),
+                None => {}
+            }
+        }
+        (raced, next)
     }
 
     /// Marks the runs that look late at `now`, each once. Answers them, and when the next will look late.

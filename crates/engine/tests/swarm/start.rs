@@ -27,15 +27,20 @@ fn what_follows_gives_way_until_half_of_the_start_is_here() {
     assert!(bench.asked().iter().any(|a| a.2.start == 4));
 }
 
-#[test]
-fn a_start_that_needs_more_than_64_kib_comes_over_several_connections() {
-    let mut bench = Bench::new(settings());
-    // A quarter second is 128 KiB.
+/// Plays something of which a quarter second is 128 KiB.
+fn play_heavy(bench: &mut Bench) -> ObjectId {
     let (id, object) = (RenditionId(2), ObjectId([8; 32]));
     let parts = vec![Part { object, size: size(), length: Span::from_secs(16) }];
     bench.input(Input::Describe(Rendition { id, swarm: SWARM, bit: 1, parts }));
     let bytes = ByteRange::new(0, size().bytes());
     bench.input(Input::Read { read: ReadId(1), play: PlayId(1), rendition: id, part: 0, bytes });
+    object
+}
+
+#[test]
+fn a_start_that_needs_more_than_64_kib_comes_over_several_connections() {
+    let mut bench = Bench::new(settings());
+    play_heavy(&mut bench);
     let blocks: Vec<BlockRange> = bench.asked().iter().map(|a| a.2).collect();
     assert_eq!(blocks, [BlockRange::new(0, 4), BlockRange::new(4, 8)]);
 }
@@ -104,4 +109,60 @@ fn a_look_at_the_end_of_a_file_does_not_make_all_of_it_a_start() {
         }
     }
     assert!(!starts.is_empty() && starts.iter().all(|blocks| blocks.start >= 448), "{starts:?}");
+}
+
+/// Whether a peer that says after so many milliseconds that it holds everything is asked for what a start waits for.
+/// The origin has sent so many blocks of it by then.
+fn raced_after(millis: u64, sent: u32) -> bool {
+    let mut bench = Bench::new(settings());
+    let peer = bench.peer(2, Nearness::Isp);
+    bench.play(1, 0);
+    let start = bench.asked();
+    if sent > 0 {
+        bench.arrive(start[0].0, BlockRange::new(0, sent));
+    }
+    bench.wait(Span::from_millis(millis));
+    bench.take();
+    bench.has(peer, all());
+    bench.asked().iter().any(|asked| asked.1 == Some(peer) && asked.2.start < 4)
+}
+
+#[test]
+fn an_origin_that_is_silent_where_a_play_waits_is_raced_by_whoever_holds_the_start() {
+    assert!(raced_after(60, 0));
+    assert!(!raced_after(40, 0), "an idle one is about to answer");
+    assert!(!raced_after(60, 1), "it has begun to send");
+}
+
+#[test]
+fn an_origin_that_begins_to_send_is_raced_no_more() {
+    let mut bench = Bench::new(settings());
+    bench.play(1, 0);
+    let start = bench.asked();
+    bench.wait(Span::from_millis(60));
+    bench.arrive(start[0].0, BlockRange::new(0, 1));
+    let peer = bench.peer(2, Nearness::Isp);
+    bench.has(peer, all());
+    assert!(bench.asked().iter().all(|asked| asked.1 != Some(peer) || asked.2.start >= 4));
+}
+
+#[test]
+fn what_is_due_soon_is_asked_for_in_runs_of_a_tenth_of_a_second() {
+    let mut bench = Bench::new(settings());
+    let peers: Vec<PeerId> = (2..5).map(|n| bench.peer(n, Nearness::Isp)).collect();
+    let object = play_heavy(&mut bench);
+    let start = bench.asked();
+    for peer in peers {
+        let have = Have { object, added: all().into(), removed: BlockSet::EMPTY, coming: BlockSet::EMPTY };
+        bench.message(peer, PeerMessage::Have(have));
+    }
+    start.into_iter().for_each(|(request, _, blocks)| bench.finish(request, blocks));
+    // Each brings 64 KiB in 50 ms, the way with it: 13 Mbit/s.
+    bench.now += Span::from_millis(50);
+    for (request, _, blocks) in bench.asked() {
+        bench.finish(request, blocks);
+    }
+    bench.wait(Span::from_millis(2));
+    let soon: Vec<_> = bench.asked().into_iter().filter(|a| a.1.is_some() && a.2.start < 96).collect();
+    assert!(!soon.is_empty() && soon.iter().all(|a| a.2.len() <= 12), "{soon:?}");
 }
