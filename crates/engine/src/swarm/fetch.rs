@@ -558,6 +558,7 @@ impl Swarm {
             // All that the play needs to start, and nothing more.
             (true, _) => MAX_ORIGIN_RUN_BLOCKS,
             (false, false) => MAX_ORIGIN_RUN_BLOCKS,
+            (false, true) if pick.due <= self.now + SOON => self.origin.blocks_in(self.tuning.quick),
             (false, true) => self.origin.blocks_in(self.tuning.quick.times(2)),
         };
         first_of(self.within_reach(pick), longest)

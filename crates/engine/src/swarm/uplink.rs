@@ -3,9 +3,9 @@
 //!
 //! In the spirit of LEDBAT (RFC 6817): what a packet takes on its way beyond the shortest time seen is the queue it met.
 //! Where the other side answers stamps the way there is looked at, and not only the round trip: in a crowd everybody's
-//! line is full, and so everybody's acknowledgements are late. All paths share the first hop, so the *least* queue among them is that of the own line; a longer one on
-//! a single path is somebody else's. LEDBAT steers a window per connection, which divides the line by the number
-//! of connections. Here one rate is steered for all, and relative to what was delivered: while the line is full,
+//! line is full, and so everybody's acknowledgements are late. All paths share the first hop, so the *least* queue
+//! among them is that of the own line; a longer one on a single path is somebody else's. LEDBAT steers a window per
+//! connection, which divides the line by the number of connections. Here one rate is steered for all, and relative to what was delivered: while the line is full,
 //! that is its capacity, whatever the rate, so that the queue approaches its target without swinging.
 
 use std::collections::BTreeMap;
@@ -53,6 +53,8 @@ const ANSWERS: Span = Span::from_secs(2);
 /// length of the path (as LEDBAT++ does, draft-irtf-iccrg-ledbat-plus-plus).
 const DRAIN_EVERY: Span = Span::from_secs(30);
 const DRAIN: Span = Span::from_millis(300);
+/// Without a report for this long nothing was sent: what was delivered before says nothing about the line's rate.
+const PAUSE: Span = Span::from_millis(300);
 /// Without a report for this long, what was learned about the line's present use is stale.
 const STALE: Span = Span::from_secs(10);
 /// Paths remembered.
@@ -150,9 +152,11 @@ impl Uplink {
     pub(super) fn report(&mut self, now: Time, reports: &[PathReport]) {
         let span = self.last.map_or(Span::ZERO, |last| now.since(last));
         self.last = Some(now);
-        if span > STALE {
+        if span > PAUSE {
             self.delivered.clear();
             self.calm = 0;
+        }
+        if span > STALE {
             // Whoever used the line then may be gone: half of it does little harm if he is not.
             self.rate = self.rate.map(|rate| rate.max(share(self.full, 512)));
         }
@@ -169,7 +173,7 @@ impl Uplink {
         }
         let acked = reports.iter().fold(0u64, |sum, report| sum.saturating_add(report.acked));
         // The first report of a burst covers an unknown time.
-        if span == Span::ZERO || span > STALE {
+        if span == Span::ZERO || span > PAUSE {
             return;
         }
         self.delivered.push((acked, span));
@@ -411,6 +415,21 @@ mod tests {
         let mut line = Line::new(50, Span::from_millis(100));
         line.run(Span::from_secs(30), Foreground::Nobody, Rate::from_bits_per_sec(20_000_000));
         assert_eq!(line.uplink.rate(line.now), None);
+    }
+
+    #[test]
+    fn what_was_sent_between_two_pauses_is_not_spread_over_them() {
+        let mut line = Line::new(10, Span::from_millis(100));
+        line.run(Span::from_secs(10), Foreground::Nobody, FAST);
+        for _ in 0..5 {
+            // Longer than a tick, shorter than what makes all that was learned stale.
+            line.now += Span::from_secs(5);
+            line.queued = 0;
+            let span = Span::from_secs(1);
+            line.run(span, Foreground::Nobody, FAST);
+            let used = line.percent_of_line(line.ours, span);
+            assert!(used >= 75, "{used} % of the line in the second after a pause");
+        }
     }
 
     #[test]
