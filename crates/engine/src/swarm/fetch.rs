@@ -603,7 +603,8 @@ impl Swarm {
         let probes = self.peers.iter().filter(|(_, peer)| peer.probed()).count();
         let free = around.holders.iter().filter(|id| free.contains(id));
         for (id, peer) in free.filter_map(|id| Some((*id, self.peers.get(*id)?))) {
-            let blocks = peer.run_of(pick.object, first_of(self.within_reach(pick), self.longest_of(peer, pick)));
+            let blocks =
+                peer.run_of(pick.object, first_of(self.within_reach(pick), self.longest_of(peer, pick)));
             if probes >= MAX_PROBES && !peer.pipe.measured() && !pick.starting {
                 continue;
             }

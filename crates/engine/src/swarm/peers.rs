@@ -103,8 +103,8 @@ impl Peer {
     }
 
     /// Whether one more run may be asked of it, of which `in_time` are under way and not late. After it kept us
-    /// waiting, one at a time finds out whether it delivers again; and before it delivered anything, how fast it is. What
-    /// is asked of one while it has enough to do may be brought sooner by another.
+    /// waiting, one at a time finds out whether it delivers again; and before it delivered anything, how fast it is.
+    /// What is asked of one while it has enough to do may be brought sooner by another.
     pub(super) fn takes_more(&self, in_time: usize) -> bool {
         let probed = self.pipe.measured() || self.pipe.runs() == 0;
         let busy = self.pipe.runs() >= KEPT_BUSY && self.expected(0) >= ENOUGH_ASKED;

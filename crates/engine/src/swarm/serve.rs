@@ -28,8 +28,8 @@ pub(super) struct Wanted {
     pub(super) over: Over,
 }
 
-/// Runs on the line at the same time, to a peer each: two fill it, and each of them is done sooner than one of four. The most urgent
-/// go first.
+/// Runs on the line at the same time, to a peer each: two fill it, and each of them is done sooner than one of four.
+/// The most urgent go first.
 const FEW_UPLOADS: usize = 2;
 /// A run that has taken this long goes to a slow peer, and leaves room for another.
 const LONG_UPLOAD: Span = Span::from_millis(1_500);

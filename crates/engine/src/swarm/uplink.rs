@@ -5,8 +5,9 @@
 //! Where the other side answers stamps the way there is looked at, and not only the round trip: in a crowd everybody's
 //! line is full, and so everybody's acknowledgements are late. All paths share the first hop, so the *least* queue
 //! among them is that of the own line; a longer one on a single path is somebody else's. LEDBAT steers a window per
-//! connection, which divides the line by the number of connections. Here one rate is steered for all, and relative to what was delivered: while the line is full,
-//! that is its capacity, whatever the rate, so that the queue approaches its target without swinging.
+//! connection, which divides the line by the number of connections. Here one rate is steered for all, and relative to
+//! what was delivered: while the line is full, that is its capacity, whatever the rate, so that the queue approaches its
+//! target without swinging.
 
 use std::collections::BTreeMap;
 
