@@ -6,7 +6,7 @@ mod tests;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use nearcast_engine::limits::MAX_CANDIDATES;
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
@@ -97,8 +97,8 @@ fn rtc(origin: &Origin, now: Instant) -> Rtc {
         .set_crypto_provider(Arc::clone(&origin.crypto))
         .set_dtls_cert(origin.cert.clone())
         .set_sctp_max_buffered_amount(MAX_QUEUED);
-    // A path is dead after six seconds without an answer, and fifteen without a question from there.
-    config.set_max_stun_rto(Duration::from_secs(1));
+    // A path is dead after five questions without an answer, and fifteen seconds without one from there. By default it
+    // would be nine.
     config.set_max_stun_retransmits(5);
     config.build(now)
 }

@@ -1,5 +1,7 @@
 //! Two ends in memory, on a clock of their own.
 
+use std::time::Duration;
+
 use super::*;
 use crate::transport::channels::crypto;
 
@@ -15,6 +17,8 @@ struct World {
     opened: [bool; 2],
     /// Packets on their way, and to which end.
     air: VecDeque<(usize, Vec<u8>)>,
+    /// Packets that were carried.
+    carried: usize,
 }
 
 fn origin(address: SocketAddr) -> Origin {
@@ -41,6 +45,7 @@ impl World {
             heard: [Vec::new(), Vec::new()],
             opened: [false; 2],
             air: VecDeque::new(),
+            carried: 0,
         })
     }
 
@@ -65,6 +70,7 @@ impl World {
     /// Carries packets until there are none.
     fn settle(&mut self) {
         while let Some((end, packet)) = self.air.pop_front() {
+            self.carried += 1;
             let (now, source) = (self.now, self.addresses[1 - end]);
             if self.ends[end].as_ref().is_some_and(|connection| connection.accepts(now, source, &packet)) {
                 self.moves(end, |connection, now| connection.received(now, source, &packet));
@@ -119,6 +125,15 @@ fn who_falls_silent_is_given_up_within_twenty_seconds() {
     world.ends[1] = None;
     world.pass(Duration::from_secs(20));
     assert!(matches!(world.broken[0], Some(Broken::Ended)), "{:?}", world.broken);
+}
+
+#[test]
+fn an_idle_link_sends_two_packets_a_second_at_most() {
+    let mut world = World::met();
+    world.carried = 0;
+    world.pass(Duration::from_secs(60));
+    assert!(world.carried <= 2 * 60, "{} packets in a minute, both ways", world.carried);
+    assert!(world.carried > 0, "nothing keeps the path open");
 }
 
 #[test]
