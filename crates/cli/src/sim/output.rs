@@ -23,6 +23,9 @@ pub(super) struct OutputArgs {
     /// Write one row a world as comma-separated values; "-" prints them instead of the table.
     #[arg(long, value_name = "FILE", conflicts_with = "json")]
     csv: Option<PathBuf>,
+    /// Print what was saved by the popularity of the titles too, beside what so many holders can save.
+    #[arg(long, conflicts_with = "json")]
+    by_popularity: bool,
     /// Write a page with drawings, for a meeting: one file, needs no network.
     #[arg(long, value_name = "FILE.html")]
     report: Option<PathBuf>,
@@ -187,6 +190,9 @@ fn print_text(
     if !summaries.is_empty() {
         print!("{}", table(summaries));
     }
+    if args.by_popularity {
+        print!("{}", show::popularity(summaries));
+    }
     for summary in summaries {
         let Some(money) = money else { break };
         let costs = costs(summary, money);
@@ -221,6 +227,9 @@ pub(super) fn one_world(args: &OutputArgs, result: WorldResult, wall: Duration) 
         explained.into_iter().flatten().for_each(|line| println!("{line}"));
         for world in &worlds {
             print!("{}", table(&summaries));
+            if args.by_popularity {
+                print!("{}", show::popularity(&summaries));
+            }
             println!(
                 "simulated: seed {}, {} events until {:.3} s of the world; trace {}",
                 world.seed,

@@ -97,3 +97,13 @@ fn the_table_names_what_is_simulated_and_compares() {
     assert!(text.starts_with("simulated "), "{text}");
     assert!(text.contains("instead of"), "{text}");
 }
+
+#[test]
+fn what_was_saved_is_told_by_popularity_for_those_who_share() {
+    let found = summaries(&worlds());
+    let text = popularity(&found);
+    assert!(text.contains("simulated, nearcast: saved by popularity"), "{text}");
+    assert!(!text.contains(BASELINE), "{text}");
+    let groups = found[0].popularity.len();
+    assert!(groups > 0 && text.lines().count() == groups + 2, "{text}");
+}
