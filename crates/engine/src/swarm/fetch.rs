@@ -532,10 +532,13 @@ impl Swarm {
         None
     }
 
-    /// Whether a run waits for a start that is under way, which would share the line with it.
+    /// Whether a run waits for what is under way and would share the line with it: a start, or, when it is due much
+    /// later, what is due at once.
     fn gives_way(&self, pick: &Pick) -> bool {
-        let urgent = !pick.of_start && pick.due <= self.now + self.tuning.urgent;
-        !pick.starting && !urgent && self.runs.start_under_way()
+        let soon = self.now + self.tuning.urgent;
+        let urgent = !pick.of_start && pick.due <= soon;
+        let far = pick.due > self.now + self.tuning.in_order;
+        !pick.starting && !urgent && (self.runs.start_under_way() || far && self.runs.under_way_by(soon))
     }
 
     /// What a peer is asked for of a run: what it holds, and more of the gap when it is so fast that the usual

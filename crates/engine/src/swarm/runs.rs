@@ -139,6 +139,13 @@ impl Runs {
         self.runs.values().any(Run::holds_others_up)
     }
 
+    /// Whether something that is due by `by` is on its way, in time, and takes longer than what is asked for now takes to
+    /// begin.
+    pub(super) fn under_way_by(&self, by: Time) -> bool {
+        let waits = |run: &Run| run.takes_still().is_none_or(|takes| takes > run.delay);
+        self.runs.values().any(|run| !run.late && run.due <= by && waits(run))
+    }
+
     /// The runs that still wait for some of `blocks`.
     pub(super) fn waiting_for(&self, object: ObjectIx, blocks: BlockRange) -> Vec<RequestId> {
         let waits = |run: &Run| run.object == object && run.left.present(blocks).next().is_some();

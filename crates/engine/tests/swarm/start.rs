@@ -73,6 +73,33 @@ fn peers_that_have_delivered_nothing_are_asked_for_little_and_few_of_them_at_a_t
 }
 
 #[test]
+fn what_is_due_much_later_gives_way_to_what_is_due_at_once() {
+    let mut bench = Bench::new(settings());
+    let (soon, later) = (bench.peer(2, Nearness::Isp), bench.peer(3, Nearness::Isp));
+    bench.play(1, 0);
+    let start = bench.asked();
+    bench.has(soon, BlockRange::new(0, 24));
+    bench.has(later, BlockRange::new(200, 512));
+    for (request, _, blocks) in start {
+        bench.finish(request, blocks);
+    }
+    let mut asked = bench.asked();
+    assert!(asked.iter().any(|a| a.1 == Some(soon) && a.2.start == 4), "{asked:?}");
+    assert!(asked.iter().all(|a| a.1 != Some(later)), "block 200 is due in 23 s: {asked:?}");
+    for _ in 0..20 {
+        for (request, _, blocks) in std::mem::take(&mut asked) {
+            bench.finish(request, blocks);
+        }
+        bench.wait(Span::from_millis(20));
+        asked = bench.asked();
+        if asked.iter().any(|a| a.1 == Some(later)) {
+            return;
+        }
+    }
+    panic!("it is asked when what is due at once is here");
+}
+
+#[test]
 fn who_leads_waits_for_nobody() {
     let brought = |viewer_holds: BlockRange| {
         let mut bench = Bench::new(settings());
