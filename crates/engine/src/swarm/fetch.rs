@@ -36,7 +36,7 @@ const NEXT_LEAD: Span = Span::from_secs(30);
 /// A listener who has not gone on to it by then has stopped.
 const NEXT_PATIENCE: Span = Span::from_secs(5);
 /// An object that the origin does not have, or not as published, is asked for again after this: sites are mended.
-const GONE_WAIT: Span = Span::from_secs(30);
+pub(super) const GONE_WAIT: Span = Span::from_secs(30);
 /// What is due within this is cut into short runs.
 const SOON: Span = Span::from_secs(3);
 /// Blocks of a short run: 64 KiB.
@@ -250,7 +250,7 @@ impl Swarm {
     }
 
     /// Blocks that are not on their way any more, unless another healthy run brings them.
-    fn give_back(&mut self, object: ObjectIx, left: &BlockSet) {
+    pub(super) fn give_back(&mut self, object: ObjectIx, left: &BlockSet) {
         for range in left.ranges() {
             self.objects.get_mut(object).coming.remove(*range);
         }
@@ -711,139 +711,5 @@ impl Swarm {
         };
         self.wake_at(expected + self.tuning.silence, Reason::LateRun);
         self.note(Note::Asked { request, peer, object: id, blocks, due: pick.due, expected, why });
-    }
-
-    /// Blocks of a run came, verified.
-    pub(super) fn arrived(&mut self, request: RequestId, blocks: BlockRange) {
-        let Some(run) = self.runs.get_mut(request) else { return };
-        let blocks = blocks.intersect(run.blocks);
-        let (object, asked) = (run.object, run.asked);
-        let (first, waited) = (run.came == 0, self.now.since(run.since));
-        let bytes = self.objects.get(object).size.bytes_of(blocks).len();
-        let held_up = run.holds_others_up();
-        run.heard = self.now;
-        run.first = run.first.or(Some(self.now));
-        run.came += bytes;
-        run.left.remove(blocks);
-        // It has begun to come: nobody else need be asked from here on.
-        if std::mem::take(&mut run.raced) && !run.late {
-            let coming = &mut self.objects.get_mut(object).coming;
-            run.left.ranges().iter().for_each(|range| {
-                coming.insert(*range);
-            });
-        }
-        // What gave way to a start is asked for before the last of it is here.
-        self.replan |= held_up && !run.holds_others_up();
-        let source = match asked {
-            Asked::Origin => {
-                if first {
-                    self.origin.answered(waited);
-                }
-                self.origin.pipe.came(self.now, bytes);
-                Source::Origin
-            }
-            Asked::Peer(id) => match self.peers.get_mut(id) {
-                Some(peer) => {
-                    peer.pipe.came(self.now, bytes);
-                    peer.useful = self.now;
-                    Source::Peer(peer.nearness)
-                }
-                None => Source::Peer(crate::place::Nearness::Far),
-            },
-        };
-        let offered = !self.is_held_out(object);
-        for news in self.objects.arrived(object, blocks, source) {
-            if offered {
-                self.peers.note_added(object, news).into_iter().for_each(|peer| self.news.of(peer));
-            }
-            self.count_early(object, news);
-        }
-        self.holding_changed(object);
-        self.settle_doubles(request, object, blocks);
-    }
-
-    /// Other runs that wait for the same blocks no longer do; one that waits for nothing is cancelled.
-    fn settle_doubles(&mut self, but: RequestId, object: ObjectIx, blocks: BlockRange) {
-        let mut idle = Vec::new();
-        for id in self.runs.waiting_for(object, blocks) {
-            if let Some(run) = self.runs.get_mut(id).filter(|_| id != but) {
-                run.left.remove(blocks);
-                if run.left.is_empty() {
-                    idle.push(id);
-                }
-            }
-        }
-        // Only when no run waits for them any more: what a run that ends gives back is marked as on its way again for
-        // others that wait for it.
-        for id in idle {
-            self.replan = true;
-            self.end_run(id);
-            self.put(Output::Cancel { request: id });
-        }
-    }
-
-    pub(super) fn finished(&mut self, request: RequestId) {
-        let Some(run) = self.end_run(request) else { return };
-        // A source that has nothing left to do is asked for more at once.
-        let idle = match run.asked {
-            Asked::Origin => self.origin.pipe.runs() == 0,
-            Asked::Peer(peer) => self.peers.get_mut(peer).is_none_or(|peer| {
-                peer.delivered();
-                peer.pipe.runs() == 0
-            }),
-        };
-        self.replan |= idle;
-        self.replan_soon = true;
-    }
-
-    /// Takes a run off the books. What had not come may be asked for again.
-    fn end_run(&mut self, id: RequestId) -> Option<Run> {
-        let run = self.runs.remove(id)?;
-        let left = self.objects.get(run.object).size.bytes_of(run.blocks).len().saturating_sub(run.came);
-        match run.asked {
-            Asked::Origin => {
-                self.news.of_all();
-                if run.raced {
-                    self.origin.silent(self.now.since(run.since));
-                }
-                self.origin.pipe.ended(self.now, left);
-            }
-            Asked::Peer(peer) => {
-                if let Some(peer) = self.peers.get_mut(peer) {
-                    peer.pipe.ended(self.now, left);
-                }
-            }
-        }
-        self.give_back(run.object, &run.left);
-        Some(run)
-    }
-
-    pub(super) fn failed(&mut self, request: RequestId, fault: Fault) {
-        let Some(run) = self.end_run(request) else { return };
-        match (run.asked, fault) {
-            (_, Fault::NoRoom) => self.no_room(),
-            (Asked::Origin, Fault::Lost | Fault::Unavailable) => {
-                let jitter = self.random.below(1_000);
-                self.origin.failed(self.now, jitter);
-            }
-            (Asked::Origin, Fault::Gone | Fault::Corrupt) => {
-                self.objects.get_mut(run.object).gone_until = self.now + GONE_WAIT;
-            }
-            (Asked::Peer(peer), Fault::Corrupt) => self.misbehaved(peer, Misbehaviour::CorruptBlock),
-            (Asked::Peer(peer), Fault::Lost | Fault::Unavailable | Fault::Gone) => {
-                let until = self.now + self.tuning.silence;
-                if let Some(peer) = self.peers.get_mut(peer) {
-                    peer.choked_until = peer.choked_until.max(until);
-                }
-            }
-        }
-    }
-
-    /// Ends all runs asked of a source that is gone. They are asked elsewhere in the same breath.
-    pub(super) fn end_runs_of(&mut self, asked: Asked) {
-        for id in self.runs.of(asked) {
-            self.end_run(id);
-            self.put(Output::Cancel { request: id });
-        }
     }
 }

@@ -6,6 +6,7 @@
 
 mod advice;
 mod api;
+mod arrivals;
 mod caps;
 mod connect;
 mod crowd;
