@@ -91,6 +91,10 @@ pub(super) enum Choice {
     Wait(Time),
 }
 
+/// A holder that has enough to do is waited for when it beats the deadline by this, even if the origin is quicker:
+/// others need the origin more.
+const HOLDER_MARGIN: Span = Span::from_millis(250);
+
 /// How to choose among sources. The simulator runs other rules beside ours.
 pub(super) trait PickRule: std::fmt::Debug {
     /// Decides about one run.
@@ -118,7 +122,8 @@ impl PickRule for NearFirst {
         }
         let (from, why) = origin_from(tuning, q, origin);
         // A holder's run that ends lets it be asked again.
-        if let Some(takes) = q.busy.filter(|takes| *takes < origin.takes && from <= q.now && !q.hedge) {
+        let soon_enough = |takes: &Span| *takes < origin.takes || q.now + *takes + HOLDER_MARGIN <= q.due;
+        if let Some(takes) = q.busy.filter(|takes| soon_enough(takes) && from <= q.now && !q.hedge) {
             return Choice::Wait(q.now + takes);
         }
         match (from <= q.now, origin.ready, fastest) {
@@ -385,14 +390,16 @@ mod tests {
     }
 
     #[test]
-    fn an_origin_that_takes_longer_than_a_busy_holder_is_left_alone() {
-        let choose = |busy: u64, takes: u64| {
+    fn the_origin_is_left_alone_where_a_busy_holder_is_quicker_or_soon_enough() {
+        let choose = |due: u64, busy: u64, takes: u64| {
             let origin = Some(OriginOffer { takes: Span::from_millis(takes), ready: true });
-            let q = question(NOW + Span::from_secs(1), Crowd::Held, &[], origin);
+            let q = question(NOW + Span::from_millis(due), Crowd::Held, &[], origin);
             NearFirst.choose(&Tuning::default(), &Question { busy: Some(Span::from_millis(busy)), ..q })
         };
-        assert_eq!(choose(500, 1_100), Choice::Wait(NOW + Span::from_millis(500)));
-        assert_eq!(choose(500, 200), Choice::Origin(Why::Deadline));
+        let waits = Choice::Wait(NOW + Span::from_millis(500));
+        assert_eq!(choose(100, 500, 1_100), waits, "it is quicker");
+        assert_eq!(choose(750, 500, 200), waits, "it is soon enough");
+        assert_eq!(choose(749, 500, 200), Choice::Origin(Why::Deadline));
     }
 
     #[test]
