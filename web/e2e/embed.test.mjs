@@ -240,4 +240,6 @@ test('what the server sends before the engine is there is checked afterwards, an
   await moves(one);
   release();
   await one.page.waitForFunction(() => window.told.length > 0);
+  // An answer that is read while its page is closed is an error of nobody's.
+  await one.page.unrouteAll({ behavior: 'wait' });
 });
