@@ -125,6 +125,8 @@ const MAX_WAKES: u32 = 100;
 pub(crate) const PATIENCE: Span = Span::from_secs(10);
 /// Blocks near the playhead that were asked of a departed node are asked again within this.
 pub(crate) const ASK_AGAIN: Span = Span::from_secs(5);
+/// An origin that failed again and again is tried again after 8 s at most, and answers within a second.
+pub(crate) const ORIGIN_RESTS: Span = Span::from_secs(9);
 /// What the upload ceiling may be overdrawn by: a second, and a run.
 const BURST: Span = Span::from_secs(1);
 const BURST_BYTES: u64 = (MAX_RUN_BLOCKS as u64) * nearcast_content::BLOCK_SIZE;

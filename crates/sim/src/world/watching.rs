@@ -8,7 +8,7 @@ use nearcast_engine::{Span, Time};
 
 use super::World;
 use crate::catalogue::ObjectIx;
-use crate::invariants::{ASK_AGAIN, Broken, PATIENCE, UnderWay, check_bounds};
+use crate::invariants::{ASK_AGAIN, Broken, ORIGIN_RESTS, PATIENCE, UnderWay, check_bounds};
 use crate::node::{Node, Who};
 use crate::scenario::FaultKind;
 
@@ -105,7 +105,7 @@ impl World<'_> {
     /// Blocks near a playhead that a departed node owed are asked of somebody else.
     fn watch_lost(&mut self, who: Who) {
         let (now, catalogue) = (self.now, self.catalogue.clone());
-        let usable = self.origin_usable_since().is_some_and(|since| now.since(since) > ASK_AGAIN);
+        let usable = self.origin_usable_since().is_some_and(|since| now.since(since) > ORIGIN_RESTS);
         let Some(node) = self.node(who) else { return };
         let lost = std::mem::take(&mut node.watch.lost);
         let (due, later): (Vec<_>, Vec<_>) = lost.into_iter().partition(|(.., by)| *by <= now);
