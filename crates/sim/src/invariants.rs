@@ -152,6 +152,13 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
+    /// A playhead is elsewhere: what was lost long ago may lie close to it only now.
+    pub(crate) fn jumped(&mut self, now: Time) {
+        for (_, _, by) in &mut self.lost {
+            *by = now + ASK_AGAIN;
+        }
+    }
+
     /// Bytes went out to a peer beyond the LAN under a ceiling.
     pub(crate) fn sent(&mut self, now: Time, bytes: u64, ceiling: Rate) -> Result<(), Broken> {
         let leaked = ceiling.bytes_in(now.since(self.bucket_at));

@@ -242,6 +242,9 @@ impl World<'_> {
             Act::SeekTo(to) => {
                 let read = player.read;
                 player.seek(now, to, catalogue.title(player.title));
+                if let Some(node) = self.node(who) {
+                    node.watch.jumped(now);
+                }
                 if let Some(open) = read {
                     self.tell(who, Input::Closed { read: open.read });
                 }

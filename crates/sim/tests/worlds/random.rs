@@ -56,9 +56,18 @@ fn random_worlds_hold_with_origin_only() {
 /// believed for as long as a slow origin takes twice; a jump waited for what had been asked before it.
 #[test]
 fn worlds_that_broke_once_hold() {
-    let engine =
-        [277_063_506, 277_063_638, 555_642_295, 509_129_376, 20_757_401, 20_757_450, 44_013_937, 336_510_779]
-            .map(|seed| (seed, Policy::Nearcast));
+    let engine = [
+        277_063_506,
+        277_063_638,
+        555_642_295,
+        509_129_376,
+        20_757_401,
+        20_757_450,
+        44_013_937,
+        336_510_779,
+        751_715_822,
+    ]
+    .map(|seed| (seed, Policy::Nearcast));
     let blind = [(20_757_401, Policy::IspBlind)];
     let baselines = [Policy::Spotify2010, Policy::P2pMediaLoader].map(|policy| (648_667_729, policy));
     for (seed, policy) in engine.into_iter().chain(blind).chain(baselines) {
