@@ -316,8 +316,7 @@ pub enum Input<V> {
         /// The upload.
         upload: UploadId,
     },
-    /// What the paths of peers that are being served did since the last report. Due every
-    /// [`UPLINK_TICK`] while there are uploads, and once after the last of them.
+    /// What the paths of [`watched`](crate::Swarm::watched) peers did since the last report.
     Uplink(Vec<PathReport>),
     /// A node has misbehaved in an earlier life of this process.
     Struck {

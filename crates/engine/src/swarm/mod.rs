@@ -287,6 +287,12 @@ impl Swarm {
         self.peers.len()
     }
 
+    /// The peers whose paths the next [`Input::Uplink`] tells of. While there are any, it is due every [`UPLINK_TICK`],
+    /// the first time that long after an [`Output::Serve`].
+    pub fn watched(&self) -> BTreeSet<PeerId> {
+        self.uplink.watched().iter().copied().chain(self.serving.on_line()).collect()
+    }
+
     /// Whether this node hands on, and why not.
     pub fn sharing(&self) -> Sharing {
         self.sharing

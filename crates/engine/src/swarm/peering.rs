@@ -406,6 +406,9 @@ impl Swarm {
         }
         let (id, size) = (object.id, object.size);
         let upload = self.serving.start(self.now, wanted);
+        if over == Over::Line {
+            self.uplink.serves(peer);
+        }
         self.put(Output::Serve { upload, peer, request, object: id, size, blocks, due, over });
         true
     }

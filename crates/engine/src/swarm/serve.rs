@@ -101,6 +101,11 @@ impl Serving {
         self.active.values().any(|a| a.wanted.peer == peer)
     }
 
+    /// Peers that runs are on their way to over the line.
+    pub(super) fn on_line(&self) -> impl Iterator<Item = PeerId> {
+        self.active.values().filter(|a| a.wanted.over == Over::Line).map(|a| a.wanted.peer)
+    }
+
     /// Runs on the line that have not taken long.
     fn fresh(&self, now: Time) -> usize {
         let fresh = |a: &&Active| a.wanted.over == Over::Line && now < a.since + LONG_UPLOAD;

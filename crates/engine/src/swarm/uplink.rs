@@ -9,7 +9,7 @@
 //! what was delivered: while the line is full, that is its capacity, whatever the rate, so that the queue approaches its
 //! target without swinging.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::api::{PathReport, PeerId};
 use crate::time::{Span, Time};
@@ -58,6 +58,8 @@ const DRAIN: Span = Span::from_millis(300);
 const PAUSE: Span = Span::from_millis(300);
 /// Without a report for this long, what was learned about the line's present use is stale.
 const STALE: Span = Span::from_secs(10);
+/// Messages and stamps alone are less than this within a tick.
+const IDLE_BYTES: u64 = 1_024;
 /// Paths remembered.
 const MAX_PATHS: usize = 2 * crate::limits::MAX_PEERS;
 
@@ -125,6 +127,9 @@ pub(super) struct Uplink {
     /// None until the line was first found full: nothing is known to hold back for.
     rate: Option<Rate>,
     ways: BTreeMap<PeerId, Way>,
+    /// Peers to whom something was served since the last report, or still left by it: a run is over for a shell when
+    /// its connection has taken all of it, which may be long before the line has.
+    watched: BTreeSet<PeerId>,
     /// Bytes delivered and how long that took, of the last ticks.
     delivered: Vec<(u64, Span)>,
     last: Option<Time>,
@@ -147,10 +152,23 @@ impl Uplink {
     /// A connection ended.
     pub(super) fn forget(&mut self, peer: PeerId) {
         self.ways.remove(&peer);
+        self.watched.remove(&peer);
+    }
+
+    /// A run goes out to a peer over the line.
+    pub(super) fn serves(&mut self, peer: PeerId) {
+        self.watched.insert(peer);
+    }
+
+    /// Whose paths are of interest although no run to them is under way.
+    pub(super) fn watched(&self) -> &BTreeSet<PeerId> {
+        &self.watched
     }
 
     /// What the paths did since the last report.
     pub(super) fn report(&mut self, now: Time, reports: &[PathReport]) {
+        let reports = &reports[..reports.len().min(MAX_PATHS)];
+        self.watched = reports.iter().filter(|r| r.acked > IDLE_BYTES).map(|r| r.peer).collect();
         let span = self.last.map_or(Span::ZERO, |last| now.since(last));
         self.last = Some(now);
         if span > PAUSE {
@@ -163,7 +181,7 @@ impl Uplink {
         }
         let mut queue = None::<Span>;
         let mut longest = Span::ZERO;
-        for report in reports.iter().take(MAX_PATHS) {
+        for report in reports {
             let way = self.ways.entry(report.peer).or_default();
             let Some((waits, base)) = way.queue(now, report) else { continue };
             longest = longest.max(base);

@@ -1,6 +1,6 @@
 //! The loop that drives the engine: what happens goes in, what it wants done is carried out.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -69,9 +69,7 @@ pub enum SupernodeState {
 /// Queue to the loop: every task that reports waits when it is full, so nothing grows.
 pub(super) const QUEUE: usize = 1_024;
 
-/// Messages and stamps alone are less than this within a tick.
-const IDLE_BYTES: u64 = 1_024;
-/// Between two reports of the paths of those who are served.
+/// Between two reports of paths.
 const UPLINK: Duration = Duration::from_micros(UPLINK_TICK.micros());
 
 /// Addresses remembered for nodes that the directory named.
@@ -104,10 +102,8 @@ pub(super) struct Drive {
     epoch: Instant,
     awaited: BTreeMap<RequestId, Awaited>,
     fetching: BTreeMap<RequestId, AbortHandle>,
-    serving: BTreeMap<UploadId, (PeerId, AbortHandle)>,
-    /// Peers that were served in the last tick: their paths are reported once more.
-    served: BTreeSet<PeerId>,
-    /// When the paths of those who are served are reported next.
+    serving: BTreeMap<UploadId, AbortHandle>,
+    /// When paths are reported next.
     report_at: Option<Instant>,
     /// Nodes at the other ends.
     nodes: BTreeMap<PeerId, (NodeKey, Nearness)>,
@@ -141,7 +137,6 @@ impl Drive {
             awaited: BTreeMap::new(),
             fetching: BTreeMap::new(),
             serving: BTreeMap::new(),
-            served: BTreeSet::new(),
             report_at: None,
             nodes: BTreeMap::new(),
             addresses: BTreeMap::new(),
@@ -178,8 +173,7 @@ impl Drive {
                 },
             }
         }
-        let uploads = self.serving.values().map(|(_, task)| task);
-        for task in self.fetching.values().chain(uploads) {
+        for task in self.fetching.values().chain(self.serving.values()) {
             task.abort();
         }
         if let Some(handed) = self.parts.swarm.handed() {
@@ -199,17 +193,12 @@ impl Drive {
         }
     }
 
-    /// Tells the engine what the paths of those who are served did.
+    /// Tells the engine what the paths did that it watches.
     fn report(&mut self) {
-        let serving: BTreeSet<PeerId> = self.serving.values().map(|(peer, _)| *peer).collect();
-        let asked: BTreeSet<PeerId> = serving.union(&self.served).copied().collect();
-        let reports = self.parts.transport.reports(asked);
-        // A run is over for us when the connection has taken all of it, which may be long before the line has.
-        let delivering = reports.iter().filter(|report| report.acked > IDLE_BYTES).map(|report| report.peer);
-        self.served = delivering.chain(serving).collect();
-        self.report_at = (!self.served.is_empty()).then(|| Instant::now() + UPLINK);
+        let reports = self.parts.transport.reports(self.parts.swarm.watched());
         tracing::debug!(?reports, "paths");
         self.input(Input::Uplink(reports));
+        self.report_at = (!self.parts.swarm.watched().is_empty()).then(|| Instant::now() + UPLINK);
     }
 
     fn remember(&self, handed: Handed) {
@@ -220,8 +209,7 @@ impl Drive {
 
     fn serve(&mut self, run: uploads::Upload) {
         let task = uploads::send(run, &self.parts);
-        self.serving.insert(run.upload, (run.peer, task));
-        self.served.insert(run.peer);
+        self.serving.insert(run.upload, task);
         self.report_at.get_or_insert_with(|| Instant::now() + UPLINK);
     }
 
@@ -301,7 +289,7 @@ impl Drive {
                 self.parts.board.advise(play, rate);
             }
             Output::StopServing { upload } => {
-                if let Some((_, task)) = self.serving.remove(&upload) {
+                if let Some(task) = self.serving.remove(&upload) {
                     task.abort();
                 }
             }

@@ -1,6 +1,8 @@
 //! The production engine, blindfolded: it does everything as ever, and does not see who is near.
 
-use nearcast_engine::swarm::{Candidate, Input, InputError, Output};
+use std::collections::BTreeSet;
+
+use nearcast_engine::swarm::{Candidate, Input, InputError, Output, PeerId};
 use nearcast_engine::{Nearness, Time};
 
 use super::{Agent, Birth, Bounds, Nearcast, SimVerdict};
@@ -29,6 +31,10 @@ impl Agent for IspBlind {
 
     fn poll_output(&mut self) -> Output {
         self.0.poll_output()
+    }
+
+    fn watched(&self) -> BTreeSet<PeerId> {
+        self.0.watched()
     }
 
     fn bounds(&self) -> Bounds {

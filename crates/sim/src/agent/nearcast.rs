@@ -1,6 +1,8 @@
 //! The production engine as an agent: nothing is added, nothing is left out.
 
-use nearcast_engine::swarm::{Input, InputError, Output, Tuning};
+use std::collections::BTreeSet;
+
+use nearcast_engine::swarm::{Input, InputError, Output, PeerId, Tuning};
 use nearcast_engine::{Swarm, Time};
 
 use super::{Agent, Birth, Bounds, SimVerdict};
@@ -28,6 +30,10 @@ impl Agent for Nearcast {
 
     fn poll_output(&mut self) -> Output {
         self.0.poll_output()
+    }
+
+    fn watched(&self) -> BTreeSet<PeerId> {
+        self.0.watched()
     }
 
     fn bounds(&self) -> Bounds {

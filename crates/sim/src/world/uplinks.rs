@@ -1,6 +1,4 @@
-//! What nodes that serve see of their paths, as the shells do: round trips, ways, what was acknowledged.
-
-use std::collections::BTreeSet;
+//! What nodes see of the paths that their agents watch: round trips, ways, what was acknowledged.
 
 use nearcast_engine::swarm::{Input, PathReport, PeerId, UPLINK_TICK};
 
@@ -8,8 +6,6 @@ use super::{Event, World};
 use crate::network::ChannelKey;
 use crate::node::{Served, Who};
 
-/// Messages and stamps alone are less than this within a tick.
-const IDLE_BYTES: u64 = 1_024;
 /// Longer waits count as this long, in milliseconds.
 const LONGEST_WAIT: usize = 10_000;
 
@@ -30,13 +26,13 @@ impl World<'_> {
         }
     }
 
-    /// A node looks at its paths, as long as something leaves over them.
+    /// A node tells its agent of the paths that it watches.
     pub(super) fn report_paths(&mut self, who: Who) {
         let now = self.now;
         let Some(node) = self.nodes.get(who.node as usize).filter(|node| node.life == who.life) else {
             return;
         };
-        let serving: BTreeSet<PeerId> = node.going.values().map(|(peer, _)| *peer).collect();
+        let Some(watched) = node.agent.as_ref().map(|agent| agent.watched()) else { return };
         let mut reports = Vec::new();
         let mut served = node.served.clone();
         served.retain(|peer, path| {
@@ -47,21 +43,25 @@ impl World<'_> {
             path.left = left;
             let there = self.network.one_way(now, path.channel);
             let rtt = there + self.network.one_way(now, connection.channels[1 - end]);
-            // Stamps come and go although nothing else does.
-            reports.push(PathReport { peer: *peer, rtt: Some(rtt), one_way: Some(there), acked });
-            acked > IDLE_BYTES || serving.contains(peer)
+            if watched.contains(peer) {
+                // Stamps come and go although nothing else does.
+                reports.push(PathReport { peer: *peer, rtt: Some(rtt), one_way: Some(there), acked });
+            }
+            true
         });
         let waits =
             usize::try_from(self.network.waits_before(now, node.pipes.up).millis()).unwrap_or(usize::MAX);
-        let goes_on = !served.is_empty();
+        self.note_wait(waits);
         if let Some(node) = self.node(who) {
             node.served = served;
         }
-        if goes_on {
+        self.tell(who, Input::Uplink(reports));
+        let Some(node) = self.node(who) else { return };
+        let watched = node.agent.as_ref().map(|agent| agent.watched()).unwrap_or_default();
+        node.served.retain(|peer, _| watched.contains(peer));
+        if !node.served.is_empty() {
             self.queue.push(now + UPLINK_TICK, Event::Reports(who));
         }
-        self.note_wait(waits);
-        self.tell(who, Input::Uplink(reports));
     }
 
     fn note_wait(&mut self, millis: usize) {

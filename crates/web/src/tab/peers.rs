@@ -1,7 +1,5 @@
 //! Peers: what their links want done and heard, and runs both ways.
 
-use std::collections::BTreeSet;
-
 use nearcast_content::{BlockRange, NodeKey};
 use nearcast_engine::channels::{Ending, Heard, LinkId, Output};
 use nearcast_engine::directory::client::Input as ClientInput;
@@ -225,19 +223,19 @@ impl Tab {
         }
     }
 
-    /// Tells the engine what the paths of those who are served did, and pings them.
+    /// Tells the engine what the paths did that it watches, and pings them.
     pub(super) fn report_paths(&mut self) {
-        let served: BTreeSet<LinkId> = self.uploads.under_way.values().map(|upload| upload.link).collect();
         let mut reports = Vec::new();
-        for id in &served {
-            if let Some((rtt, acked)) = self.links.path(*id) {
-                reports.push(PathReport { peer: peer_of(*id), rtt, one_way: None, acked });
+        for peer in self.swarm.watched() {
+            let id = link_of(peer);
+            if let Some((rtt, acked)) = self.links.path(id) {
+                reports.push(PathReport { peer, rtt, one_way: None, acked });
             }
             let number = u32::try_from(self.chance.number() & 0xffff_ffff).unwrap_or(0);
-            self.links.ping(self.now, *id, number);
+            self.links.ping(self.now, id, number);
         }
-        self.report_at = (!served.is_empty()).then_some(self.now + UPLINK_TICK);
         self.input(Input::Uplink(reports));
+        self.report_at = (!self.swarm.watched().is_empty()).then_some(self.now + UPLINK_TICK);
     }
 }
 
