@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { fetchedWhole, filmMoves, folder, hiding, keeper, mediaSent, root, run, start, tab, takesPart } from './world.mjs';
+import { fetchedWhole, filmMoves, folder, hiding, keeper, listed, mediaSent, root, run, start, tab, takesPart } from './world.mjs';
 
 const FILM = 'film';
 
@@ -67,8 +67,10 @@ test('a tab gets the film from a native node', async (t) => {
 });
 
 test('a native node gets the film from a tab', async (t) => {
+  await listed(serve, 0);
   const one = await watcher(t);
   await watch(one);
+  await listed(serve, 1);
   const before = await mediaSent(serve);
   const asker = await node(t);
   await asker.keep(FILM);

@@ -148,6 +148,13 @@ export async function counted(url, counter) {
 /** Bytes of media that a server sent so far. */
 export const mediaSent = (serve) => counted(serve.ready.url, 'nearcast_serve_body_bytes_total{kind="media"}');
 
+/** Waits until the supernode lists so many titles of which somebody holds something. */
+export const listed = (serve, titles) =>
+  until(`the supernode lists ${titles} titles`, async () => {
+    const status = await (await fetch(new URL('nearcast/v1/supernode', serve.ready.url))).json();
+    return status.titles === titles;
+  });
+
 /** In a page: whether a film's picture has moved: frames were shown, not only time counted. */
 export const filmMoved = () => {
   const video = document.querySelector('video');
