@@ -73,7 +73,9 @@ impl Swarm {
         // others that wait for it.
         for id in idle {
             self.replan = true;
-            self.end_run(id);
+            if let Some(run) = self.end_run(id).filter(|run| run.raced) {
+                self.origin.silent(self.now.since(run.since));
+            }
             self.put(Output::Cancel { request: id });
         }
     }
@@ -99,9 +101,6 @@ impl Swarm {
         match run.asked {
             Asked::Origin => {
                 self.news.of_all();
-                if run.raced {
-                    self.origin.silent(self.now.since(run.since));
-                }
                 self.origin.pipe.ended(self.now, left);
             }
             Asked::Peer(peer) => {

@@ -37,12 +37,8 @@ const NEXT_LEAD: Span = Span::from_secs(30);
 const NEXT_PATIENCE: Span = Span::from_secs(5);
 /// An object that the origin does not have, or not as published, is asked for again after this: sites are mended.
 pub(super) const GONE_WAIT: Span = Span::from_secs(30);
-/// What is due within this is cut into short runs.
-const SOON: Span = Span::from_secs(3);
 /// Blocks of a short run: 64 KiB.
 const PIECE: u32 = 4;
-/// How long a run of what is due soon takes a peer.
-const MOMENT: Span = Span::from_millis(100);
 /// How long a run of a fast peer takes: with fewer of them in flight than [`MAX_RUNS_PER_PEER`] its queue never
 /// empties, and what is asked for can still change twenty times a second.
 const SWIFT_RUN: Span = Span::from_millis(50);
@@ -232,7 +228,11 @@ impl Swarm {
             let (now, silence) = (self.now, self.tuning.silence);
             match run.asked {
                 // What it brings now is less than was thought.
-                Asked::Origin => self.origin.pipe.overdue(now),
+                Asked::Origin if run.first.is_some() => self.origin.pipe.overdue(now),
+                Asked::Origin => {
+                    self.origin.pipe.overdue(now);
+                    self.origin.silent(now.since(run.since));
+                }
                 Asked::Peer(peer) => {
                     if let Some(peer) = self.peers.get_mut(peer) {
                         peer.snub(now, silence);
@@ -241,7 +241,7 @@ impl Swarm {
             }
         }
         self.wake_at(next, Reason::LateRun);
-        let (raced, next) = self.runs.race(self.now);
+        let (raced, next) = self.runs.mark_raced(self.now, self.tuning.start_silence);
         for id in raced {
             let Some(run) = self.runs.get(id).cloned() else { continue };
             self.give_back(run.object, &run.left);
@@ -475,7 +475,7 @@ impl Swarm {
             Some(since) if rest.start < first + 2 * unit => due.min(since + due.since(since).over(2)),
             Some(_) | None => due,
         };
-        let short = due <= self.now + SOON;
+        let short = due <= self.now + self.tuning.soon;
         let piece = if short { first_of(BlockRange::new(rest.start, end), PIECE).end } else { end };
         (BlockRange::new(rest.start, piece), end, due)
     }
@@ -561,7 +561,9 @@ impl Swarm {
             // All that the play needs to start, and nothing more.
             (true, _) => MAX_ORIGIN_RUN_BLOCKS,
             (false, false) => MAX_ORIGIN_RUN_BLOCKS,
-            (false, true) if pick.due <= self.now + SOON => self.origin.blocks_in(self.tuning.quick),
+            (false, true) if pick.due <= self.now + self.tuning.soon => {
+                self.origin.blocks_in(self.tuning.quick)
+            }
             (false, true) => self.origin.blocks_in(self.tuning.quick.times(2)),
         };
         first_of(self.within_reach(pick), longest)
@@ -580,10 +582,11 @@ impl Swarm {
     /// all who hold it bring it at the same time.
     fn longest_of(&self, peer: &Peer, pick: &Pick) -> u32 {
         let usual = peer.longest_run(self.tuning.run_blocks);
-        if pick.due > self.now + SOON {
+        if pick.due > self.now + self.tuning.soon {
             return usual;
         }
-        let moment = u32::try_from(peer.pipe.bytes_in(MOMENT.max(peer.rtt)) / BLOCK_SIZE).unwrap_or(u32::MAX);
+        let moment = u32::try_from(peer.pipe.bytes_in(self.tuning.moment.max(peer.rtt)) / BLOCK_SIZE)
+            .unwrap_or(u32::MAX);
         usual.min(moment.max(PIECE))
     }
 
@@ -694,7 +697,7 @@ impl Swarm {
             raced: false,
             starting: pick.starting,
         };
-        self.wake_at(run.raced_from().unwrap_or(Time::NEVER), Reason::LateRun);
+        self.wake_at(run.raced_from(self.tuning.start_silence).unwrap_or(Time::NEVER), Reason::LateRun);
         let request = self.runs.add(run);
         let peer = match asked {
             Asked::Origin => {

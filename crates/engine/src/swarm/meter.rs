@@ -55,10 +55,12 @@ impl Meter {
         self.since = Time::NEVER;
     }
 
-    /// What was expected by now did not come: what did is a sample, if it says that the source is slower.
+    /// What was expected by now did not come: what did is a sample, if it says that the source is slower. Of one that
+    /// never sent anything that says nothing about its rate.
     pub(super) fn overdue(&mut self, now: Time) {
         let span = now.since(self.since);
-        if span >= SAMPLE_SPAN.over(2) && Rate::mean(self.bytes, span) < self.rate {
+        let known = self.measured || self.bytes > 0;
+        if known && span >= SAMPLE_SPAN.over(2) && Rate::mean(self.bytes, span) < self.rate {
             self.sample(now, span);
         }
     }

@@ -13,6 +13,10 @@ const FIRST_WAIT: Span = Span::from_millis(500);
 /// after the origin came back, which plain delivery would not.
 const LONGEST_WAIT: Span = Span::from_secs(8);
 
+/// It is expected to be silent for no longer than this by what it did not answer; by its answers, for as long as they
+/// take.
+const LONGEST_SILENCE: Span = Span::from_secs(1);
+
 /// The provider's servers as one source.
 #[derive(Debug)]
 pub(super) struct Origin {
@@ -77,10 +81,11 @@ impl Origin {
         self.delay = (self.delay.times(3) + after).over(4);
     }
 
-    /// Others brought all of a run of which nothing had come in `waited`: that might have gone on for as long again.
+    /// Nothing of a run came in `waited`, when it was late or others had brought all of it: that may go on for as long
+    /// again.
     pub(super) fn silent(&mut self, waited: Span) {
         if waited > self.delay {
-            self.delay = waited.times(2);
+            self.delay = self.delay.max(waited.times(2).min(LONGEST_SILENCE));
         }
     }
 
@@ -99,6 +104,17 @@ impl Origin {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn silence_alone_makes_it_no_slower_than_a_second() {
+        let mut origin = Origin::new(&Tuning::default());
+        origin.silent(Span::from_millis(50));
+        assert_eq!(origin.delay(), Tuning::default().origin_delay, "no longer than usual");
+        origin.silent(Span::from_millis(130));
+        assert_eq!(origin.delay(), Span::from_millis(260));
+        origin.silent(Span::from_secs(33));
+        assert_eq!(origin.delay(), Span::from_secs(1));
+    }
 
     #[test]
     fn waits_grow_and_end_with_an_answer() {

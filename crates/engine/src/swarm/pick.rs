@@ -91,10 +91,6 @@ pub(super) enum Choice {
     Wait(Time),
 }
 
-/// A holder that has enough to do is waited for when it beats the deadline by this, even if the origin is quicker:
-/// others need the origin more.
-const HOLDER_MARGIN: Span = Span::from_millis(250);
-
 /// How to choose among sources. The simulator runs other rules beside ours.
 pub(super) trait PickRule: std::fmt::Debug {
     /// Decides about one run.
@@ -122,7 +118,8 @@ impl PickRule for NearFirst {
         }
         let (from, why) = origin_from(tuning, q, origin);
         // A holder's run that ends lets it be asked again.
-        let soon_enough = |takes: &Span| *takes < origin.takes || q.now + *takes + HOLDER_MARGIN <= q.due;
+        let soon_enough =
+            |takes: &Span| *takes < origin.takes || q.now + *takes + tuning.holder_margin <= q.due;
         if let Some(takes) = q.busy.filter(|takes| soon_enough(takes) && from <= q.now && !q.hedge) {
             return Choice::Wait(q.now + takes);
         }

@@ -48,9 +48,6 @@ pub(super) struct Run {
 
 /// How long a deadline and an expectation are past when a run is late even though it trickles.
 const MISSED: Span = Span::from_millis(100);
-/// An idle origin has answered by then, and peers that were not connected have hardly said what they hold. Beyond it the
-/// origin has others to serve.
-const START_SILENCE: Span = Span::from_millis(50);
 
 impl Run {
     /// Whether a play waits for it to start, it is in time, and what is asked for now would begin to come before the
@@ -65,9 +62,9 @@ impl Run {
     }
 
     /// From when on peers may race it; none where they may not.
-    pub(super) fn raced_from(&self) -> Option<Time> {
+    pub(super) fn raced_from(&self, silence: Span) -> Option<Time> {
         let waits = self.asked == Asked::Origin && self.starting && self.first.is_none() && !self.open();
-        waits.then(|| self.since + START_SILENCE)
+        waits.then(|| self.since + silence)
     }
 
     /// How long the rest of it takes, by how fast it came so far. None before anything came.
@@ -170,12 +167,13 @@ impl Runs {
         open.any(|run| run.left.present(blocks).next().is_some())
     }
 
-    /// Marks the starts that peers may race from `now` on, each once. Answers them, and when the next will be one.
-    pub(super) fn race(&mut self, now: Time) -> (Vec<RequestId>, Time) {
+    /// Marks the starts of which nothing came in `silence`, so that peers may race them from `now` on, each once. Answers
+    /// them, and when the next will be one.
+    pub(super) fn mark_raced(&mut self, now: Time, silence: Span) -> (Vec<RequestId>, Time) {
         let mut raced = Vec::new();
         let mut next = Time::NEVER;
         for (id, run) in &mut self.runs {
-            match run.raced_from() {
+            match run.raced_from(silence) {
                 Some(from) if from <= now => {
                     run.raced = true;
                     raced.push(*id);

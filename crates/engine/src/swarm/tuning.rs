@@ -37,12 +37,22 @@ pub struct Tuning {
     pub answer: Span,
     /// A run is expected to make it when it beats its deadline by this.
     pub margin: Span,
+    /// A holder that has enough to do is waited for when it beats the deadline by this, even if the origin is quicker:
+    /// others need the origin more.
+    pub holder_margin: Span,
     /// A source that sent nothing for this long, and four round trips, is late.
     pub silence: Span,
     /// Media ahead of the playhead inside which blocks are asked for in order of play; behind it, rarest first.
     pub in_order: Span,
     /// Blocks of a usual run: 256 KiB.
     pub run_blocks: u32,
+    /// What is due within this is asked for in short runs, so that all who hold it bring it at the same time.
+    pub soon: Span,
+    /// How long a short run takes a peer; at a peer further away, a round trip.
+    pub moment: Span,
+    /// How long the origin is silent where a play waits to start until peers may race it: an idle one has answered by
+    /// then, and peers that were not connected have hardly said what they hold.
+    pub start_silence: Span,
     /// Blocks of the unit in which a crowd divides the origin's bytes.
     pub share_blocks: u32,
     /// Rate expected of a peer that has not been measured: a common uplink shared by two.
@@ -72,9 +82,13 @@ impl Default for Tuning {
             patience: Span::from_millis(400),
             answer: Span::from_millis(30),
             margin: Span::from_millis(700),
+            holder_margin: Span::from_millis(250),
             silence: Span::from_millis(1_200),
             in_order: Span::from_secs(10),
             run_blocks: 16,
+            soon: Span::from_secs(3),
+            moment: Span::from_millis(100),
+            start_silence: Span::from_millis(50),
             share_blocks: 16,
             peer_prior: Rate::from_bytes_per_sec(600_000),
             origin_prior: Rate::from_bytes_per_sec(2_000_000),

@@ -193,3 +193,46 @@ fn what_is_due_soon_is_asked_for_in_runs_of_a_tenth_of_a_second() {
     let soon: Vec<_> = bench.asked().into_iter().filter(|a| a.1.is_some() && a.2.start < 96).collect();
     assert!(!soon.is_empty() && soon.iter().all(|a| a.2.len() <= 12), "{soon:?}");
 }
+
+/// How long the origin is expected to take for a start elsewhere.
+fn expected(mut bench: Bench) -> Span {
+    bench.take();
+    bench.input(Input::Closed { read: ReadId(1) });
+    bench.play(2, 400 * BLOCK);
+    let now = bench.now;
+    let expected = |output: Output| match output {
+        Output::Note(Note::Asked { peer: None, expected, why: Why::Start, .. }) => Some(expected.since(now)),
+        _ => None,
+    };
+    bench.take().into_iter().find_map(expected).expect("the origin is asked")
+}
+
+/// A start of which the origin has sent nothing for so long.
+fn silent_for(millis: u64) -> (Bench, RequestId) {
+    let mut bench = Bench::new(settings());
+    bench.play(1, 0);
+    let start = bench.asked();
+    bench.wait(Span::from_millis(millis));
+    (bench, start[0].0)
+}
+
+#[test]
+fn an_origin_is_no_slower_for_a_run_that_was_left_or_failed() {
+    let usual = expected(silent_for(0).0);
+    assert_eq!(expected(silent_for(190).0), usual, "the listener went elsewhere");
+    let (mut bench, request) = silent_for(190);
+    bench.input(Input::Failed { request, fault: Fault::Unavailable });
+    for _ in 0..100 {
+        bench.wait(Span::from_millis(10));
+        for (request, _, blocks) in bench.asked() {
+            bench.finish(request, blocks);
+        }
+    }
+    assert!(expected(bench) <= usual, "it is back");
+}
+
+#[test]
+fn an_origin_that_was_silent_is_not_taken_for_one_that_trickles() {
+    let (bench, _) = silent_for(5_000);
+    assert!(expected(bench) < Span::from_secs(2));
+}
