@@ -7,7 +7,7 @@ use super::api::*;
 use super::connect::SETTLE;
 use super::fetch::Pick;
 use super::objects::ObjectIx;
-use super::peers::Ahead;
+use super::peers::{Ahead, Peer};
 use super::pick::Crowd;
 use super::plays::{Demand, Read};
 use crate::random::rank;
@@ -51,8 +51,17 @@ impl Swarm {
 
     /// How many connected peers hold `block` and can be relied on to hand it over.
     pub(super) fn reliable_holders(&self, around: &Around, object: ObjectIx, block: u32) -> usize {
+        self.who_reliably_holds(around, object, block).count()
+    }
+
+    fn who_reliably_holds(
+        &self,
+        around: &Around,
+        object: ObjectIx,
+        block: u32,
+    ) -> impl Iterator<Item = &Peer> {
         let holders = around.holders.iter().filter_map(|id| self.peers.get(*id));
-        holders.filter(|peer| peer.reliably_holds(object, block)).count()
+        holders.filter(move |peer| peer.reliably_holds(object, block))
     }
 
     /// Says once of each read that nobody can bring what it waits for: the origin does not have it, and no
@@ -102,7 +111,7 @@ impl Swarm {
         if self.holds_out(swarm) {
             return Crowd::Nobody;
         }
-        if self.reliable_holders(around, object, blocks.start) > 0 {
+        if self.who_reliably_holds(around, object, blocks.start).next().is_some() {
             return Crowd::Held;
         }
         let unit = u64::from(blocks.start / self.tuning.share_blocks.max(1));

@@ -145,6 +145,9 @@ impl Swarm {
     /// Cuts what is wanted into runs and puts them to the pick rule, as long as anybody may be asked.
     fn place_all(&mut self, wanted: &[Demand]) {
         self.left_over.clear();
+        if wanted.iter().all(|demand| self.objects.get(demand.object).complete()) {
+            return;
+        }
         let free = self.free_peers();
         if free.is_empty() && !self.origin.ready(self.now) {
             // What waits comes up when one of the runs under way ends.
@@ -204,12 +207,15 @@ impl Swarm {
         if self.settings.peers == PeerUse::HoldOut {
             return Vec::new();
         }
-        self.peers.iter().map(|(id, _)| id).filter(|id| self.takes_more(*id)).collect()
+        self.peers.iter().filter(|(id, peer)| self.is_free(*id, peer)).map(|(id, _)| id).collect()
     }
 
     fn takes_more(&self, id: PeerId) -> bool {
-        let free = |p: &Peer| p.serves_now(self.now) && p.takes_more(self.runs.in_time(Asked::Peer(id)));
-        self.peers.get(id).is_some_and(free)
+        self.peers.get(id).is_some_and(|peer| self.is_free(id, peer))
+    }
+
+    fn is_free(&self, id: PeerId, peer: &Peer) -> bool {
+        peer.serves_now(self.now) && peer.takes_more(|| self.runs.in_time(Asked::Peer(id)))
     }
 
     /// What is left to ask for of a run, after those placed before it in the same plan took more than their own.
@@ -606,14 +612,17 @@ impl Swarm {
         }
         let object = self.objects.get(pick.object);
         let mut offers = Vec::new();
-        let probes = self.peers.iter().filter(|(_, peer)| peer.probed()).count();
-        let free = around.holders.iter().filter(|id| free.contains(id));
+        let probes = || self.peers.iter().filter(|(_, peer)| peer.probed()).count();
+        let mut probed = None;
+        // Both are in the order of their numbers.
+        let free = around.holders.iter().filter(|id| free.binary_search(id).is_ok());
+        let reach = self.within_reach(pick);
         for (id, peer) in free.filter_map(|id| Some((*id, self.peers.get(*id)?))) {
-            let blocks =
-                peer.run_of(pick.object, first_of(self.within_reach(pick), self.longest_of(peer, pick)));
-            if probes >= MAX_PROBES && !peer.pipe.measured() && !pick.starting {
+            let stranger = !peer.pipe.measured() && !pick.starting;
+            if stranger && *probed.get_or_insert_with(probes) >= MAX_PROBES {
                 continue;
             }
+            let blocks = peer.run_of(pick.object, first_of(reach, self.longest_of(peer, pick)));
             let owes = || pick.hedge && self.runs.owes(Asked::Peer(id), pick.object, pick.blocks);
             if !blocks.is_empty() && !owes() {
                 let takes = peer.expected(object.size.bytes_of(blocks).len());

@@ -205,8 +205,8 @@ impl Swarm {
             return Err(InputError::TimeWentBack(self.now, now));
         }
         self.now = now;
-        // What went out changes nothing about what to do: `sent` stirs when it does.
-        self.stirred |= !matches!(input, Input::Sent { .. });
+        // What went out and how paths did changes nothing about what to do: those who are told stir when it does.
+        self.stirred |= !matches!(input, Input::Sent { .. } | Input::Uplink(_));
         self.replan |= !judges_the_plan(&input);
         match input {
             Input::Timeout => {}
@@ -256,7 +256,7 @@ impl Swarm {
             Input::Malformed { peer } => self.misbehaved(peer, Misbehaviour::Malformed),
             Input::Sent { upload, bytes } => self.sent(upload, bytes),
             Input::SentAll { upload } => self.serving.finish(upload),
-            Input::Uplink(reports) => self.uplink_reported(&reports),
+            Input::Uplink(reports) => self.uplink_reported(reports),
             Input::Struck { node, strikes } => self.peers.struck(node, strikes),
         }
         Ok(())
@@ -291,6 +291,11 @@ impl Swarm {
     /// the first time that long after an [`Output::Serve`].
     pub fn watched(&self) -> BTreeSet<PeerId> {
         self.uplink.watched().iter().copied().chain(self.serving.on_line()).collect()
+    }
+
+    /// Whether a peer is one of the [`watched`](Self::watched).
+    pub fn watches(&self, peer: PeerId) -> bool {
+        self.uplink.watched().contains(&peer) || self.serving.on_line().any(|served| served == peer)
     }
 
     /// Whether this node hands on, and why not.

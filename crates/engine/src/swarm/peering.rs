@@ -44,11 +44,12 @@ impl Swarm {
         self.part_all(told);
     }
 
-    /// What paths did. Those in the own network meet no queue of the line.
-    pub(super) fn uplink_reported(&mut self, reports: &[PathReport]) {
-        let far = |r: &&PathReport| self.peers.get(r.peer).is_some_and(|p| p.over == Over::Line);
-        let far: Vec<PathReport> = reports.iter().filter(far).copied().collect();
-        self.uplink.report(self.now, &far);
+    /// What paths did. Those in the own network meet no queue of the line. It comes ten times a second from whoever
+    /// serves, and changes nothing but the pace.
+    pub(super) fn uplink_reported(&mut self, mut reports: Vec<PathReport>) {
+        reports.retain(|r| self.peers.get(r.peer).is_some_and(|p| p.over == Over::Line));
+        self.uplink.report(self.now, &reports);
+        self.set_pace();
     }
 
     /// Tells the shell how fast to send: what the line has room for, and no more than the ceiling.

@@ -102,13 +102,13 @@ impl Peer {
         !self.pipe.measured() && self.pipe.runs() > 0
     }
 
-    /// Whether one more run may be asked of it, of which `in_time` are under way and not late. After it kept us
+    /// Whether one more run may be asked of it, where `in_time` says how many are under way and not late. After it kept us
     /// waiting, one at a time finds out whether it delivers again; and before it delivered anything, how fast it is.
     /// What is asked of one while it has enough to do may be brought sooner by another.
-    pub(super) fn takes_more(&self, in_time: usize) -> bool {
+    pub(super) fn takes_more(&self, in_time: impl FnOnce() -> usize) -> bool {
         let probed = self.pipe.measured() || self.pipe.runs() == 0;
         let busy = self.pipe.runs() >= KEPT_BUSY && self.expected(0) >= ENOUGH_ASKED;
-        probed && !busy && self.pipe.runs() < MAX_RUNS_PER_PEER && (self.snubs == 0 || in_time == 0)
+        probed && !busy && self.pipe.runs() < MAX_RUNS_PER_PEER && (self.snubs == 0 || in_time() == 0)
     }
 
     /// It kept us waiting: it gets nothing to do until it had time to come to, each time longer.
@@ -257,8 +257,8 @@ impl Peers {
 
     /// The directory says how near nodes are; who was called by one of them did not know.
     pub(super) fn found(&mut self, holders: &[Candidate]) {
-        for peer in self.peers.values_mut() {
-            if let Some(candidate) = holders.iter().find(|c| c.node == peer.node) {
+        for candidate in holders {
+            if let Some(peer) = self.by_node.get(&candidate.node).and_then(|id| self.peers.get_mut(id)) {
                 peer.nearness = peer.nearness.min(candidate.nearness);
             }
         }

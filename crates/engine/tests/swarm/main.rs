@@ -767,9 +767,11 @@ fn paths_are_watched_from_a_run_on_until_nothing_leaves_over_them() {
     // What a shell calls sent may still be on its way.
     for (acked, watched) in [(50_000, true), (1_500, true), (300, false)] {
         assert!(bench.swarm.watched().into_iter().eq([far]), "before {acked} bytes");
+        assert!(bench.swarm.watches(far) && !bench.swarm.watches(near), "before {acked} bytes");
         let report = PathReport { peer: far, rtt: Some(Span::from_millis(20)), one_way: None, acked };
         bench.input(Input::Uplink(vec![report]));
         assert_eq!(!bench.swarm.watched().is_empty(), watched, "after {acked} bytes");
+        assert_eq!(bench.swarm.watches(far), watched, "after {acked} bytes");
     }
 }
 
@@ -785,11 +787,13 @@ fn far_paths_that_queue_set_a_pace_and_near_ones_do_not() {
         acked: 500_000,
     };
     for (peer, paced) in [(near, false), (far, true)] {
+        let mut pace = false;
         for millis in [20, 20, 20, 20, 70, 90] {
-            bench.input(Input::Uplink(vec![report(peer, millis)]));
             bench.wait(UPLINK_TICK);
+            bench.take();
+            bench.input(Input::Uplink(vec![report(peer, millis)]));
+            pace |= bench.take().into_iter().any(|output| matches!(output, Output::Pace(Some(_))));
         }
-        let pace = bench.take().into_iter().any(|output| matches!(output, Output::Pace(Some(_))));
-        assert_eq!(pace, paced);
+        assert_eq!(pace, paced, "a report says it at once");
     }
 }

@@ -1,7 +1,5 @@
 //! The production engine, blindfolded: it does everything as ever, and does not see who is near.
 
-use std::collections::BTreeSet;
-
 use nearcast_engine::swarm::{Candidate, Input, InputError, Output, PeerId};
 use nearcast_engine::{Nearness, Time};
 
@@ -33,8 +31,8 @@ impl Agent for IspBlind {
         self.0.poll_output()
     }
 
-    fn watched(&self) -> BTreeSet<PeerId> {
-        self.0.watched()
+    fn watches(&self, peer: PeerId) -> bool {
+        self.0.watches(peer)
     }
 
     fn bounds(&self) -> Bounds {

@@ -9,8 +9,6 @@ mod p2p_media_loader;
 mod shelf;
 mod spotify;
 
-use std::collections::BTreeSet;
-
 use nearcast_content::{BlockRange, NodeKey, ProviderKey, Verified};
 use nearcast_engine::swarm::{Input, InputError, Output, PeerId, Settings};
 use nearcast_engine::{Time, Verdict};
@@ -57,9 +55,9 @@ pub trait Agent {
     /// The next thing to do, until it is `Output::Timeout`.
     fn poll_output(&mut self) -> Output;
 
-    /// The peers whose paths it wants to hear of; baselines look at none.
-    fn watched(&self) -> BTreeSet<PeerId> {
-        BTreeSet::new()
+    /// Whether it wants to hear of the path to a peer; baselines look at none.
+    fn watches(&self, _peer: PeerId) -> bool {
+        false
     }
 
     /// Whether the bounds of [`nearcast_engine::limits`] on runs hold for this agent.

@@ -1,7 +1,5 @@
 //! The production engine as an agent: nothing is added, nothing is left out.
 
-use std::collections::BTreeSet;
-
 use nearcast_engine::swarm::{Input, InputError, Output, PeerId, Tuning};
 use nearcast_engine::{Swarm, Time};
 
@@ -32,8 +30,8 @@ impl Agent for Nearcast {
         self.0.poll_output()
     }
 
-    fn watched(&self) -> BTreeSet<PeerId> {
-        self.0.watched()
+    fn watches(&self, peer: PeerId) -> bool {
+        self.0.watches(peer)
     }
 
     fn bounds(&self) -> Bounds {

@@ -29,12 +29,10 @@ impl World<'_> {
     /// A node tells its agent of the paths that it watches.
     pub(super) fn report_paths(&mut self, who: Who) {
         let now = self.now;
-        let Some(node) = self.nodes.get(who.node as usize).filter(|node| node.life == who.life) else {
-            return;
-        };
-        let Some(watched) = node.agent.as_ref().map(|agent| agent.watched()) else { return };
-        let mut reports = Vec::new();
-        let mut served = node.served.clone();
+        let Some(node) = self.node(who) else { return };
+        let mut served = std::mem::take(&mut node.served);
+        let mut reports = Vec::with_capacity(served.len());
+        let up = node.pipes.up;
         served.retain(|peer, path| {
             let Some((_, connection, end)) = self.connection(who, *peer) else { return false };
             // The other side has closed it, and we are to hear of it.
@@ -43,25 +41,28 @@ impl World<'_> {
             path.left = left;
             let there = self.network.one_way(now, path.channel);
             let rtt = there + self.network.one_way(now, connection.channels[1 - end]);
-            if watched.contains(peer) {
+            if self.watches(who, *peer) {
                 // Stamps come and go although nothing else does.
                 reports.push(PathReport { peer: *peer, rtt: Some(rtt), one_way: Some(there), acked });
             }
             true
         });
-        let waits =
-            usize::try_from(self.network.waits_before(now, node.pipes.up).millis()).unwrap_or(usize::MAX);
+        let waits = usize::try_from(self.network.waits_before(now, up).millis()).unwrap_or(usize::MAX);
         self.note_wait(waits);
         if let Some(node) = self.node(who) {
             node.served = served;
         }
         self.tell(who, Input::Uplink(reports));
         let Some(node) = self.node(who) else { return };
-        let watched = node.agent.as_ref().map(|agent| agent.watched()).unwrap_or_default();
-        node.served.retain(|peer, _| watched.contains(peer));
+        let Some(agent) = &node.agent else { return };
+        node.served.retain(|peer, _| agent.watches(*peer));
         if !node.served.is_empty() {
             self.queue.push(now + UPLINK_TICK, Event::Reports(who));
         }
+    }
+
+    fn watches(&self, who: Who, peer: PeerId) -> bool {
+        self.nodes[who.node as usize].agent.as_ref().is_some_and(|agent| agent.watches(peer))
     }
 
     fn note_wait(&mut self, millis: usize) {
