@@ -3,9 +3,10 @@
 //
 // Everything but signalling comes from one web server here, whose answers share one bucket fairly: pages, scripts, engine,
 // playlists and media. It answers 20 ms late, as from a town away. Signalling is small and is not what is compared.
+// Every request, and each viewer's first steps, go to stderr, which `--keep-logs` keeps: one JSON array a line.
 
 import { createReadStream, existsSync, readFileSync, statSync } from 'node:fs';
-import { createServer } from 'node:http';
+import { createServer, get } from 'node:http';
 import { createRequire } from 'node:module';
 import { connect } from 'node:net';
 import { extname, join } from 'node:path';
@@ -33,9 +34,12 @@ class Bucket {
   #at = performance.now();
   #timer = setInterval(() => this.#tick(), TICK_MS);
 
-  send(response, body) {
-    const job = { response, body, at: 0 };
-    response.on('close', () => (this.#jobs = this.#jobs.filter((other) => other !== job)));
+  send(response, body, seen) {
+    const job = { response, body, at: 0, seen };
+    response.on('close', () => {
+      this.#jobs = this.#jobs.filter((other) => other !== job);
+      seen(job.at);
+    });
     this.#jobs.push(job);
   }
 
@@ -46,6 +50,7 @@ class Bucket {
     while (this.#tokens >= PIECE && this.#jobs.length > 0) {
       const job = this.#jobs.shift();
       const piece = job.body.subarray(job.at, job.at + PIECE);
+      if (job.at === 0) job.seen(0);
       job.at += piece.length;
       this.#tokens -= piece.length;
       this.sent += piece.length;
@@ -101,14 +106,17 @@ const page = () => `<!doctype html><meta charset="utf-8"><title>${engine}</title
 <script type="module">
 import Hls from 'hls.js';
 ${LOADS[engine][0]}
-const measured = (window.measured = { first: null, stalled: 0, ended: false, peers: 0, errors: [], more: () => ({}) });
+const measured = (window.measured = { first: null, stalled: 0, ended: false, peers: 0, errors: [], steps: [], stalls: [], more: () => ({}) });
 const video = document.querySelector('video');
 video.requestVideoFrameCallback(() => (measured.first = performance.now()));
 let [last, moved] = [0, null];
 const look = () => {
   const now = performance.now();
   if (video.currentTime !== last || moved === null) {
-    if (moved !== null && now - moved > 250) measured.stalled += now - moved;
+    if (moved !== null && now - moved > 250) {
+      measured.stalled += now - moved;
+      measured.stalls.push([Math.round(moved), Math.round(now - moved)]);
+    }
     [last, moved] = [video.currentTime, measured.first === null ? null : now];
   }
   measured.still = moved === null ? 0 : now - moved;
@@ -117,6 +125,9 @@ const timer = setInterval(look, 50);
 video.addEventListener('ended', () => { look(); clearInterval(timer); measured.still = 0; measured.ended = true; });
 const settings = { enableWorker: false };
 ${LOADS[engine][1]}
+for (const what of ['MANIFEST_PARSED', 'LEVEL_LOADED', 'FRAG_LOADING', 'FRAG_LOADED', 'BUFFER_APPENDED']) {
+  hls.on(Hls.Events[what], (_, { frag, type }) => measured.steps.push([Math.round(performance.now()), [what, frag?.sn, type].filter((word) => word !== undefined).join(' ')]));
+}
 hls.on(Hls.Events.ERROR, (_, { fatal, details }) => fatal && measured.errors.push(details));
 hls.loadSource('/${playlist}');
 hls.attachMedia(video);
@@ -133,9 +144,29 @@ function placed(path) {
 
 const bucket = new Bucket();
 
+/** A line about a viewer: his number, and what happened. Milliseconds are those since the page was opened. */
+const note = (viewer, ...what) => process.stderr.write(`${JSON.stringify([viewer, ...what])}\n`);
+/** When each viewer opened the page. */
+const opened = new Map();
+
+/** Tells of a request: when it was made, when its first and last bytes went out, and how many. */
+function watched(request) {
+  const viewer = Number(request.headers['x-viewer'] ?? -1);
+  const began = performance.now();
+  if (!opened.has(viewer)) opened.set(viewer, began);
+  const since = (at) => Math.round(at - opened.get(viewer));
+  let first = began;
+  return (sent) => {
+    if (sent === 0) first = performance.now();
+    else note(viewer, 'request', request.url, request.headers.range ?? '', since(began), since(first), since(performance.now()), sent);
+  };
+}
+
 function answer(request, response) {
   const { pathname } = new URL(request.url, 'http://lab');
+  response.seen = watched(request);
   if (pathname === '/') return reply(response, 200, { 'Content-Type': 'text/html', 'Content-Encoding': 'gzip' }, gzipSync(page()));
+  if (pathname.startsWith('/nearcast/v1/')) return asksSupernode(request, response);
   const path = placed(decodeURIComponent(pathname));
   if (!existsSync(path) || !statSync(path).isFile()) return reply(response, 404, {}, Buffer.from('-'));
   const headers = { 'Content-Type': TYPES[extname(path)] ?? 'application/octet-stream', 'Accept-Ranges': 'bytes' };
@@ -157,8 +188,17 @@ function reply(response, status, headers, body) {
   setTimeout(() => {
     response.writeHead(status, { ...headers, 'Content-Length': body.length, 'Cache-Control': 'no-cache' });
     response.flushHeaders();
-    bucket.send(response, body);
+    bucket.send(response, body, response.seen);
   }, delayMs);
+}
+
+/** What the supernode answers comes through the same server, as late and at the same rate. */
+function asksSupernode(request, response) {
+  const asked = get(new URL(request.url, directory.replace('ws', 'http')), async (there) => {
+    const pieces = await there.toArray();
+    reply(response, there.statusCode, { 'Content-Type': there.headers['content-type'] ?? 'text/plain' }, Buffer.concat(pieces));
+  });
+  asked.on('error', () => reply(response, 502, {}, Buffer.from('-')));
 }
 
 const server = createServer(answer);
@@ -190,18 +230,22 @@ const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 /** One viewer, who has never been here. */
 async function watches(number) {
   await wait(number * apart * 1000);
-  const context = await browser.newContext({ permissions: ['camera', 'microphone'] });
+  const context = await browser.newContext({ permissions: ['camera', 'microphone'], extraHTTPHeaders: { 'x-viewer': String(number) } });
   const page = await context.newPage();
+  page.on('console', (line) => note(number, 'console', Math.round(performance.now() - (opened.get(number) ?? 0)), line.text()));
   const wrong = [];
   page.on('pageerror', (error) => wrong.push(String(error)));
   await page.goto(`http://127.0.0.1:${server.address().port}/`, { waitUntil: 'commit' });
   const patience = (3 * seconds + 60) * 1000;
   const ended = await page.waitForFunction(() => window.measured?.ended, null, { timeout: patience, polling: 500 }).then(() => true, () => false);
   const found = await page.evaluate(() => {
-    const { first, stalled, still, peers, errors, more } = window.measured;
-    return { first, stalled: stalled + (still > 250 ? still : 0), peers, errors, ...more() };
+    const { first, stalled, still, peers, errors, steps, stalls, more } = window.measured;
+    return { first, stalled: stalled + (still > 250 ? still : 0), peers, errors, steps, stalls, ...more() };
   });
-  return { ended, wrong, ...found };
+  const { steps, stalls, ...told } = found;
+  for (const [at, what] of steps) note(number, 'step', at, what);
+  for (const [at, took] of stalls) note(number, 'stall', at, took);
+  return { ended, wrong, ...told };
 }
 
 try {
