@@ -33,7 +33,7 @@ use crate::limits::{LEASE, MAX_ANNOUNCE, MAX_ANSWER, MAX_TITLES_PER_SESSION, OFF
 use crate::random::{Random, mix, rank};
 use crate::time::{Span, Time};
 use crate::wire::directory::{Holding, RefusedReason};
-use crate::wire::{Serves, SwarmId};
+use crate::wire::{Serves, SwarmId, Ways};
 
 pub use api::*;
 pub use audience::{Audience, Implausible};
@@ -124,6 +124,11 @@ impl Directory {
     /// What the directory has at present, and what it did so far.
     pub fn counts(&self) -> Counts {
         Counts { sessions: self.sessions.len(), titles: self.titles.len(), ..self.counts }
+    }
+
+    /// Whether somebody whom who has `ways` can meet holds something of a title. It says neither who nor how many.
+    pub fn held(&self, swarm: SwarmId, ways: Ways) -> bool {
+        self.titles.held(swarm, ways)
     }
 
     /// The slot of a session that said something, its lease renewed before leases are looked at: who speaks

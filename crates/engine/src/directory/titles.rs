@@ -51,6 +51,11 @@ impl Titles {
         all.filter(move |(theirs, _)| theirs.meet(ways)).map(|(_, title)| &title.roster)
     }
 
+    /// Whether somebody whom who has `ways` can meet holds something of a title.
+    pub(super) fn held(&self, swarm: SwarmId, ways: Ways) -> bool {
+        self.rosters(swarm, ways).next().is_some()
+    }
+
     /// Offers a holder that is neither listed nor waiting. Each holder of a crowded place is listed with the
     /// same chance (reservoir sampling, Vitter 1985).
     pub(super) fn offer(&mut self, swarm: SwarmId, stand: Stand, slot: Slot, random: &mut Random) -> Placed {
@@ -145,7 +150,10 @@ mod tests {
             titles.unlist(SWARM, stand, slot);
         }
         assert_eq!(titles.len(), 1, "one still waits");
+        assert!(titles.held(SWARM, Ways::QUIC));
+        assert!(!titles.held(SWARM, Ways::DATA_CHANNELS), "nobody that a browser can meet");
         titles.stop_waiting(SWARM, stand);
         assert_eq!(titles.len(), 0);
+        assert!(!titles.held(SWARM, Ways::QUIC));
     }
 }

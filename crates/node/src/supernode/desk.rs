@@ -9,7 +9,7 @@ use nearcast_engine::directory::{
     Audience, Counts, Directory, Found, Implausible, Input, InputError, Output, SessionId,
 };
 use nearcast_engine::wire::directory::{Holder, RefusedReason};
-use nearcast_engine::wire::{ClientMessage, PlayReport, ServerMessage, Serves, Ways};
+use nearcast_engine::wire::{ClientMessage, PlayReport, ServerMessage, Serves, SwarmId, Ways};
 use nearcast_engine::{Place, Span, Time};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -33,6 +33,8 @@ pub(super) enum Note {
     PolicyChanged { sequence: u64 },
     /// Someone wants to know how things stand.
     Count(oneshot::Sender<Counts>),
+    /// Someone wants to know whether a title is held by anybody whom a browser can meet.
+    Held(SwarmId, oneshot::Sender<bool>),
 }
 
 /// What the desk knows of a session beside what the directory does. Dropping it ends the connection.
@@ -109,6 +111,7 @@ impl Desk {
             }
             // Who asked may have gone: no matter.
             Note::Count(reply) => drop(reply.send(self.directory.counts())),
+            Note::Held(swarm, reply) => drop(reply.send(self.directory.held(swarm, Ways::DATA_CHANNELS))),
         }
     }
 

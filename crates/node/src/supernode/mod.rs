@@ -23,15 +23,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 
 use axum::extract::ws::WebSocketUpgrade;
-use axum::extract::{ConnectInfo, State};
+use axum::extract::{ConnectInfo, Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
-use nearcast_content::ProviderKey;
+use nearcast_content::{ProviderKey, TitleId};
 use nearcast_engine::directory::{Directory, SessionId, Settings};
 use nearcast_engine::limits::MAX_MESSAGE;
-use nearcast_engine::wire::{PlayReport, Versions};
+use nearcast_engine::wire::{PlayReport, SwarmId, Versions};
 use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -50,6 +50,8 @@ pub use places::{Places, PlainPlaces};
 pub const DIRECTORY_PATH: &str = "/nearcast/v1/directory";
 /// Where anyone may see how a supernode does.
 pub const STATUS_PATH: &str = "/nearcast/v1/supernode";
+/// Where a page may ask, before it has an engine, whether listeners have a title: `{title}` is its id.
+pub const HELD_PATH: &str = "/nearcast/v1/held/{title}";
 /// Read buffer of one connection: most messages are a few hundred bytes, and there are many connections.
 const READ_BUFFER: usize = 4 * 1024;
 
@@ -188,6 +190,7 @@ pub fn router(config: SupernodeConfig) -> Result<(Router, SupernodeHandle), Supe
     let router = Router::new()
         .route(DIRECTORY_PATH, get(connect))
         .route(STATUS_PATH, get(status))
+        .route(HELD_PATH, get(held))
         .with_state(shared.clone());
     Ok((router, SupernodeHandle { shared }))
 }
@@ -229,6 +232,18 @@ impl SupernodeHandle {
             status.signals += counts.signals;
         }
         status
+    }
+
+    /// Whether somebody whom a browser can meet holds something of a title of any provider of this supernode.
+    pub async fn held(&self, title: &TitleId) -> bool {
+        for (provider, desk) in &self.shared.door.desks {
+            let (reply, held) = oneshot::channel();
+            let asked = desk.send(Note::Held(SwarmId::of(*provider, title), reply)).await;
+            if asked.is_ok() && held.await == Ok(true) {
+                return true;
+            }
+        }
+        false
     }
 
     /// Ends all sessions and stops. Nodes come back to another supernode, or to this one once it runs again.
@@ -286,6 +301,17 @@ impl Default for SupernodeStatus {
 async fn status(State(shared): State<Arc<Shared>>) -> Response {
     let status = SupernodeHandle { shared }.status().await;
     ([(header::CACHE_CONTROL, "no-store"), (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*")], Json(status))
+        .into_response()
+}
+
+/// Whether, and neither who nor how many: what a page loads first goes by it.
+async fn held(State(shared): State<Arc<Shared>>, Path(title): Path<String>, headers: HeaderMap) -> Response {
+    if !shared.config.origins.allow(&headers) {
+        return (StatusCode::FORBIDDEN, "pages of this origin may not ask\n").into_response();
+    }
+    let Ok(title) = title.parse::<TitleId>() else { return StatusCode::NOT_FOUND.into_response() };
+    let held = SupernodeHandle { shared }.held(&title).await;
+    ([(header::CACHE_CONTROL, "no-store"), (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*")], Json(held))
         .into_response()
 }
 

@@ -5,7 +5,7 @@ use nearcast_content::{Credential, SigningKey, UnixTime};
 use nearcast_engine::Span;
 use nearcast_engine::limits::{MAX_MESSAGE, MAX_SIGNAL};
 use nearcast_engine::wire::directory::{ClientHello, Holding, RefusedReason};
-use nearcast_engine::wire::{ClientMessage, PlayReport, ServerMessage, Serves, Versions};
+use nearcast_engine::wire::{ClientMessage, PlayReport, ServerMessage, Serves, Versions, Ways};
 use tokio_tungstenite::tungstenite::Message;
 
 use super::testing::{Bare, PROVIDER, Running, hello, hello_for, key, swarm};
@@ -255,6 +255,34 @@ async fn the_status_counts_and_names_nobody() {
     assert_eq!(object["version"], env!("CARGO_PKG_VERSION"));
     assert!(!text.contains("127.0.0.1") && !text.contains(&key(1).node().to_string()));
     assert!(object.values().all(|value| value.is_u64() || value.is_string() || value.is_array()));
+}
+
+#[tokio::test]
+async fn a_page_is_told_whether_a_title_is_held_by_whom_it_can_meet() {
+    let supernode = Running::plain().await;
+    let told = async |title: &str| {
+        let url = format!("http://{}{}", supernode.address, HELD_PATH.replace("{title}", title));
+        let answer = crate::http::testing::client().get(url).send().await.expect("an answer");
+        (answer.status().as_u16(), answer.text().await.expect("text"))
+    };
+    let (held, not_held) = ((200, "true".to_owned()), (200, "false".to_owned()));
+    assert_eq!(told("a-film").await, not_held);
+    let swarm = SwarmId::of(PROVIDER, &"a-film".parse().expect("an id"));
+    for (n, ways, expected) in [(1, Ways::QUIC, &not_held), (2, Ways::DATA_CHANNELS, &held)] {
+        let mut node = Bare::connect(&supernode).await;
+        let nonce = node.challenged().await;
+        let hello = ClientHello { ways, ..hello(&key(n), &nonce) };
+        node.send(&ClientMessage::Hello(hello)).await;
+        assert!(matches!(node.read().await, Some(ServerMessage::Welcome { .. })));
+        let added = vec![Holding { swarm, renditions: 1, coverage: 1 }];
+        node.send(&ClientMessage::Announce { added, removed: vec![] }).await;
+        // Messages of one session are taken in their order.
+        node.send(&ClientMessage::Lookup { query: 1, swarm, renditions: 0 }).await;
+        assert!(matches!(node.read().await, Some(ServerMessage::Holders { .. })));
+        assert_eq!(&told("a-film").await, expected);
+    }
+    assert_eq!(told("another").await, not_held);
+    assert_eq!(told("no%20title").await.0, 404);
 }
 
 #[tokio::test]
