@@ -13,7 +13,8 @@ export default defineConfig({
     rolldownOptions: {
       input: { 'nearcast-hls': 'hls/index.ts', worker: 'worker/worker.ts' },
       external: ['hls.js'],
-      preserveEntrySignatures: 'strict',
+      // What the engine's part shares with the entry stays in it: a file of its own would be a round trip before every start.
+      preserveEntrySignatures: 'allow-extension',
       output: { entryFileNames: '[name].js', chunkFileNames: '[name]-[hash].js', assetFileNames: '[name]-[hash][extname]' },
     },
   },

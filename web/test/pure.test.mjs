@@ -10,6 +10,8 @@ const { albumsOf, artistsOf } = await load('/src/model/title.ts');
 const words = await load('/src/model/words.ts');
 const parse = await load('/src/source/parse.ts');
 const { rates } = await load('/src/dashboard/figures.ts');
+const { Line } = await load('/src/tab/line.ts');
+const { Early } = await load('/src/tab/early.ts');
 const { shownSpan } = await load('/src/dashboard/span.ts');
 
 after(close);
@@ -148,4 +150,116 @@ test('a chart shows five minutes at least, up to its last sample', () => {
   assert.deepEqual(shownSpan([]), [null, null]);
   assert.deepEqual(shownSpan([1000]), [700, 1000]);
   assert.deepEqual(shownSpan([0, 500, 1000]), [0, 1000]);
+});
+
+/** Whether a promise has settled by the time that everything else that can happen at once has. */
+async function settled(promise) {
+  let done = false;
+  promise.then(() => (done = true));
+  await new Promise((resolve) => setImmediate(resolve));
+  return done;
+}
+
+/** A promise and what settles it. */
+function later() {
+  let settle;
+  const promise = new Promise((resolve) => (settle = resolve));
+  return { promise, settle };
+}
+
+test('the engine waits for the first media of picture and of sound, and not for what follows them', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const line = new Line('https://a.example/');
+  const [list, picture, sound, more] = [later(), later(), later(), later()];
+  line.carries(list.promise);
+  list.settle(false);
+  await settled(list.promise);
+  t.mock.timers.tick(150);
+  line.carries(picture.promise);
+  line.carries(sound.promise);
+  t.mock.timers.tick(60_000);
+  assert.equal(await settled(line.free), false, 'both are on their way');
+  sound.settle(true);
+  assert.equal(await settled(line.free), false, 'the picture is on its way');
+  line.carries(more.promise);
+  picture.settle(true);
+  assert.equal(await settled(line.free), true);
+});
+
+test('the engine does not wait where nobody plays', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const line = new Line('https://a.example/');
+  assert.equal(await settled(line.free), false);
+  t.mock.timers.tick(1000);
+  assert.equal(await settled(line.free), true);
+});
+
+test('media wait for the engine where others have the title and the server is slow, and later while there is something to play', async (t) => {
+  const took = (millis) =>
+    t.mock.method(performance, 'getEntriesByType', () => [
+      { name: 'https://a.example/small', responseStart: 0, responseEnd: 9000, transferSize: 1000 },
+      { name: 'https://another.example/hls.js', responseStart: 0, responseEnd: 9000, transferSize: 900_000 },
+      { name: 'https://a.example/hls.js', responseStart: 10, responseEnd: 10 + millis, transferSize: 200_000 },
+    ]);
+  const line = new Line('https://a.example/');
+  took(500);
+  assert.equal(await line.patience(1_000_000, 4), 0, 'nobody has it');
+  await line.learns(Promise.resolve(true));
+  took(100);
+  assert.equal(await line.patience(1_000_000, 4), 0, 'the server takes half a second');
+  assert.equal(await settled(line.free), false);
+  took(500);
+  assert.ok((await line.patience(1_000_000, 4)) > 0);
+  assert.equal(await settled(line.free), true, 'the engine comes first');
+
+  const other = new Line('https://a.example/');
+  other.carries(Promise.resolve(true));
+  await settled(other.free);
+  assert.equal(await other.patience(1_000_000, 4), 0, 'only the server has it');
+  other.learns(Promise.resolve(true));
+  const patience = await other.patience(1_000_000, 4);
+  assert.ok(patience > 500 && patience < 2000, String(patience));
+});
+
+/** A server with a file: what was asked of it. */
+function serving(t, file) {
+  const asked = [];
+  t.mock.method(globalThis, 'fetch', async (_, { headers, signal }) => {
+    asked.push(headers.Range);
+    const [, from, to] = /^bytes=(\d+)-(\d+)$/u.exec(headers.Range);
+    const body = new ReadableStream({
+      start(controller) {
+        signal.addEventListener('abort', () => controller.error(signal.reason));
+        if (Number(from) === 0 && Number(to) > 50_000) return;
+        controller.enqueue(file.slice(Number(from), Number(to) + 1));
+        controller.close();
+      },
+    });
+    return new Response(body, { status: 206 });
+  });
+  return asked;
+}
+
+test('media that begin in the block of the init section are asked for from the next block on', async (t) => {
+  const file = Uint8Array.from({ length: 80_000 }, (_, n) => n % 251);
+  const asked = serving(t, file);
+  const init = Early.ask('/film', 0, 1000, null);
+  const media = Early.ask('/film', 1000, 40_000, init);
+  assert.equal(await init.done, 1000);
+  assert.equal(await media.done, 39_000);
+  await media.whole;
+  assert.deepEqual(media.asked(), file.slice(1000, 40_000));
+  assert.deepEqual(media.bytes(), file.slice(0, 49_152), 'whole blocks, to be checked');
+  assert.deepEqual(asked, ['bytes=0-16383', 'bytes=16384-49151']);
+});
+
+test('media do without what was asked for before and then not wanted', async (t) => {
+  const file = Uint8Array.from({ length: 80_000 }, (_, n) => n % 251);
+  const asked = serving(t, file);
+  const before = Early.ask('/film', 0, 60_000, null);
+  const media = Early.ask('/film', 60_000, 70_000, before);
+  before.stop();
+  assert.equal(await media.done, 10_000);
+  assert.deepEqual(media.asked(), file.slice(60_000, 70_000));
+  assert.deepEqual(asked, ['bytes=0-65535', 'bytes=65536-81919', 'bytes=49152-65535']);
 });

@@ -41,7 +41,9 @@ async function adopt(element: HTMLMediaElement): Promise<void> {
 }
 
 async function playsStream(element: HTMLMediaElement, url: string): Promise<void> {
-  const { default: Player } = await import('hls.js');
+  const loading = import('hls.js');
+  site.part.line.carries(loading.then(() => false));
+  const { default: Player } = await loading;
   // Where there are no media sources, the element plays streams by itself or not at all.
   if (!Player.isSupported()) return;
   const near = nearcast({ Hls: Player });

@@ -67,7 +67,9 @@ export async function attach(
     if (whole === null) throw new SourceError('This title has nothing that can be played here.');
     return plain(element, whole);
   }
-  const { default: Player } = await import('hls.js');
+  const loading = import('hls.js');
+  part.line.carries(loading.then(() => false));
+  const { default: Player } = await loading;
   if (Player.isSupported()) {
     const play = part.nextPlay();
     const hls = new Player({ ...config(), loader: loaderOf(Player, part, () => play) });

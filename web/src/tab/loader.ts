@@ -1,17 +1,16 @@
 // How hls.js gets its bytes: through this tab, verified; and straight from the server when that fails.
 
 import type Hls from 'hls.js';
-import type { HlsConfig, Loader, LoaderCallbacks, LoaderConfiguration, LoaderContext, LoaderStats } from 'hls.js';
-import { Early, joined } from './early';
+import type { FragmentLoaderContext, HlsConfig, Loader, LoaderCallbacks, LoaderConfiguration, LoaderContext, LoaderStats } from 'hls.js';
+import { BLOCK, Early, joined } from './early';
+import { within } from './line';
 import type { Part } from './part';
 
-/** Media that came before the engine was there waits for it this long: no start is later than from the server alone by
- * more than nobody sees. Then it is played, and checked afterwards. */
+/** Media that came while the engine was opening its title waits for that this long: no start is later than from the
+ * server alone by more than nobody sees. Then it is played, and checked afterwards. */
 const GRACE_MS = 150;
 /** The most that a first byte is waited for, before the server is asked without us. */
 const LONGEST_MS = 10_000;
-/** Less than a block has nothing that could be checked, and is not waited for. */
-const BLOCK = 16 * 1024;
 
 const fresh = (): LoaderStats => ({
   aborted: false,
@@ -33,6 +32,8 @@ export type Told = (url: string, bytes: number, checked: boolean) => void;
 
 /** A loader for hls.js whose reads belong to the play that `play` names for a player's settings. */
 export function loaderOf(Player: typeof Hls, part: Part, play: (config: HlsConfig) => number, told: Told = () => {}): LoaderClass {
+  /** What was asked for last before the engine was there. */
+  let before: Early | null = null;
   return class TabLoader implements Loader<LoaderContext> {
     context: LoaderContext | null = null;
     stats = fresh();
@@ -46,6 +47,7 @@ export function loaderOf(Player: typeof Hls, part: Part, play: (config: HlsConfi
       this.context = context;
       this.callbacks = callbacks;
       const reads = part.fileAt(context.url) !== undefined;
+      if (reads) before = null;
       if (!reads && !part.expects(context.url)) {
         this.loadPlain(context, config, callbacks);
         return;
@@ -104,23 +106,43 @@ export function loaderOf(Player: typeof Hls, part: Part, play: (config: HlsConfi
     /** The engine is not there yet: the server is asked at once, and what it sends is checked when the engine is. */
     private async loadEarly(context: LoaderContext, config: LoaderConfiguration, controller: AbortController): Promise<void> {
       const { url } = context;
-      const early = Early.ask(url, context.rangeStart ?? 0, context.rangeEnd ?? 0);
-      controller.signal.addEventListener('abort', () => early.stop());
+      const [start, end] = [context.rangeStart ?? 0, context.rangeEnd ?? 0];
+      // Less than a block has nothing that could be checked, and is not waited for.
+      const media = context.responseType === 'arraybuffer' && (end === 0 || end - start >= BLOCK);
       const there = part.expected(url);
-      const media = context.responseType === 'arraybuffer' && (context.rangeEnd ?? BLOCK) - (context.rangeStart ?? 0) >= BLOCK;
-      if (media && (await soon(there, early.done))) {
-        early.stop();
+      const lasting = (context as Partial<FragmentLoaderContext>).frag?.duration ?? 0;
+      const patience = media ? await part.line.patience(end - start, lasting) : 0;
+      if (patience > 0 && (await within(there, patience))) {
+        // What the player takes for the rate of its line must not suffer from it.
+        this.stats.loading.start = performance.now();
+        await this.loadPatiently(context, config, controller);
+        return;
+      }
+      controller.signal.throwIfAborted();
+      const early = Early.ask(url, start, end, before);
+      before = early;
+      part.line.carries(early.done.then((bytes) => media && bytes >= BLOCK));
+      let handed = false;
+      // A player that has what it asked for hangs up too: the rest of the last block is on its way by then.
+      controller.signal.addEventListener('abort', () => handed || early.stop());
+      if (media && (await soon(there, early.done, part))) {
+        // Where only the server has it, it goes on sending: nothing is asked for twice.
+        if (await part.line.others()) early.stop();
+        await early.whole.catch(() => {});
         await part.give(early, false);
         this.stats.loading.first = early.first;
         await this.loadPatiently(context, config, controller);
         return;
       }
       await early.done;
+      handed = true;
       const bytes = early.asked();
       part.unverified += bytes.length;
       this.stats.loading.first = early.first;
       this.succeed(context, bytes, false);
-      if (await there) await part.give(early, true);
+      if (!(await there)) return;
+      await early.whole.catch(() => {});
+      await part.give(early, true);
     }
 
     private loadPlain(context: LoaderContext, config: LoaderConfiguration, callbacks: Callbacks): void {
@@ -165,8 +187,8 @@ export function loaderOf(Player: typeof Hls, part: Part, play: (config: HlsConfi
   };
 }
 
-/** Whether the engine is there before, or soon after, the bytes are. */
-async function soon(there: Promise<boolean>, bytes: Promise<void>): Promise<boolean> {
-  const late = bytes.then(() => new Promise<boolean>((resolve) => setTimeout(() => resolve(false), GRACE_MS)));
+/** Whether the engine is there before the bytes are, or soon after where it is close by then. */
+async function soon(there: Promise<boolean>, bytes: Promise<unknown>, part: Part): Promise<boolean> {
+  const late = bytes.then(() => new Promise<boolean>((resolve) => setTimeout(() => resolve(false), part.close ? GRACE_MS : 0)));
   return Promise.race([there, late]);
 }

@@ -7,21 +7,23 @@ import { Desk } from './desk';
 import type { Early } from './early';
 import { Far } from './far';
 import { canKeep, type Kept, lead } from './kept';
+import { Line } from './line';
 import type { Tab } from './tab';
 import type { FileOf, Figures, Taking } from './taking';
+import wasm from '../../wasm/tab.wasm?url';
 
 /** Media held in memory: an album, or some minutes of film. */
 const BUDGET = 96 * 1024 * 1024;
 const SECRET = 'nearcast.secret';
 
-interface Line {
+interface Connection {
   readonly saveData?: boolean;
   readonly type?: string;
 }
 
 /** Whether the line costs by the byte: nothing is handed on there unless the listener says so. */
 export function costly(): boolean {
-  const line = (navigator as Navigator & { connection?: Line }).connection;
+  const line = (navigator as Navigator & { connection?: Connection }).connection;
   return line?.saveData === true || line?.type === 'cellular';
 }
 
@@ -76,6 +78,10 @@ export class Part {
   unverified = 0;
   /** Bytes that a server sent and that are not what was published. */
   onCorrupt: (url: string) => void = (url) => console.warn('nearcast: the server sent other bytes than were published:', url);
+  /** What players fetch before the engine is there. */
+  readonly line: Line;
+  /** The own engine is here, or another tab's: all that is missing are documents of the title. */
+  close = false;
   /** The own engine, or another tab's. */
   private tab: Taking | null = null;
   /** The own engine, and the latest catalogue, which it starts with. */
@@ -94,6 +100,7 @@ export class Part {
     private shares: boolean,
   ) {
     this.folder = new URL('.', site).href;
+    this.line = new Line(new URL('/', site).href);
   }
 
   /** Starts with the signed catalogue, and takes later ones. Settles when the tab has started; fails when it does not. */
@@ -118,6 +125,7 @@ export class Part {
     read.catch(() => {});
     const kept = await leads;
     if (kept === null && canKeep()) this.tab = await Far.meet(this.folder);
+    this.close = this.tab !== null;
     if (this.tab === null) await this.startOwn(kept, read);
     await read;
   }
@@ -127,8 +135,12 @@ export class Part {
     const { site, folder } = this;
     const supernode = new URL('nearcast/v1/directory', folder);
     supernode.protocol = supernode.protocol === 'https:' ? 'wss:' : 'ws:';
+    await this.line.free;
+    const engine = fetch(wasm, { credentials: 'same-origin' });
+    engine.catch(() => {});
     const loading = import('./tab').then(async ({ Tab: Loaded }) => {
-      await Loaded.load();
+      await Loaded.load(engine);
+      this.close = true;
       return Loaded;
     });
     const [Loaded, own] = await Promise.all([loading, secret(), read]);
@@ -161,6 +173,7 @@ export class Part {
   open(title: string): Promise<string | null> {
     const known = this.opened.get(title);
     if (known !== undefined && this.tab === null) return known;
+    if (this.tab === null) this.line.learns(this.held(title));
     const opening = (this.starting ?? Promise.reject(new Error('it has not started')))
       .then(() => this.tab?.open(title))
       .then(
@@ -172,6 +185,16 @@ export class Part {
       );
     this.opened.set(title, opening);
     return opening;
+  }
+
+  /** Whether the supernode beside the site knows of others that have a title. */
+  private async held(title: string): Promise<boolean> {
+    try {
+      const answer = await fetch(new URL(`nearcast/v1/held/${encodeURIComponent(title)}`, this.folder), { credentials: 'same-origin' });
+      return answer.ok && (await answer.json()) === true;
+    } catch {
+      return false;
+    }
   }
 
   /** Opens a title. Settles at once as long as the tab has not started, which opens it then. */

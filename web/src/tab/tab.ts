@@ -3,7 +3,6 @@
 // Whatever goes wrong in here ends the tab's part for good: reads fail, and players go on from the server.
 
 import init, { type Act, Tab as Engine } from '../../wasm/tab.js';
-import wasm from '../../wasm/tab.wasm?url';
 import { Kind } from './acts';
 import type { Kept } from './kept';
 import { aborted, type FileOf, type Figures, type Given, type Taking, Unavailable } from './taking';
@@ -50,9 +49,9 @@ export class Tab implements Taking {
     this.pump();
   }
 
-  /** Fetches and compiles the engine. */
-  static async load(): Promise<void> {
-    await init({ module_or_path: wasm });
+  /** Compiles the engine as it comes. */
+  static async load(engine: Promise<Response>): Promise<void> {
+    await init({ module_or_path: engine });
   }
 
   /** Starts, once it is loaded. `kept` is what the browser keeps when this tab is to keep it. */
