@@ -5,7 +5,7 @@
 // playlists and media. It answers 20 ms late, as from a town away. Signalling is small and is not what is compared.
 // Every request, and each viewer's first steps, go to stderr, which `--keep-logs` keeps: one JSON array a line.
 
-import { createReadStream, existsSync, readFileSync, statSync } from 'node:fs';
+import { createReadStream, existsSync, readFileSync, readdirSync, statSync } from 'node:fs';
 import { createServer, get } from 'node:http';
 import { createRequire } from 'node:module';
 import { connect } from 'node:net';
@@ -75,6 +75,11 @@ function squeeze(path) {
 }
 
 const HLS = 'hls.js/dist/hls.min.mjs';
+/** Folders of scripts that are compressed before anybody comes, as a web server would have them. */
+const SCRIPTS = [join(web, 'node_modules/hls.js/dist'), join(web, 'hls/dist')];
+for (const folder of SCRIPTS) {
+  for (const name of readdirSync(folder)) if (/\.(?:min\.mjs|js|wasm)$/u.test(name) && (folder !== SCRIPTS[0] || HLS.endsWith(name))) squeeze(join(folder, name));
+}
 const LOADS = {
   plain: ['', `const hls = new Hls(settings);`],
   'p2p-media-loader': [
