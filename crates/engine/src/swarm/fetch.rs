@@ -9,7 +9,7 @@ use super::api::*;
 use super::crowd::Around;
 use super::objects::{ObjectIx, Track, TrackPart};
 use super::peers::{Ahead, Peer};
-use super::pick::{Choice, Offer, OriginOffer, Promise, Question};
+use super::pick::{Choice, Offer, OriginOffer, Promise, Question, surely};
 use super::plays::{Demand, demands, following};
 use super::runs::{Asked, Run};
 use crate::limits::*;
@@ -508,7 +508,7 @@ impl Swarm {
         let size = self.objects.get(pick.object).size;
         let bytes = size.bytes_of(pick.blocks).len();
         let of_origin = self.run_of_origin(&pick, around);
-        let origin = self.origin_offer(&pick, size.bytes_of(of_origin).len());
+        let origin = self.origin_offer(&pick, bytes, size.bytes_of(of_origin).len());
         let question = Question {
             now: self.now,
             due: pick.due,
@@ -600,7 +600,7 @@ impl Swarm {
     fn race(&mut self, pick: &Pick, peer: PeerId, why: Why) {
         let proven = self.peers.get(peer).is_some_and(|p| p.pipe.measured());
         let bytes = self.objects.get(pick.object).size.bytes_of(pick.blocks).len();
-        let origin = self.origin_offer(pick, bytes).is_some_and(|o| o.ready);
+        let origin = self.origin_offer(pick, bytes, bytes).is_some_and(|o| o.ready);
         if why == Why::Start && !proven && origin && !pick.hedge {
             self.ask(Asked::Origin, *pick, first_of(pick.blocks, START_RACE_BLOCKS), Why::StartRace);
         }
@@ -626,7 +626,8 @@ impl Swarm {
             let owes = || pick.hedge && self.runs.owes(Asked::Peer(id), pick.object, pick.blocks);
             if !blocks.is_empty() && !owes() {
                 let takes = peer.expected(object.size.bytes_of(blocks).len());
-                offers.push(Offer { peer: id, nearness: peer.nearness, takes });
+                let proven = peer.pipe.measured();
+                offers.push(Offer { peer: id, nearness: peer.nearness, takes, proven });
             }
         }
         offers
@@ -642,7 +643,7 @@ impl Swarm {
             let serves = p.serves_now(self.now) && p.is_at_work();
             serves && !p.run_of(pick.object, first_of(pick.blocks, 1)).is_empty()
         };
-        holders.filter(brings).map(|p| p.expected(bytes)).min()
+        holders.filter(brings).map(|p| surely(p.expected(bytes), p.pipe.measured())).min()
     }
 
     fn promise(&self, pick: &Pick, bytes: u64) -> Option<Promise> {
@@ -650,7 +651,7 @@ impl Swarm {
         asks.then(|| self.peers.promise(self.now, pick.object, bytes)).flatten()
     }
 
-    fn origin_offer(&self, pick: &Pick, bytes: u64) -> Option<OriginOffer> {
+    fn origin_offer(&self, pick: &Pick, piece: u64, bytes: u64) -> Option<OriginOffer> {
         if pick.peers_only || !self.at_origin(pick.object) {
             return None;
         }
@@ -662,7 +663,7 @@ impl Swarm {
         let first = || !self.runs.of_origin_by(self.now + self.tuning.urgent);
         let room = quick || pick.starting || (urgent && first());
         let ready = self.origin.ready(self.now) && !owes && room;
-        Some(OriginOffer { takes, ready })
+        Some(OriginOffer { takes, takes_piece: self.origin.expected(piece), ready })
     }
 
     /// Whether the origin may have an object, as far as is known.

@@ -14,15 +14,17 @@ const FIRST_WAIT: Span = Span::from_millis(500);
 const LONGEST_WAIT: Span = Span::from_secs(8);
 
 /// It is expected to be silent for no longer than this by what it did not answer; by its answers, for as long as they
-/// take.
+/// took.
 const LONGEST_SILENCE: Span = Span::from_secs(1);
 
 /// The provider's servers as one source.
 #[derive(Debug)]
 pub(super) struct Origin {
     pub(super) pipe: Pipe,
-    /// Time from asking to the first byte, a mean.
+    /// Time from asking to the first byte, a mean of its answers.
     delay: Span,
+    /// How long it is expected to be silent because it is; over with its next answer.
+    doubt: Span,
     failures: u32,
     rest_until: Time,
 }
@@ -32,6 +34,7 @@ impl Origin {
         Self {
             pipe: Pipe::new(tuning.origin_prior),
             delay: tuning.origin_delay,
+            doubt: Span::ZERO,
             failures: 0,
             rest_until: Time::ZERO,
         }
@@ -39,12 +42,12 @@ impl Origin {
 
     /// How long it takes until something that is asked for begins to come.
     pub(super) fn delay(&self) -> Span {
-        self.delay
+        self.delay.max(self.doubt)
     }
 
     /// How long `bytes` more would take.
     pub(super) fn expected(&self, bytes: u64) -> Span {
-        self.pipe.expected(bytes, self.delay)
+        self.pipe.expected(bytes, self.delay())
     }
 
     /// Blocks of a run that comes within `span` once it is its turn: between a quarter and all of the longest.
@@ -55,7 +58,7 @@ impl Origin {
 
     /// A run was asked for. Answers how long it should take.
     pub(super) fn asked(&mut self, now: Time, bytes: u64) -> Span {
-        self.pipe.asked(now, bytes, self.delay)
+        self.pipe.asked(now, bytes, self.delay())
     }
 
     /// Whether a run may be asked at `now`, as far as the origin itself goes. After a failure one run finds out
@@ -78,6 +81,7 @@ impl Origin {
     /// The first bytes of a run came `after` it was asked.
     pub(super) fn answered(&mut self, after: Span) {
         self.failures = 0;
+        self.doubt = Span::ZERO;
         self.delay = (self.delay.times(3) + after).over(4);
     }
 
@@ -85,7 +89,7 @@ impl Origin {
     /// again.
     pub(super) fn silent(&mut self, waited: Span) {
         if waited > self.delay {
-            self.delay = self.delay.max(waited.times(2).min(LONGEST_SILENCE));
+            self.doubt = self.doubt.max(waited.times(2).min(LONGEST_SILENCE));
         }
     }
 
@@ -106,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn silence_alone_makes_it_no_slower_than_a_second() {
+    fn silence_alone_makes_it_no_slower_than_a_second_and_until_it_answers() {
         let mut origin = Origin::new(&Tuning::default());
         origin.silent(Span::from_millis(50));
         assert_eq!(origin.delay(), Tuning::default().origin_delay, "no longer than usual");
@@ -114,6 +118,8 @@ mod tests {
         assert_eq!(origin.delay(), Span::from_millis(260));
         origin.silent(Span::from_secs(33));
         assert_eq!(origin.delay(), Span::from_secs(1));
+        origin.answered(Tuning::default().origin_delay);
+        assert_eq!(origin.delay(), Tuning::default().origin_delay);
     }
 
     #[test]

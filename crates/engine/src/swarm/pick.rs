@@ -12,13 +12,29 @@ pub(super) struct Offer {
     pub(super) nearness: Nearness,
     /// How long until all of what it holds of the run is here.
     pub(super) takes: Span,
+    /// Whether its rate was measured.
+    pub(super) proven: bool,
+}
+
+impl Offer {
+    /// How long it may take: a peer of which nothing is known may have half the line that most have.
+    fn surely(&self) -> Span {
+        surely(self.takes, self.proven)
+    }
+}
+
+/// How long it may take where a peer's rate was not measured.
+pub(super) fn surely(takes: Span, proven: bool) -> Span {
+    if proven { takes } else { takes.times(2) }
 }
 
 /// What the origin could do for the run.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct OriginOffer {
-    /// How long until the run is here.
+    /// How long until the run that it would be asked for is here, which may be longer than a peer's.
     pub(super) takes: Span,
+    /// How long until only as much is here as a peer would be asked for.
+    pub(super) takes_piece: Span,
     /// Whether it may be asked at this moment.
     pub(super) ready: bool,
 }
@@ -113,13 +129,13 @@ impl PickRule for NearFirst {
         let Some(origin) = q.origin else {
             return fastest.map_or(Choice::Wait(settled(q)), |o| Choice::Peer(o.peer, Why::Fastest));
         };
-        if let Some(offer) = fastest.filter(|o| q.due == Time::NEVER || o.takes <= origin.takes) {
+        if let Some(offer) = fastest.filter(|o| q.due == Time::NEVER || o.surely() <= origin.takes) {
             return Choice::Peer(offer.peer, Why::Fastest);
         }
         let (from, why) = origin_from(tuning, q, origin);
         // A holder's run that ends lets it be asked again.
         let soon_enough =
-            |takes: &Span| *takes < origin.takes || q.now + *takes + tuning.holder_margin <= q.due;
+            |takes: &Span| *takes < origin.takes_piece || q.now + *takes + tuning.holder_margin <= q.due;
         if let Some(takes) = q.busy.filter(|takes| soon_enough(takes) && from <= q.now && !q.hedge) {
             return Choice::Wait(q.now + takes);
         }
@@ -241,11 +257,16 @@ mod tests {
     const THEIRS: Crowd = Crowd::TheirsToBring { before: 1, heard: NOW };
 
     fn offer(peer: u64, nearness: Nearness, millis: u64) -> Offer {
-        Offer { peer: PeerId(peer), nearness, takes: Span::from_millis(millis) }
+        Offer { peer: PeerId(peer), nearness, takes: Span::from_millis(millis), proven: true }
+    }
+
+    fn origin_in(millis: u64) -> Option<OriginOffer> {
+        let takes = Span::from_millis(millis);
+        Some(OriginOffer { takes, takes_piece: takes, ready: true })
     }
 
     fn ask(due_secs: u64, crowd: Crowd, offers: &[Offer], origin_millis: Option<u64>) -> Choice {
-        let origin = origin_millis.map(|ms| OriginOffer { takes: Span::from_millis(ms), ready: true });
+        let origin = origin_millis.and_then(origin_in);
         let due = if due_secs == 0 { Time::NEVER } else { NOW + Span::from_secs(due_secs) };
         let q = question(due, crowd, offers, origin);
         NearFirst.choose(&Tuning::default(), &q)
@@ -270,7 +291,7 @@ mod tests {
 
     #[test]
     fn a_player_that_waits_is_patient_for_a_while_however_far_ahead_it_reads() {
-        let origin = Some(OriginOffer { takes: Span::from_millis(80), ready: true });
+        let origin = origin_in(80);
         let (due, ends) = (NOW + Span::from_secs(40), NOW + Span::from_millis(300));
         let settles = NOW + Span::from_secs(1);
         for crowd in [THEIRS, Crowd::Held, Crowd::Unknown(settles)] {
@@ -327,7 +348,7 @@ mod tests {
             promise: None,
             origin,
         };
-        let origin = Some(OriginOffer { takes: Span::from_millis(80), ready: true });
+        let origin = origin_in(80);
         let slow = [offer(1, Nearness::Lan, 90)];
         let quick = [offer(1, Nearness::Far, 70)];
         let choose = |q| NearFirst.choose(&Tuning::default(), &q);
@@ -338,7 +359,7 @@ mod tests {
 
     #[test]
     fn a_start_waits_for_the_answer_of_a_warm_peer_that_is_expected_to_win() {
-        let origin = Some(OriginOffer { takes: Span::from_millis(80), ready: true });
+        let origin = origin_in(80);
         let choose = |answer: u64, takes: u64| {
             let (by, takes) = (NOW + Span::from_millis(answer), Span::from_millis(takes));
             let q = question(NOW, Crowd::Nobody, &[], origin);
@@ -353,7 +374,7 @@ mod tests {
 
     #[test]
     fn a_quick_origin_is_asked_in_good_time_of_a_listener_who_has_been_there_for_a_while() {
-        let origin = |takes| Some(OriginOffer { takes: Span::from_millis(takes), ready: true });
+        let origin = |takes| origin_in(takes);
         let choose = |takes, begun| {
             let q = Question {
                 begun,
@@ -369,7 +390,7 @@ mod tests {
 
     #[test]
     fn the_origin_is_asked_for_as_much_as_the_listener_has_stayed_for_and_some_more() {
-        let origin = Some(OriginOffer { takes: Span::from_millis(80), ready: true });
+        let origin = origin_in(80);
         let least = Tuning::default().in_order;
         for crowd in [Crowd::Nobody, Crowd::OursToBring] {
             let choose = |ahead, begun| {
@@ -389,7 +410,7 @@ mod tests {
     #[test]
     fn the_origin_is_left_alone_where_a_busy_holder_is_quicker_or_soon_enough() {
         let choose = |due: u64, busy: u64, takes: u64| {
-            let origin = Some(OriginOffer { takes: Span::from_millis(takes), ready: true });
+            let origin = origin_in(takes);
             let q = question(NOW + Span::from_millis(due), Crowd::Held, &[], origin);
             NearFirst.choose(&Tuning::default(), &Question { busy: Some(Span::from_millis(busy)), ..q })
         };
@@ -397,6 +418,30 @@ mod tests {
         assert_eq!(choose(100, 500, 1_100), waits, "it is quicker");
         assert_eq!(choose(750, 500, 200), waits, "it is soon enough");
         assert_eq!(choose(749, 500, 200), Choice::Origin(Why::Deadline));
+    }
+
+    #[test]
+    fn a_busy_holder_is_compared_with_as_much_from_the_origin() {
+        let origin =
+            origin_in(1_100).map(|origin| OriginOffer { takes_piece: Span::from_millis(400), ..origin });
+        let q = question(NOW + Span::from_millis(600), Crowd::Held, &[], origin);
+        let choice =
+            NearFirst.choose(&Tuning::default(), &Question { busy: Some(Span::from_millis(500)), ..q });
+        assert_eq!(choice, Choice::Origin(Why::Deadline));
+    }
+
+    #[test]
+    fn a_peer_of_which_nothing_is_known_must_be_twice_as_fast_as_the_origin() {
+        let choose = |millis, proven| {
+            let offers = [Offer { proven, ..offer(1, Nearness::Far, millis) }];
+            NearFirst.choose(
+                &Tuning::default(),
+                &question(NOW + Span::from_millis(300), Crowd::Held, &offers, origin_in(200)),
+            )
+        };
+        assert_eq!(choose(101, false), Choice::Origin(Why::Deadline));
+        assert_eq!(choose(100, false), Choice::Peer(PeerId(1), Why::Fastest));
+        assert_eq!(choose(200, true), Choice::Peer(PeerId(1), Why::Fastest));
     }
 
     #[test]

@@ -84,7 +84,7 @@ fn what_is_due_much_later_gives_way_to_what_is_due_at_once() {
         bench.finish(request, blocks);
     }
     let mut asked = bench.asked();
-    assert!(asked.iter().any(|a| a.1 == Some(soon) && a.2.start == 4), "{asked:?}");
+    assert!(asked.iter().any(|a| a.1 == Some(soon)), "{asked:?}");
     assert!(asked.iter().all(|a| a.1 != Some(later)), "block 200 is due in 23 s: {asked:?}");
     for _ in 0..20 {
         for (request, _, blocks) in std::mem::take(&mut asked) {
