@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { cp, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { barriers, browser, filmMoves, folder, playsPast, root, run, start, tab } from './world.mjs';
+import { barriers, browser, filmMoves, folder, playsPast, root, run, start, tab, until } from './world.mjs';
 
 const HOSTILE = '<img src=x onerror=document.title=1>';
 
@@ -194,10 +194,8 @@ test('what was played plays again without the provider', async () => {
   const { page, wrong, close } = await tab(chrome, node.ready.gateway);
   await playAlbum(page);
   await playsPast(page, 1);
-  await page.waitForFunction(
-    async () => (await (await fetch('titles')).json()).some((t) => t.cached_permille === 1000 && t.track === 1),
-    null,
-    { polling: 250 },
+  await until('the node has all of the first track', () =>
+    page.evaluate(async () => (await (await fetch('titles')).json()).some((t) => t.cached_permille === 1000 && t.track === 1)),
   );
   await serve.stop();
   await page.reload();

@@ -129,7 +129,8 @@ export const wholeFilm = () => {
 /** Until the film has been fetched to its end. */
 export const fetchedWhole = ({ page }) => page.waitForFunction(wholeFilm, null, { timeout: PATIENCE });
 
-/** Waits until `condition` holds: for what happens outside of a page. */
+/** Waits until `condition` holds: for what happens outside of a page, and for what a page has to wait for itself, since
+ * Playwright takes any promise for a yes. */
 export async function until(what, condition) {
   const begun = Date.now();
   while (!(await condition())) {
