@@ -75,11 +75,8 @@ function squeeze(path) {
 }
 
 const HLS = 'hls.js/dist/hls.min.mjs';
-/** Folders of scripts that are compressed before anybody comes, as a web server would have them. */
-const SCRIPTS = [join(web, 'node_modules/hls.js/dist'), join(web, 'hls/dist')];
-for (const folder of SCRIPTS) {
-  for (const name of readdirSync(folder)) if (/\.(?:min\.mjs|js|wasm)$/u.test(name) && (folder !== SCRIPTS[0] || HLS.endsWith(name))) squeeze(join(folder, name));
-}
+const P2P = 'p2p-media-loader-hlsjs/dist/p2p-media-loader-hlsjs.es.min.js';
+const P2P_CORE = 'p2p-media-loader-core/dist/p2p-media-loader-core.es.min.js';
 const LOADS = {
   plain: ['', `const hls = new Hls(settings);`],
   'p2p-media-loader': [
@@ -104,8 +101,8 @@ const page = () => `<!doctype html><meta charset="utf-8"><title>${engine}</title
 <script type="importmap">{ "imports": {
   "hls.js": "/lab/${HLS}",
   "nearcast-hls": "/lab/nearcast-hls/nearcast-hls.js",
-  "p2p-media-loader-core": "/lab/p2p-media-loader-core/dist/p2p-media-loader-core.es.min.js",
-  "p2p-media-loader-hlsjs": "/lab/p2p-media-loader-hlsjs/dist/p2p-media-loader-hlsjs.es.min.js"
+  "p2p-media-loader-core": "/lab/${P2P_CORE}",
+  "p2p-media-loader-hlsjs": "/lab/${P2P}"
 } }</script>
 <video muted playsinline></video>
 <script type="module">
@@ -146,6 +143,11 @@ function placed(path) {
   if (path.startsWith('/lab/')) return join(packages, 'node_modules', path.slice('/lab/'.length));
   return join(site, path);
 }
+
+const OURS = readdirSync(join(web, 'hls/dist')).filter((name) => /\.(?:js|wasm)$/u.test(name));
+const SCRIPTS = { plain: [], 'p2p-media-loader': [P2P, P2P_CORE], nearcast: OURS.map((name) => `nearcast-hls/${name}`) };
+// As a web server has them: compressed before anybody comes.
+for (const name of [HLS, ...SCRIPTS[engine]]) squeeze(placed(`/lab/${name}`));
 
 const bucket = new Bucket();
 
