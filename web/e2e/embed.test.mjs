@@ -8,7 +8,7 @@ import { createRequire } from 'node:module';
 import { dirname, extname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
-import { folder, mediaSent, PATIENCE, PEER, peering, root, run, start, tabIn } from './world.mjs';
+import { folder, mediaSent, PATIENCE, PEER, peering, root, run, start, tabIn, until } from './world.mjs';
 
 const web = join(root, 'web');
 const hlsJs = dirname(createRequire(import.meta.url).resolve('hls.js'));
@@ -112,6 +112,13 @@ const whole = ({ page }) =>
     { timeout: PATIENCE },
   );
 
+/** Where what the browser keeps lies. */
+const kept = (page) =>
+  page.evaluate(async () => {
+    const caches = await Promise.all((await window.caches.keys()).map(async (name) => (await window.caches.open(name)).keys()));
+    return caches.flat().map(({ url }) => url);
+  });
+
 const says = ({ page }, text) => page.locator('#state', { hasText: text }).waitFor();
 const stats = ({ page }) => page.evaluate(() => window.near.stats());
 
@@ -130,6 +137,24 @@ test('hls.js with the package: every byte is checked, and the next viewer gets i
   assert.ok(second.peers + second.lan > second.origin, JSON.stringify(second));
   assert.ok((await mediaSent(serve)) - before < first.origin / 2);
   assert.deepEqual([...one.wrong(), ...two.wrong()], []);
+});
+
+test('at the next visit the engine does not wait for media', async (t) => {
+  const { page, wrong } = await visit(t, 'hls.html');
+  await until('the browser keeps some of the film', async () => (await kept(page)).some((url) => !url.endsWith('/played')));
+  // Elsewhere on the same server, until the tab's part has ended.
+  const back = page.url();
+  await page.goto(new URL('hls.mjs', back).href);
+  await until('nobody leads', () => page.evaluate(async () => (await navigator.locks.query()).held.length === 0));
+  const engine = page.waitForRequest(/\.wasm$/u, { timeout: PATIENCE });
+  engine.catch(() => {});
+  await page.route('**/media/**', async (route) => {
+    await engine;
+    await route.continue();
+  });
+  await page.goto(back);
+  await moves({ page });
+  assert.deepEqual(wrong(), []);
 });
 
 test('the switch of the page ends sharing', async (t) => {
@@ -153,17 +178,13 @@ test('one line for a video element', async (t) => {
 });
 
 test('one line for an audio element, with the page’s own worker', async (t) => {
+  const before = await mediaSent(serve);
   const one = await visit(t, 'audio.html');
   await says(one, 'sharing');
-  const before = await mediaSent(serve);
   await one.page.evaluate(() => void document.querySelector('audio').play());
   await moves(one, 'audio');
   assert.ok((await mediaSent(serve)) > before);
-  // The engine noted that it was played.
-  await one.page.waitForFunction(async () => {
-    const caches = await Promise.all((await window.caches.keys()).map(async (name) => (await window.caches.open(name)).keys()));
-    return caches.flat().some(({ url }) => url.endsWith('/played'));
-  });
+  await until('the engine has noted that it was played', async () => (await kept(one.page)).some((url) => url.endsWith('/played')));
   assert.deepEqual(one.wrong(), []);
 });
 

@@ -135,7 +135,8 @@ export class Part {
     const { site, folder } = this;
     const supernode = new URL('nearcast/v1/directory', folder);
     supernode.protocol = supernode.protocol === 'https:' ? 'wss:' : 'ws:';
-    await this.line.free;
+    // Who has been here before has the engine in the browser's cache, and perhaps what plays.
+    if (kept === null || kept.keys.length === 0) await this.line.free;
     const engine = fetch(wasm, { credentials: 'same-origin' });
     engine.catch(() => {});
     const loading = import('./tab').then(async ({ Tab: Loaded }) => {
