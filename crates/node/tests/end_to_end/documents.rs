@@ -4,7 +4,10 @@ use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use nearcast_content::site::CATALOGUE;
+use nearcast_engine::Rate;
+use nearcast_node::http::Uplink;
 use nearcast_node::publish;
 use reqwest::StatusCode;
 use serde_json::Value;
@@ -45,6 +48,16 @@ async fn an_older_catalogue_does_not_take_titles_away() {
     let again = Listener::start_in(&setup, state).await.expect("the remembered one does");
     assert_eq!(titles(&again).await.len(), 2, "the newer one is remembered");
     again.play(&site, 0, 100_000).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn titles_are_listed_once_the_catalogue_is_here() {
+    let site = Site::with_a_song(75);
+    let supernode = Supernode::start(&site).await;
+    // The catalogue takes a while.
+    let origin = Origin::start_with(&site, Uplink::new(Rate::from_bytes_per_sec(4_000)), Router::new()).await;
+    let listener = Listener::start(&Setup::new(&origin, &supernode)).await;
+    assert_eq!(titles(&listener).await.len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
