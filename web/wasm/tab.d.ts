@@ -138,13 +138,19 @@ export class Tab {
      */
     poll(): Act | undefined;
     /**
-     * A player reads bytes of a file. Nothing when this is no file of an open title.
+     * A player reads bytes of a file, and shows nothing of them before all are there when it takes them `whole_only`.
+     * Nothing when this is no file of an open title.
      */
-    read(now: number, play: number, url: string, start: number, end: number): number | undefined;
+    read(now: number, play: number, url: string, start: number, end: number, whole_only: boolean): number | undefined;
     /**
      * Whether what is played is handed on.
      */
     share(now: number, shares: boolean): void;
+    /**
+     * A player shows bytes of a file that the page had from a web server. Its start took `after` milliseconds, and
+     * came to its end `ago` milliseconds back.
+     */
+    showed(now: number, play: number, url: string, start: number, end: number, after: number, ago: number): void;
     /**
      * How long a file is; nothing when it is no file of an open title.
      */
@@ -239,8 +245,9 @@ export interface InitOutput {
     readonly tab_open_title: (a: number, b: number, c: number, d: number) => void;
     readonly tab_packet: (a: number, b: number, c: number, d: number, e: number) => void;
     readonly tab_poll: (a: number) => number;
-    readonly tab_read: (a: number, b: number, c: number, d: number, e: number, f: number, g: number) => number;
+    readonly tab_read: (a: number, b: number, c: number, d: number, e: number, f: number, g: number, h: number) => number;
     readonly tab_share: (a: number, b: number, c: number) => void;
+    readonly tab_showed: (a: number, b: number, c: number, d: number, e: number, f: number, g: number, h: number, i: number) => void;
     readonly tab_size_of: (a: number, b: number, c: number) => [number, number];
     readonly tab_socket_lost: (a: number, b: number) => void;
     readonly tab_socket_opened: (a: number, b: number) => void;

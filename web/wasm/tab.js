@@ -446,22 +446,25 @@ export class Tab {
         return ret === 0 ? undefined : Act.__wrap(ret);
     }
     /**
-     * A player reads bytes of a file. Nothing when this is no file of an open title.
+     * A player reads bytes of a file, and shows nothing of them before all are there when it takes them `whole_only`.
+     * Nothing when this is no file of an open title.
      * @param {number} now
      * @param {number} play
      * @param {string} url
      * @param {number} start
      * @param {number} end
+     * @param {boolean} whole_only
      * @returns {number | undefined}
      */
-    read(now, play, url, start, end) {
+    read(now, play, url, start, end, whole_only) {
         const val2 = +now;
         const val3 = +play;
         const val4 = +start;
         const val5 = +end;
+        const val6 = +whole_only;
         const ptr0 = passStringToWasm0(url, wasm.__wbindgen_malloc, wasm.__wbindgen_realloc);
         const len0 = WASM_VECTOR_LEN;
-        const ret = wasm.tab_read(this.__wbg_ptr, val2, val3, ptr0, len0, val4, val5);
+        const ret = wasm.tab_read(this.__wbg_ptr, val2, val3, ptr0, len0, val4, val5, val6);
         return ret === Number.MAX_SAFE_INTEGER ? undefined : ret;
     }
     /**
@@ -471,6 +474,28 @@ export class Tab {
      */
     share(now, shares) {
         wasm.tab_share(this.__wbg_ptr, now, shares);
+    }
+    /**
+     * A player shows bytes of a file that the page had from a web server. Its start took `after` milliseconds, and
+     * came to its end `ago` milliseconds back.
+     * @param {number} now
+     * @param {number} play
+     * @param {string} url
+     * @param {number} start
+     * @param {number} end
+     * @param {number} after
+     * @param {number} ago
+     */
+    showed(now, play, url, start, end, after, ago) {
+        const val2 = +now;
+        const val3 = +play;
+        const val4 = +start;
+        const val5 = +end;
+        const val6 = +after;
+        const val7 = +ago;
+        const ptr0 = passStringToWasm0(url, wasm.__wbindgen_malloc, wasm.__wbindgen_realloc);
+        const len0 = WASM_VECTOR_LEN;
+        wasm.tab_showed(this.__wbg_ptr, val2, val3, ptr0, len0, val4, val5, val6, val7);
     }
     /**
      * How long a file is; nothing when it is no file of an open title.

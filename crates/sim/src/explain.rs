@@ -82,6 +82,7 @@ impl Explain {
             | Input::Describe(_)
             | Input::Progress { .. }
             | Input::Closed { .. }
+            | Input::Showed { .. }
             | Input::Upcoming(_)
             | Input::Keep(_)
             | Input::Unkeep(_)

@@ -38,6 +38,8 @@ pub(crate) struct Player {
     as_of: Time,
     /// Title bytes the player has, without a gap from the last start or seek on.
     taken: u64,
+    /// What of them it can show.
+    shown: u64,
     /// When it last took something.
     taken_at: Time,
 }
@@ -146,6 +148,7 @@ impl Player {
             position: Span::ZERO,
             as_of: now,
             taken: 0,
+            shown: 0,
             taken_at: now,
         }
     }
@@ -177,13 +180,13 @@ impl Player {
     pub(crate) fn advance(&mut self, now: Time, title: &Title) {
         match self.mode {
             Mode::Playing => {
-                let there = title.media(self.taken);
+                let there = title.media(self.shown);
                 let reach = self.position + now.since(self.as_of);
                 let moved = reach.min(there).less(self.position);
                 self.report.played += moved;
                 let ran_out_at = self.as_of + moved;
                 self.position += moved;
-                if self.taken == title.bytes && self.position >= title.length {
+                if self.shown == title.bytes && self.position >= title.length {
                     self.mode = Mode::Ended;
                 } else if reach > there {
                     self.mode = Mode::Filling { since: ran_out_at, after: Cause::Empty };
@@ -201,9 +204,12 @@ impl Player {
         if to == title.bytes && self.report.all_after.is_none() {
             self.report.all_after = Some(now.since(self.asked_at));
         }
+        if !spec.whole || self.read.is_none_or(|read| read.end <= to) {
+            self.shown = to;
+        }
         let Mode::Filling { since, after } = self.mode else { return };
         let enough = title.length.less(self.position).min(spec.start_after);
-        if title.media(to).less(self.position) < enough && to < title.bytes {
+        if title.media(self.shown).less(self.position) < enough && self.shown < title.bytes {
             return;
         }
         self.mode = Mode::Playing;
@@ -224,6 +230,7 @@ impl Player {
     pub(crate) fn seek(&mut self, now: Time, to: Span, title: &Title) {
         self.position = to.min(title.length);
         self.taken = title.bytes_at(self.position).min(title.bytes - 1);
+        self.shown = self.taken;
         self.mode = Mode::Filling { since: now, after: Cause::Seek };
         self.read = None;
     }
@@ -291,12 +298,13 @@ impl Player {
             Mode::Filling { .. } | Mode::Ended => Time::NEVER,
             Mode::Paused { until } => until,
             Mode::Playing => {
-                let there = title.media(self.taken);
+                let there = title.media(self.shown);
                 let act = self.acts.front().map(|(at, _)| *at).filter(|at| *at <= there);
-                let end = (self.taken == title.bytes).then_some(title.length);
+                let end = (self.shown == title.bytes).then_some(title.length);
                 // The buffer falls below the read-ahead, so that the next range may be opened or taken.
                 let step = if self.read.is_some() { step(spec) } else { Span::from_micros(1) };
-                let room = (self.taken < title.bytes).then(|| (there + step).less(spec.ahead));
+                let room =
+                    (self.taken < title.bytes).then(|| (title.media(self.taken) + step).less(spec.ahead));
                 let next = [act, end, room].into_iter().flatten().filter(|at| *at > self.position).min();
                 next.map_or(Time::NEVER, |at| now + at.less(self.position))
             }

@@ -3,6 +3,7 @@
 //! Times are milliseconds of `performance.now()`. An [`Act`] is an [`Effect`] laid out flat: which fields count
 //! follows from its kind, and `web/src/tab/acts.ts` says so on the other side.
 
+use nearcast_engine::swarm::Taking;
 use nearcast_engine::wire::Serves;
 use wasm_bindgen::prelude::*;
 
@@ -199,10 +200,28 @@ impl JsTab {
         }
     }
 
-    /// A player reads bytes of a file. Nothing when this is no file of an open title.
-    pub fn read(&mut self, now: f64, play: u32, url: &str, start: f64, end: f64) -> Option<u32> {
-        let (start, end) = (whole(start), whole(end));
-        self.tab.read(self.micros(now), play, url, start, end).map(|read| read.0)
+    /// A player reads bytes of a file, and shows nothing of them before all are there when it takes them `whole_only`.
+    /// Nothing when this is no file of an open title.
+    pub fn read(
+        &mut self,
+        now: f64,
+        play: u32,
+        url: &str,
+        start: f64,
+        end: f64,
+        whole_only: bool,
+    ) -> Option<u32> {
+        let taking = if whole_only { Taking::Whole } else { Taking::Stream };
+        let bytes = (whole(start), whole(end));
+        self.tab.read(self.micros(now), play, url, bytes, taking).map(|read| read.0)
+    }
+
+    /// A player shows bytes of a file that the page had from a web server. Its start took `after` milliseconds, and
+    /// came to its end `ago` milliseconds back.
+    #[allow(clippy::too_many_arguments)]
+    pub fn showed(&mut self, now: f64, play: u32, url: &str, start: f64, end: f64, after: f64, ago: f64) {
+        let bytes = (whole(start), whole(end));
+        self.tab.showed(self.micros(now), play, url, bytes, whole(after * 1e3), whole(ago * 1e3));
     }
 
     /// Addresses of the files of an open title.

@@ -1,13 +1,14 @@
 // What the tabs of a site say to each other: those that follow ask, the one that leads answers. Over channels by name,
 // which need neither a worker nor a server: one that the leader listens to, and one for each that follows.
 
-import type { FileOf, Figures, Given } from './taking';
+import type { FileOf, Figures, Given, Shown } from './taking';
 import type { Tab } from './tab';
 
 export type Question =
   | { readonly ask: 'hello' }
   | { readonly ask: 'open'; readonly title: string }
-  | { readonly ask: 'read'; readonly play: number; readonly url: string; readonly start: number; readonly end: number }
+  | { readonly ask: 'showed'; readonly play: number; readonly shown: Shown }
+  | { readonly ask: 'read'; readonly play: number; readonly url: string; readonly start: number; readonly end: number; readonly whole: boolean }
   | { readonly ask: 'pull' }
   | { readonly ask: 'stop' }
   | { readonly ask: 'give'; readonly url: string; readonly start: number; readonly bytes: Uint8Array; readonly played: boolean }
@@ -125,8 +126,8 @@ export class Desk {
         return { files: tab.filesOf(asking.title) };
       case 'read': {
         const controller = new AbortController();
-        const { url, start, end } = asking;
-        const pieces = tab.read(this.play(guest, asking.play), url, start, end, controller.signal);
+        const { url, start, end, whole } = asking;
+        const pieces = tab.read(this.play(guest, asking.play), url, start, end, whole, controller.signal);
         guest.reads.set(asking.call, { pieces, controller });
         return undefined;
       }
@@ -141,6 +142,9 @@ export class Desk {
         return { given: (await tab.give(asking.url, asking.start, asking.bytes, asking.played)) ?? null };
       case 'figures':
         return { figures: tab.figures() ?? null };
+      case 'showed':
+        tab.showed(this.play(guest, asking.play), asking.shown);
+        return undefined;
       case 'stopped':
         tab.stopped(this.play(guest, asking.play));
         guest.plays.delete(asking.play);

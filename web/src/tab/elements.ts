@@ -36,7 +36,7 @@ function asked(part: Part, { data, ports }: MessageEvent<Asked>): void {
     return;
   }
   const controller = new AbortController();
-  const bytes = part.read(play, url, start, end, controller.signal);
+  const bytes = part.read(play, url, start, end, false, controller.signal);
   port.postMessage({ start, end, size: file.size, type: file.type } satisfies Answer);
   let at = start;
   port.onmessage = async ({ data: what }: MessageEvent<'pull' | 'stop'>) => {

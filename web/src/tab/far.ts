@@ -2,7 +2,7 @@
 // one is closed, what is being read goes on with whoever comes next.
 
 import { type Answer, type Asking, deskOf, type Question, seatOf } from './desk';
-import { aborted, type FileOf, type Figures, type Given, type Taking, Unavailable } from './taking';
+import { aborted, type FileOf, type Figures, type Given, type Shown, type Taking, Unavailable } from './taking';
 
 /** How long the leader may take to say that it is there: it may be starting. */
 const PATIENCE_MS = 3000;
@@ -95,16 +95,16 @@ export class Far implements Taking {
     return this.files.get(url);
   }
 
-  async *read(play: number, url: string, start: number, end: number, signal: AbortSignal): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  async *read(play: number, url: string, start: number, end: number, whole: boolean, signal: AbortSignal): AsyncGenerator<Uint8Array<ArrayBuffer>> {
     const call = ++this.last;
-    this.tell({ ask: 'read', play, url, start, end }, call);
+    this.tell({ ask: 'read', play, url, start, end, whole }, call);
     let at = start;
     try {
       while (true) {
         signal.throwIfAborted();
         const answer = await Promise.race([this.ask({ ask: 'pull' }, call), aborted(signal)]);
         if ('open' in answer) {
-          yield* answer.read(play, url, at, end, signal);
+          yield* answer.read(play, url, at, end, whole, signal);
           return;
         }
         if (!('bytes' in answer)) throw new Unavailable();
@@ -122,6 +122,10 @@ export class Far implements Taking {
     const answer = await this.ask({ ask: 'give', url, start, bytes, played });
     if ('open' in answer) return answer.give(url, start, bytes, played);
     return 'given' in answer ? (answer.given ?? undefined) : undefined;
+  }
+
+  showed(play: number, shown: Shown): void {
+    this.tell({ ask: 'showed', play, shown });
   }
 
   stopped(play: number): void {

@@ -3,8 +3,9 @@
 
 /** A player that asks for something asks for what follows within this, unless it has what it needs. */
 const QUIET_MS = 200;
-/** A start that takes longer than this from the server is worth waiting for the engine, if others have the title. */
-const SLOW_MS = 1000;
+/** A start that takes longer than this from the server is worth waiting for the engine, if others have the title: it is
+ * there by then, and asks them. */
+const SLOW_MS = 600;
 /** The supernode was asked two answers of the server ago: it is late, or silent. */
 const LEARN_MS = 100;
 /** The longest wait for an engine. */

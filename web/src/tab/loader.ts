@@ -5,6 +5,7 @@ import type { FragmentLoaderContext, HlsConfig, Loader, LoaderCallbacks, LoaderC
 import { BLOCK, Early, joined } from './early';
 import { within } from './line';
 import type { Part } from './part';
+import type { Shown } from './taking';
 
 /** Media that came while the engine was opening its title waits for that this long: no start is later than from the
  * server alone by more than nobody sees. Then it is played, and checked afterwards. */
@@ -34,6 +35,8 @@ export type Told = (url: string, bytes: number, checked: boolean) => void;
 export function loaderOf(Player: typeof Hls, part: Part, play: (config: HlsConfig) => number, told: Told = () => {}): LoaderClass {
   /** What was asked for last before the engine was there. */
   let before: Early | null = null;
+  /** What each play was given before it read anything here, if its player can show something of it. */
+  const shown = new Map<number, Shown>();
   return class TabLoader implements Loader<LoaderContext> {
     context: LoaderContext | null = null;
     stats = fresh();
@@ -78,9 +81,13 @@ export function loaderOf(Player: typeof Hls, part: Part, play: (config: HlsConfi
       const { stats } = this;
       const start = context.rangeStart ?? 0;
       const end = context.rangeEnd ?? 0;
+      const number = play(this.hls);
+      const before = shown.get(number);
+      if (before !== undefined) part.showed(number, before);
+      shown.delete(number);
       const pieces: Uint8Array<ArrayBuffer>[] = [];
       let length = 0;
-      for await (const piece of part.read(play(this.hls), context.url, start, end > start ? end : Number.MAX_SAFE_INTEGER, signal)) {
+      for await (const piece of part.read(number, context.url, start, end > start ? end : Number.MAX_SAFE_INTEGER, true, signal)) {
         if (pieces.length === 0) {
           stats.loading.first ||= performance.now();
           began();
@@ -140,9 +147,18 @@ export function loaderOf(Player: typeof Hls, part: Part, play: (config: HlsConfi
       part.unverified += bytes.length;
       this.stats.loading.first = early.first;
       this.succeed(context, bytes, false);
+      if (media) this.shows({ url, start, end: start + bytes.length, asked: asked(this.stats.loading.start), there: Date.now() });
       if (!(await there)) return;
       await early.whole.catch(() => {});
       await part.give(early, true);
+    }
+
+    /** The player has a segment, or one more behind another. */
+    private shows(more: Shown): void {
+      const number = play(this.hls);
+      const before = shown.get(number);
+      if (before === undefined) shown.set(number, more);
+      else if (before.url === more.url && before.end === more.start) shown.set(number, { ...before, end: more.end });
     }
 
     private loadPlain(context: LoaderContext, config: LoaderConfiguration, callbacks: Callbacks): void {
@@ -186,6 +202,9 @@ export function loaderOf(Player: typeof Hls, part: Part, play: (config: HlsConfi
     }
   };
 }
+
+/** A moment of `performance.now()`, by the clock that all tabs have in common. */
+const asked = (then: number): number => Date.now() - (performance.now() - then);
 
 /** Whether the engine is there before the bytes are, or soon after where it is close by then. */
 async function soon(there: Promise<boolean>, bytes: Promise<unknown>, part: Part): Promise<boolean> {

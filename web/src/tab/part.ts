@@ -9,7 +9,7 @@ import { Far } from './far';
 import { canKeep, type Kept, lead } from './kept';
 import { Line } from './line';
 import type { Tab } from './tab';
-import type { FileOf, Figures, Taking } from './taking';
+import type { FileOf, Figures, Shown, Taking } from './taking';
 import wasm from '../../wasm/tab.wasm?url';
 
 /** Media held in memory: an album, or some minutes of film. */
@@ -233,9 +233,14 @@ export class Part {
   }
 
   /** Verified bytes of a file, in order. */
-  read(play: number, url: string, start: number, end: number, signal: AbortSignal): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  read(play: number, url: string, start: number, end: number, whole: boolean, signal: AbortSignal): AsyncGenerator<Uint8Array<ArrayBuffer>> {
     if (this.tab === null) throw new Error('the tab takes no part');
-    return this.tab.read(play, url, start, end, signal);
+    return this.tab.read(play, url, start, end, whole, signal);
+  }
+
+  /** A player has bytes that it did not read here. */
+  showed(play: number, shown: Shown): void {
+    this.tab?.showed(play, shown);
   }
 
   stopped(play: number): void {

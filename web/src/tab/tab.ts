@@ -5,7 +5,7 @@
 import init, { type Act, Tab as Engine } from '../../wasm/tab.js';
 import { Kind } from './acts';
 import type { Kept } from './kept';
-import { aborted, type FileOf, type Figures, type Given, type Taking, Unavailable } from './taking';
+import { aborted, type FileOf, type Figures, type Given, type Shown, type Taking, Unavailable } from './taking';
 import { Links } from './links';
 
 export interface Setup {
@@ -114,9 +114,13 @@ export class Tab implements Taking {
     });
   }
 
+  showed(play: number, { url, start, end, asked, there }: Shown): void {
+    this.tell((e, now) => e.showed(now, play, url, start, end, there - asked, Math.max(0, Date.now() - there)));
+  }
+
   /** Verified bytes of a file in order, as they come. */
-  async *read(play: number, url: string, start: number, end: number, signal: AbortSignal): AsyncGenerator<Uint8Array<ArrayBuffer>> {
-    const read = this.ask((e, now) => e.read(now, play, url, start, end));
+  async *read(play: number, url: string, start: number, end: number, whole: boolean, signal: AbortSignal): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+    const read = this.ask((e, now) => e.read(now, play, url, start, end, whole));
     this.pump();
     if (read === undefined) throw new Unavailable();
     try {

@@ -27,6 +27,16 @@ export interface FileOf {
   readonly type: string;
 }
 
+/** What a player shows that it had from a server before there was an engine. */
+export interface Shown {
+  readonly url: string;
+  readonly start: number;
+  readonly end: number;
+  /** When it was asked for, and when it was there: milliseconds since the epoch, which all tabs have in common. */
+  readonly asked: number;
+  readonly there: number;
+}
+
 /** It takes no part any more, or nobody delivers the bytes. */
 export class Unavailable extends Error {}
 
@@ -36,10 +46,11 @@ export interface Taking {
   open(title: string): Promise<void>;
   /** What a file is; nothing when it is none of an open title. */
   fileAt(url: string): FileOf | undefined;
-  /** Verified bytes of a file in order, as they come. */
-  read(play: number, url: string, start: number, end: number, signal: AbortSignal): AsyncGenerator<Uint8Array<ArrayBuffer>>;
+  /** Verified bytes of a file in order, as they come. Nothing is shown before `whole` of them are there, where that is so. */
+  read(play: number, url: string, start: number, end: number, whole: boolean, signal: AbortSignal): AsyncGenerator<Uint8Array<ArrayBuffer>>;
   /** Has bytes of a file checked that the page fetched by itself. Nothing when nothing can be said of them. */
   give(url: string, start: number, bytes: Uint8Array, played: boolean): Promise<Given | undefined>;
+  showed(play: number, shown: Shown): void;
   stopped(play: number): void;
   upcoming(titles: readonly string[]): void;
   share(shares: boolean): void;

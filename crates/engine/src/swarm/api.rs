@@ -30,6 +30,17 @@ pub struct PlayId(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ReadId(pub u64);
 
+/// How a player takes what it reads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Taking {
+    /// As it comes. It may be unable to do anything else as long as it waits: ffmpeg cannot seek.
+    #[default]
+    Stream,
+    /// Once all of it is there: nothing of it is shown before. It can be given up at any moment. So are the segments
+    /// of players in browsers.
+    Whole,
+}
+
 /// A described rendition, numbered by the shell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RenditionId(pub u32);
@@ -169,6 +180,24 @@ pub enum Input<V> {
         part: u32,
         /// Bytes of the part's object.
         bytes: ByteRange,
+        /// How the player takes them.
+        taking: Taking,
+    },
+    /// A player shows bytes that it had from elsewhere, before there was an engine to read them of: the play has
+    /// begun, and goes on behind them. Of a play that is known already it says nothing new.
+    Showed {
+        /// Which play.
+        play: PlayId,
+        /// The rendition.
+        rendition: RenditionId,
+        /// Index of the part.
+        part: u32,
+        /// Bytes of the part's object.
+        bytes: ByteRange,
+        /// How long the start took from asking for the first of them.
+        after: Span,
+        /// How long ago that came to its end.
+        ago: Span,
     },
     /// Bytes of a read up to here were handed to the player.
     Progress {

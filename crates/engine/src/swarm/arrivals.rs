@@ -34,6 +34,7 @@ impl Swarm {
             Asked::Origin => {
                 if first {
                     self.origin.answered(waited);
+                    self.origin.pipe.begins(self.now);
                 }
                 self.origin.pipe.came(self.now, bytes);
                 Source::Origin

@@ -9,9 +9,9 @@ use super::api::*;
 use super::crowd::Around;
 use super::objects::{ObjectIx, Track, TrackPart};
 use super::peers::{Ahead, Peer};
-use super::pick::{Choice, Offer, OriginOffer, Promise, Question, surely};
+use super::pick::{Choice, Crowd, Offer, OriginOffer, Promise, Question, surely};
 use super::plays::{Demand, demands, following};
-use super::runs::{Asked, Run};
+use super::runs::{Asked, Late, Run};
 use crate::limits::*;
 use crate::random::rank;
 use crate::time::{Span, Time};
@@ -68,6 +68,8 @@ pub(super) struct Pick {
     gap_end: u32,
     pub(super) due: Time,
     starting: bool,
+    /// It is of the first 64 KiB of a start.
+    opens: bool,
     /// It belongs to a play that has not started.
     of_start: bool,
     reading: bool,
@@ -108,6 +110,7 @@ fn ahead(part: &TrackPart, end: u64) -> Demand {
         starting: false,
         start_end: 0,
         reader: None,
+        whole: None,
         stands: None,
     }
 }
@@ -226,12 +229,12 @@ impl Swarm {
 
     /// Runs that look late keep running, and their blocks may be asked for elsewhere.
     fn mark_late(&mut self) {
-        let (late, next) = self.runs.late(self.now, self.tuning.silence);
+        let Late { late, silent, next } = self.runs.late(self.now, self.tuning.silence);
         for id in late {
             let Some(run) = self.runs.get(id).cloned() else { continue };
             self.news.of_all();
             self.give_back(run.object, &run.left);
-            let (now, silence) = (self.now, self.tuning.silence);
+            let now = self.now;
             match run.asked {
                 // What it brings now is less than was thought.
                 Asked::Origin if run.first.is_some() => self.origin.pipe.overdue(now),
@@ -241,9 +244,17 @@ impl Swarm {
                 }
                 Asked::Peer(peer) => {
                     if let Some(peer) = self.peers.get_mut(peer) {
-                        peer.snub(now, silence);
+                        peer.pipe.overdue(now);
                     }
                 }
+            }
+        }
+        // Bytes that come later than was thought are no reason to leave a peer.
+        for id in silent {
+            if let Some(Asked::Peer(peer)) = self.runs.get(id).map(|run| run.asked)
+                && let Some(peer) = self.peers.get_mut(peer)
+            {
+                peer.snub(self.now, self.tuning.silence);
             }
         }
         self.wake_at(next, Reason::LateRun);
@@ -433,11 +444,12 @@ impl Swarm {
                             gap_end: fresh.end,
                             due,
                             starting: demand.start().contains(run.start),
+                            opens: demand.starting && run.start < covering.start + START_RACE_BLOCKS + 1,
                             of_start: demand.starting,
                             reading: demand.reader.is_some()
                                 && run.start < covering.start + 2 * self.tuning.share_blocks,
                             patience_ends: match demand.reader {
-                                Some(since) if run.start == covering.start => since + self.tuning.patience,
+                                Some(since) if run.start == covering.start => since + self.patience(demand),
                                 Some(_) | None => Time::NEVER,
                             },
                             begun: demand.play.map_or(Some(Time::ZERO), |play| self.plays.begun(play)),
@@ -453,6 +465,11 @@ impl Swarm {
             }
         }
         picks
+    }
+
+    /// How long a player waits in a read for what others are to bring.
+    fn patience(&self, demand: &Demand) -> Span {
+        if demand.whole.is_some() { self.tuning.patience_whole } else { self.tuning.patience }
     }
 
     /// How far others who play what is wanted fetch.
@@ -508,7 +525,8 @@ impl Swarm {
         let size = self.objects.get(pick.object).size;
         let bytes = size.bytes_of(pick.blocks).len();
         let of_origin = self.run_of_origin(&pick, around);
-        let origin = self.origin_offer(&pick, bytes, size.bytes_of(of_origin).len());
+        let crowd = self.crowd(around, &pick);
+        let origin = self.origin_offer(&pick, crowd, bytes, size.bytes_of(of_origin).len());
         let question = Question {
             now: self.now,
             due: pick.due,
@@ -517,7 +535,7 @@ impl Swarm {
             patience_ends: pick.patience_ends,
             begun: pick.begun,
             hedge: pick.hedge,
-            crowd: self.crowd(around, &pick),
+            crowd,
             busy: if offers.is_empty() { self.busy(&pick, bytes, around) } else { None },
             offers: &offers,
             promise: self.promise(&pick, bytes),
@@ -600,7 +618,7 @@ impl Swarm {
     fn race(&mut self, pick: &Pick, peer: PeerId, why: Why) {
         let proven = self.peers.get(peer).is_some_and(|p| p.pipe.measured());
         let bytes = self.objects.get(pick.object).size.bytes_of(pick.blocks).len();
-        let origin = self.origin_offer(pick, bytes, bytes).is_some_and(|o| o.ready);
+        let origin = self.origin_offer(pick, Crowd::Held, bytes, bytes).is_some_and(|o| o.ready);
         if why == Why::Start && !proven && origin && !pick.hedge {
             self.ask(Asked::Origin, *pick, first_of(pick.blocks, START_RACE_BLOCKS), Why::StartRace);
         }
@@ -651,7 +669,7 @@ impl Swarm {
         asks.then(|| self.peers.promise(self.now, pick.object, bytes)).flatten()
     }
 
-    fn origin_offer(&self, pick: &Pick, piece: u64, bytes: u64) -> Option<OriginOffer> {
+    fn origin_offer(&self, pick: &Pick, crowd: Crowd, piece: u64, bytes: u64) -> Option<OriginOffer> {
         if pick.peers_only || !self.at_origin(pick.object) {
             return None;
         }
@@ -661,7 +679,9 @@ impl Swarm {
         // Several at once divide its line: where that is slow, what is due first would come as late as the last.
         let quick = takes <= self.tuning.quick || self.origin.pipe.runs() == 0;
         let first = || !self.runs.of_origin_by(self.now + self.tuning.urgent);
-        let room = quick || pick.starting || (urgent && first());
+        // What follows the first of a start may come of others by then.
+        let first_of_start = pick.starting && (pick.opens || crowd == Crowd::Nobody);
+        let room = quick || first_of_start || (urgent && first());
         let ready = self.origin.ready(self.now) && !owes && room;
         Some(OriginOffer { takes, takes_piece: self.origin.expected(piece), ready })
     }
@@ -704,6 +724,7 @@ impl Swarm {
             heard: self.now,
             since: self.now,
             late: false,
+            silent: false,
             raced: false,
             starting: pick.starting,
         };

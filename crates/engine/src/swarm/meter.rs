@@ -7,6 +7,8 @@ use crate::units::Rate;
 const SAMPLE_BYTES: u64 = 256 * 1024;
 /// Time after which a sample is taken even when few bytes have come.
 const SAMPLE_SPAN: Span = Span::from_millis(200);
+/// Bytes that come within less than this of the first of them may have come at once.
+const LEAST_SPAN: Span = Span::from_millis(50);
 
 /// Rate of one source: an exponential mean over samples of a quarter second or so, weight one quarter.
 #[derive(Clone, Debug)]
@@ -15,11 +17,13 @@ pub(super) struct Meter {
     measured: bool,
     bytes: u64,
     since: Time,
+    /// When the first of the bytes were expected.
+    expected: Time,
 }
 
 impl Meter {
     pub(super) fn new(prior: Rate) -> Self {
-        Self { rate: prior, measured: false, bytes: 0, since: Time::NEVER }
+        Self { rate: prior, measured: false, bytes: 0, since: Time::NEVER, expected: Time::NEVER }
     }
 
     pub(super) fn rate(&self) -> Rate {
@@ -35,6 +39,14 @@ impl Meter {
     pub(super) fn busy(&mut self, first: Time) {
         self.bytes = 0;
         self.since = first;
+        self.expected = first;
+    }
+
+    /// The source, until then idle, begins to deliver. How long it took to say nothing is not what it delivers at.
+    pub(super) fn begins(&mut self, now: Time) {
+        if self.bytes == 0 && self.since == self.expected {
+            self.since = self.since.max(now);
+        }
     }
 
     /// Bytes came.
@@ -49,6 +61,7 @@ impl Meter {
     /// The source has nothing left to do: what came so far is a sample too.
     pub(super) fn idle(&mut self, now: Time) {
         let span = now.since(self.since);
+        let span = if span < LEAST_SPAN { now.since(self.expected) } else { span };
         if self.bytes > 0 && span > Span::ZERO {
             self.sample(now, span);
         }
@@ -75,6 +88,7 @@ impl Meter {
         self.measured = true;
         self.bytes = 0;
         self.since = now;
+        self.expected = now;
     }
 }
 
@@ -130,6 +144,11 @@ impl Pipe {
     /// A run is later than was expected.
     pub(super) fn overdue(&mut self, now: Time) {
         self.meter.overdue(now);
+    }
+
+    /// The first bytes of a run came: of a source that takes its time to answer, and then delivers.
+    pub(super) fn begins(&mut self, now: Time) {
+        self.meter.begins(now);
     }
 
     /// Bytes of a run came.

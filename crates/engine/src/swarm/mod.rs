@@ -216,11 +216,14 @@ impl Swarm {
             Input::Handed(handed) => self.allowance.remembered(handed),
             Input::Stored(stored) => self.stored(&stored),
             Input::Describe(rendition) => self.describe(&rendition)?,
-            Input::Read { read, play, rendition, part, bytes } => {
-                self.read(read, play, rendition, part, bytes)?
+            Input::Read { read, play, rendition, part, bytes, taking } => {
+                self.read(read, play, rendition, part, bytes, taking)?
             }
             Input::Progress { read, to } => self.progress(read, to),
             Input::Closed { read } => self.closed(read),
+            Input::Showed { play, rendition, part, bytes, after, ago } => {
+                self.showed(play, (rendition, part), bytes, after, ago)?;
+            }
             Input::Stopped { play } => self.stopped(play),
             Input::Upcoming(renditions) => self.upcoming = renditions,
             Input::Withdrawn { swarm } => self.withdrawn(swarm),
@@ -397,19 +400,44 @@ impl Swarm {
         rendition: RenditionId,
         part: u32,
         bytes: nearcast_content::ByteRange,
+        taking: Taking,
     ) -> Result<(), InputError> {
         let track = self.objects.track(rendition);
         let found = track.and_then(|t| Some((*t.parts.get(part as usize)?, t.length())));
         let (on, length) = found.ok_or(InputError::UnknownPart(rendition, part))?;
         let bytes = nearcast_content::ByteRange::new(bytes.start, bytes.end.min(on.size.bytes()));
         let (object, at, since) = (on.object, bytes.start, self.now);
-        let read = Read { play, rendition, part, object, bytes, at, since, stuck: false };
+        let read = Read { play, rendition, part, object, bytes, taking, at, since, stuck: false };
         let known = self.plays.knows(play);
         self.plays.open(self.now, id, read, &on, length)?;
         if !known && self.is_held_out(object) {
             self.note(Note::HeldOut { play });
         }
         self.objects.touch(object);
+        Ok(())
+    }
+
+    fn showed(
+        &mut self,
+        play: PlayId,
+        (rendition, part): (RenditionId, u32),
+        bytes: nearcast_content::ByteRange,
+        after: Span,
+        ago: Span,
+    ) -> Result<(), InputError> {
+        let track = self.objects.track(rendition);
+        let found = track.and_then(|t| Some((*t.parts.get(part as usize)?, t.length())));
+        let (on, length) = found.ok_or(InputError::UnknownPart(rendition, part))?;
+        let end = bytes.end.min(on.size.bytes());
+        let bytes = nearcast_content::ByteRange::new(bytes.start.min(end), end);
+        let (at, since, taking) = (bytes.end, self.now, Taking::Whole);
+        let read = Read { play, rendition, part, object: on.object, bytes, taking, at, since, stuck: false };
+        if self.plays.showed(self.now, self.now - ago, read, &on, length)? {
+            self.note(Note::Started { play, after });
+            if self.is_held_out(on.object) {
+                self.note(Note::HeldOut { play });
+            }
+        }
         Ok(())
     }
 

@@ -179,7 +179,11 @@ fn start(tuning: &Tuning, q: &Question<'_>, fastest: Option<Offer>) -> Choice {
         (Some(offer), _) => Choice::Peer(offer.peer, Why::Start),
         (None, Some(origin)) => match q.promise.filter(|promise| worth(promise, origin)) {
             Some(promise) => Choice::Wait(promise.by),
-            None => Choice::Origin(Why::Start),
+            // A holder's run that ends lets it be asked again.
+            None => match q.busy.filter(|takes| *takes < origin.takes_piece) {
+                Some(takes) => Choice::Wait(q.now + takes),
+                None => Choice::Origin(Why::Start),
+            },
         },
         (None, None) => Choice::Wait(settled(q)),
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use nearcast_content::{BLOCK_SIZE, BlockRange, ByteRange, ObjectSize};
 
-use super::api::{InputError, PlayId, ReadId, RenditionId};
+use super::api::{InputError, PlayId, ReadId, RenditionId, Taking};
 use super::objects::{ObjectIx, Track, TrackPart};
 use crate::limits::{MAX_PLAYS, MAX_READS};
 use crate::time::{Span, Time};
@@ -27,6 +27,7 @@ pub(super) struct Read {
     pub(super) part: u32,
     pub(super) object: ObjectIx,
     pub(super) bytes: ByteRange,
+    pub(super) taking: Taking,
     /// Handed to the player up to here.
     pub(super) at: u64,
     /// When the read came to stand at `at`.
@@ -139,7 +140,10 @@ impl Plays {
             return Err(InputError::TooMany("plays"));
         }
         let media = part.media_at(read.bytes.start);
-        let enough = part.media_at(read.bytes.start.saturating_add(enough_to_start(part)));
+        let mut enough = part.media_at(read.bytes.start.saturating_add(enough_to_start(part)));
+        if read.taking == Taking::Whole {
+            enough = enough.max(part.media_at(read.bytes.end));
+        }
         let fresh = |first| Play {
             clock: Clock { at: now, media },
             delivered: media,
@@ -167,13 +171,53 @@ impl Plays {
                     (start.asked, start.first) = (first.asked, true);
                 }
             }
-            Some(play) => play.tail = None,
+            Some(play) => {
+                play.tail = None;
+                // A player of segments reads a header before the first of them.
+                if let Some(start) = play.start.as_mut().filter(|_| read.taking == Taking::Whole) {
+                    start.enough = start.enough.max(enough);
+                }
+            }
         }
         if let Some(play) = self.plays.get_mut(&read.play) {
             play.marks.insert(read.rendition, mark);
         }
         self.reads.insert(id, read);
         Ok(())
+    }
+
+    /// A play has begun at `began` without us, and shows what `shown` is of. False when it is known already.
+    pub(super) fn showed(
+        &mut self,
+        now: Time,
+        began: Time,
+        shown: Read,
+        part: &TrackPart,
+        length: Span,
+    ) -> Result<bool, InputError> {
+        if self.plays.contains_key(&shown.play) {
+            return Ok(false);
+        }
+        if self.plays.len() >= MAX_PLAYS {
+            return Err(InputError::TooMany("plays"));
+        }
+        let (from, end) = (part.media_at(shown.bytes.start), part.media_at(shown.bytes.end));
+        let tail =
+            Read { bytes: ByteRange::new(shown.bytes.end, shown.bytes.end), since: now, ..shown.clone() };
+        let play = Play {
+            clock: Clock { at: began, media: from },
+            delivered: end,
+            start: None,
+            begun: Some(began),
+            stalled: None,
+            length,
+            tail: Some(tail),
+            marks: BTreeMap::from([(shown.rendition, Mark { at: end, end })]),
+            handed: end.less(from),
+        };
+        self.plays.insert(shown.play, play);
+        self.plays_out = None;
+        Ok(true)
     }
 
     /// Bytes of a read were handed over up to `to`. Answers the range handed over and what that changed.
@@ -187,6 +231,10 @@ impl Plays {
         let read = self.reads.get_mut(&id)?;
         let handed = ByteRange::new(read.at, to.min(read.bytes.end));
         read.at = handed.end;
+        let shown = match read.taking {
+            Taking::Whole if handed.end < read.bytes.end => read.bytes.start,
+            Taking::Whole | Taking::Stream => handed.end,
+        };
         read.since = now;
         read.stuck = false;
         let play = self.plays.get_mut(&read.play)?;
@@ -194,7 +242,7 @@ impl Plays {
         if let Some(mark) = play.marks.get_mut(&read.rendition) {
             mark.at = part.media_at(handed.end);
         }
-        Some((handed, play.delivered_to(now, part.media_at(handed.end), handed.end >= part.size.bytes())))
+        Some((handed, play.delivered_to(now, part.media_at(shown), shown >= part.size.bytes())))
     }
 
     pub(super) fn mark_stuck(&mut self, id: ReadId) {
@@ -362,6 +410,8 @@ pub(super) struct Demand {
     pub(super) peers_only: bool,
     /// Since when the player waits here, if it does read here.
     pub(super) reader: Option<Time>,
+    /// Bytes of which nothing is shown before all are there.
+    pub(super) whole: Option<ByteRange>,
     /// Where the read stands in title time, and since when: media that lies further on cannot be needed sooner
     /// than it takes to play what lies between.
     pub(super) stands: Option<Clock>,
@@ -390,9 +440,11 @@ impl Demand {
         self.size().covering(ByteRange::new(self.bytes.start, self.start_end.max(self.bytes.start)))
     }
 
-    /// Title time of a block's first byte.
+    /// Title time at which a block's first byte is shown.
     fn media_of(&self, block: u32) -> Span {
-        self.part.media_at((u64::from(block) * BLOCK_SIZE).max(self.bytes.start))
+        let byte = (u64::from(block) * BLOCK_SIZE).max(self.bytes.start);
+        let shown = self.whole.filter(|whole| (whole.start..whole.end).contains(&byte));
+        self.part.media_at(shown.map_or(byte, |whole| whole.start))
     }
 }
 
@@ -427,6 +479,7 @@ pub(super) fn demands<'t>(
                     starting: enough.is_some() && here,
                     start_end: enough.filter(|_| here).map_or(0, |enough| start_end(part, enough)),
                     reader: (here && read.at < read.bytes.end).then_some(read.since),
+                    whole: (here && read.taking == Taking::Whole).then_some(read.bytes),
                     stands: Some(stands),
                 });
             }
@@ -459,6 +512,7 @@ pub(super) fn following(track: &Track, clock: Clock, window: Span) -> Vec<Demand
             starting: false,
             start_end: 0,
             reader: None,
+            whole: None,
             stands: None,
         };
         demands.push(demand);
@@ -504,6 +558,7 @@ mod tests {
             part: 0,
             object: part.object,
             bytes,
+            taking: Taking::Stream,
             at: from,
             since: now,
             stuck: false,
@@ -551,6 +606,51 @@ mod tests {
         plays.watch(at(60_000), length, |_| false);
         assert_eq!(hand(&mut plays, &objects, at(60_100), 1, 3 * SECOND), None);
         assert_eq!(plays.due(PlayId(1), Span::from_secs(4)), at(62_000));
+    }
+
+    #[test]
+    fn what_a_player_had_from_elsewhere_is_no_start_and_what_follows_it_is_due_behind_it() {
+        let objects = track();
+        let mut plays = Plays::default();
+        let part = objects.track(RenditionId(0)).expect("described").parts[0];
+        let bytes = ByteRange::new(0, 4 * SECOND);
+        let (play, rendition, taking) = (PlayId(1), RenditionId(0), Taking::Whole);
+        let at = |secs: u64| at(1_000 * secs);
+        let shown = Read {
+            play,
+            rendition,
+            part: 0,
+            object: part.object,
+            bytes,
+            taking,
+            at: 0,
+            since: at(3),
+            stuck: false,
+        };
+        let length = Span::from_secs(60);
+        assert!(plays.showed(at(3), at(2), shown.clone(), &part, length).expect("room"));
+        assert!(!plays.showed(at(3), at(2), shown, &part, length).expect("room"), "once");
+        open(&mut plays, &objects, at(3), 1, 4 * SECOND);
+        assert!(!plays.starting(play));
+        assert_eq!(plays.due(play, Span::from_secs(4)), at(6));
+    }
+
+    #[test]
+    fn a_read_is_whole_or_it_is_no_start_and_no_delivery() {
+        let objects = track();
+        let mut plays = Plays::default();
+        let part = objects.track(RenditionId(0)).expect("described").parts[0];
+        let (play, rendition) = (PlayId(1), RenditionId(0));
+        let bytes = ByteRange::new(0, 4 * SECOND);
+        let (taking, since) = (Taking::Whole, at(0));
+        let read =
+            Read { play, rendition, part: 0, object: part.object, bytes, taking, at: 0, since, stuck: false };
+        plays.open(at(0), ReadId(1), read, &part, Span::from_secs(60)).expect("opens");
+        let wanted = demands(&plays, Span::from_secs(15), |r| objects.track(r));
+        assert_eq!(wanted[0].start(), BlockRange::new(0, 64), "all of it starts the play");
+        assert_eq!(hand(&mut plays, &objects, at(500), 1, 3 * SECOND), None);
+        let whole = hand(&mut plays, &objects, at(900), 1, 4 * SECOND);
+        assert_eq!(whole, Some(Moved::Started(Span::from_millis(900))));
     }
 
     #[test]

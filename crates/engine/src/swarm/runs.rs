@@ -40,10 +40,23 @@ pub(super) struct Run {
     pub(super) heard: Time,
     /// Looks late: its blocks may be asked for elsewhere.
     pub(super) late: bool,
+    /// Its source keeps us waiting, and not only longer than was thought.
+    pub(super) silent: bool,
     /// The origin is silent where a play waits to start: peers may race it.
     pub(super) raced: bool,
     /// A play waits for it to start.
     pub(super) starting: bool,
+}
+
+/// Runs that do not come as was thought.
+#[derive(Debug)]
+pub(super) struct Late {
+    /// Those that look late from now on.
+    pub(super) late: Vec<RequestId>,
+    /// Those of sources that are silent, which are late too.
+    pub(super) silent: Vec<RequestId>,
+    /// When the next of either will be found.
+    pub(super) next: Time,
 }
 
 /// How long a deadline and an expectation are past when a run is late even though it trickles.
@@ -185,31 +198,33 @@ impl Runs {
         (raced, next)
     }
 
-    /// Marks the runs that look late at `now`, each once. Answers them, and when the next will look late.
+    /// Marks the runs that look late at `now` and those of sources that are silent, each once.
     ///
     /// Late is a source that was silent for `silence`, or an expectation that is past by as much; and any whose deadline
-    /// is past as well as its expectation.
-    pub(super) fn late(&mut self, now: Time, silence: Span) -> (Vec<RequestId>, Time) {
-        let mut late = Vec::new();
-        let mut next = Time::NEVER;
+    /// and expectation are both past by [`MISSED`].
+    pub(super) fn late(&mut self, now: Time, silence: Span) -> Late {
+        let mut found = Late { late: Vec::new(), silent: Vec::new(), next: Time::NEVER };
         for (id, run) in &mut self.runs {
-            if run.late {
-                continue;
-            }
             // Being early with others' work queued at a source is no reason to give up before the time it was
             // expected to take; a deadline passed is.
             // What nobody is in a hurry for may wait in a queue: asking twice would only lengthen it.
             let patience = if run.due == Time::NEVER { silence.times(4) } else { silence };
-            let at = (run.heard.max(run.expected) + patience)
-                .min(run.due.max(run.heard + silence))
-                .min(run.due.max(run.expected) + MISSED);
-            if at <= now {
-                run.late = true;
-                late.push(*id);
-            } else {
-                next = next.min(at);
+            let silent = (run.heard.max(run.expected) + patience).min(run.due.max(run.heard + silence));
+            let late = silent.min(run.due.max(run.expected) + MISSED);
+            for (at, mark, marked) in
+                [(late, &mut run.late, &mut found.late), (silent, &mut run.silent, &mut found.silent)]
+            {
+                if *mark {
+                    continue;
+                }
+                if at <= now {
+                    *mark = true;
+                    marked.push(*id);
+                } else {
+                    found.next = found.next.min(at);
+                }
             }
         }
-        (late, next)
+        found
     }
 }

@@ -33,6 +33,8 @@ pub struct Tuning {
     /// How long a player waits in a read for what others are to bring, before the origin is asked. Some players
     /// (ffmpeg's) cannot seek while they wait: this much a seek takes longer at most.
     pub patience: Span,
+    /// The same of a player that can give the read up: what waits behind it is what it reads ahead.
+    pub patience_whole: Span,
     /// How long a start waits at most for warm peers to say whether they hold it.
     pub answer: Span,
     /// A run is expected to make it when it beats its deadline by this.
@@ -80,6 +82,7 @@ impl Default for Tuning {
             trust: Span::from_secs(4),
             least_lead: Span::from_secs(1),
             patience: Span::from_millis(400),
+            patience_whole: Span::from_secs(8),
             answer: Span::from_millis(30),
             margin: Span::from_millis(700),
             holder_margin: Span::from_millis(250),

@@ -93,7 +93,14 @@ impl Bench {
 
     fn play(&mut self, read: u64, from: u64) {
         let bytes = ByteRange::new(from, size().bytes());
-        self.input(Input::Read { read: ReadId(read), play: PlayId(1), rendition: RENDITION, part: 0, bytes });
+        self.input(Input::Read {
+            read: ReadId(read),
+            play: PlayId(1),
+            rendition: RENDITION,
+            part: 0,
+            bytes,
+            taking: Taking::Stream,
+        });
     }
 
     fn peer(&mut self, n: u8, nearness: Nearness) -> PeerId {

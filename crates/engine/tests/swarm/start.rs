@@ -33,7 +33,14 @@ fn play_heavy(bench: &mut Bench) -> ObjectId {
     let parts = vec![Part { object, size: size(), length: Span::from_secs(16) }];
     bench.input(Input::Describe(Rendition { id, swarm: SWARM, bit: 1, parts }));
     let bytes = ByteRange::new(0, size().bytes());
-    bench.input(Input::Read { read: ReadId(1), play: PlayId(1), rendition: id, part: 0, bytes });
+    bench.input(Input::Read {
+        read: ReadId(1),
+        play: PlayId(1),
+        rendition: id,
+        part: 0,
+        bytes,
+        taking: Taking::Stream,
+    });
     object
 }
 

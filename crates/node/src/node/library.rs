@@ -9,7 +9,7 @@ use futures_util::{StreamExt, stream};
 use nearcast_content::catalogue::Entry;
 use nearcast_content::{Catalogue, ContentType, DocumentError, ObjectRef, ObjectSize, Policy, TitleId};
 use nearcast_engine::Rate;
-use nearcast_engine::swarm::{Handed, Input, PlayId, ReadId, RenditionId, Settings, Sharing, Stored};
+use nearcast_engine::swarm::{Handed, Input, PlayId, ReadId, RenditionId, Settings, Sharing, Stored, Taking};
 use nearcast_engine::wire::SwarmId;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
@@ -266,7 +266,7 @@ impl NodeLibrary {
         let read = ReadId(self.0.reads.fetch_add(1, Ordering::Relaxed));
         let (object, rendition, part) = (media.object, media.rendition, media.part);
         self.0.store.touch(object);
-        let input = Input::Read { read, play, rendition, part, bytes };
+        let input = Input::Read { read, play, rendition, part, bytes, taking: Taking::Stream };
         self.0.tell.send(Told::Input(input)).await.map_err(|_| ReadError::Stopping)?;
         let (store, board) = (self.0.store.clone(), Arc::clone(&self.0.board));
         let (patience, tell) = (self.0.patience, self.0.tell.clone());

@@ -202,7 +202,7 @@ impl Agent for OriginOnly {
                 self.uses = self.uses.max(s.last_used);
             }
             Input::Describe(rendition) => self.describe(rendition),
-            Input::Read { read, play, rendition, part, bytes } => {
+            Input::Read { read, play, rendition, part, bytes, .. } => {
                 self.read(read, play, (rendition, part), bytes)?;
             }
             Input::Progress { read, to } => {

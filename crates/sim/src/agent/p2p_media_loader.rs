@@ -361,7 +361,7 @@ impl Loader {
                 self.outputs.extend(blocks.map(|blocks| Output::Evict { object, blocks: *blocks }));
             }
             Input::Describe(rendition) => self.titles.describe(rendition),
-            Input::Read { read, play, rendition, part, bytes } => {
+            Input::Read { read, play, rendition, part, bytes, .. } => {
                 let part = self.titles.part(rendition, part)?;
                 self.read(read, play, part, bytes);
             }

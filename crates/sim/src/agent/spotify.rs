@@ -406,7 +406,7 @@ impl Spotify {
             }
             Input::Stored(stored) => self.shelf.stored(stored),
             Input::Describe(rendition) => self.titles.describe(rendition),
-            Input::Read { read, play, rendition, part, bytes } => {
+            Input::Read { read, play, rendition, part, bytes, .. } => {
                 let part = self.titles.part(rendition, part)?;
                 self.read(read, play, part, bytes);
             }

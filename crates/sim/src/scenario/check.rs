@@ -22,6 +22,11 @@ impl Scenario {
         vec![
             (self.length > Span::ZERO, "length", "must not be zero"),
             (
+                !self.player.whole || self.player.reads > Span::ZERO,
+                "player.whole",
+                "is of ranges: player.reads must not be zero",
+            ),
+            (
                 (1..=MAX_LISTENERS).contains(&self.listeners.count),
                 "listeners.count",
                 "must be 1 to 1,000,000",

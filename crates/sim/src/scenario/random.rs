@@ -149,11 +149,13 @@ fn plays(random: &mut Random) -> Plays {
 
 fn player(random: &mut Random) -> PlayerSpec {
     let start_after = millis(random, 100, 3_000);
+    let reads = one_of(random, [Span::ZERO, Span::from_secs(2), Span::from_secs(6)]);
     PlayerSpec {
         client_start: Span::ZERO,
         start_after,
         ahead: start_after + millis(random, 2_000, 40_000),
-        reads: one_of(random, [Span::ZERO, Span::from_secs(2), Span::from_secs(6)]),
+        reads,
+        whole: reads > Span::ZERO && random.percent(50),
     }
 }
 

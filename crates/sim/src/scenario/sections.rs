@@ -248,6 +248,8 @@ section! {
         /// Media it asks for in one range; "0s" for one range to the end.
         #[serde(deserialize_with = "de_span")]
         reads: Span = Span::from_secs(4),
+        /// Whether it shows nothing of a range before all of it is there: players in browsers.
+        whole: bool = false,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Plays: the next title, the ranges a player reads, bytes handed over, what the listener does.
 
 use nearcast_content::{BlockRange, ByteRange};
-use nearcast_engine::swarm::{Input, PlayId, ReadId, RenditionId, Source};
+use nearcast_engine::swarm::{Input, PlayId, ReadId, RenditionId, Source, Taking};
 use nearcast_engine::{Span, Time};
 
 use super::{Event, World};
@@ -165,7 +165,8 @@ impl World<'_> {
         let (part, bytes) = title.locate(from, to);
         player.read = Some(OpenRead { read, part, end: title.offset_of(part) + bytes.end });
         let (play, rendition) = (player.play, title.rendition.id);
-        self.tell(who, Input::Read { read, play, rendition, part, bytes });
+        let taking = if self.scenario.player.whole { Taking::Whole } else { Taking::Stream };
+        self.tell(who, Input::Read { read, play, rendition, part, bytes, taking });
     }
 
     /// Hands what is there of the wanted bytes to the player. False when nothing is.

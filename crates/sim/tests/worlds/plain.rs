@@ -87,7 +87,7 @@ impl Plain {
                 self.held.insert(stored.object, (stored.size, stored.blocks));
             }
             Input::Read { .. } if self.breaks == Break::IgnoresPlayer => {}
-            Input::Read { read, play, rendition, part, bytes } => {
+            Input::Read { read, play, rendition, part, bytes, .. } => {
                 self.read(read, (play, rendition, part), bytes);
             }
             Input::Closed { read } => {

@@ -18,11 +18,11 @@ use nearcast_content::{
 use nearcast_engine::channels::Channels;
 use nearcast_engine::directory::client::{Client, Input as ClientInput};
 use nearcast_engine::swarm::{
-    Input, OriginUse, PeerUse, PlayId, RenditionId, RequestId, Settings, Sharing, Source, Tallies,
+    Input, OriginUse, PeerUse, PlayId, RenditionId, RequestId, Settings, Sharing, Source, Taking, Tallies,
     UPLINK_TICK,
 };
 use nearcast_engine::wire::{Serves, Ways};
-use nearcast_engine::{Nearness, Swarm, Time};
+use nearcast_engine::{Nearness, Span, Swarm, Time};
 
 use crate::effect::Effect;
 use crate::fetches::Fetches;
@@ -270,14 +270,21 @@ impl Tab {
 
     /// A player reads bytes of the file at an absolute address, as part of a play that it numbers. None when this
     /// is no file of an open title: the page plays it unverified. `end` may lie past the file's end.
-    pub fn read(&mut self, micros: u64, play: u32, url: &str, start: u64, end: u64) -> Option<ReadNumber> {
+    pub fn read(
+        &mut self,
+        micros: u64,
+        play: u32,
+        url: &str,
+        (start, end): (u64, u64),
+        taking: Taking,
+    ) -> Option<ReadNumber> {
         self.at(micros);
         let number = match self.files.get(url)?.clone() {
             File::Media { rendition, part, object } => {
                 let bytes = ByteRange::new(start, end.min(object.size.bytes()).max(start));
                 let play = PlayId(u64::from(play));
                 let number = self.reads.open(self.now, Of::Media { play, object: object.id }, bytes);
-                let read: TabInput = Input::Read { read: number.id(), play, rendition, part, bytes };
+                let read: TabInput = Input::Read { read: number.id(), play, rendition, part, bytes, taking };
                 if let Err(error) = self.swarm.handle_input(self.now, read) {
                     self.note(format!("a read is refused: {error}"));
                     self.reads.close(number);
@@ -351,6 +358,26 @@ impl Tab {
         let play = PlayId(u64::from(play));
         self.reads.advise(play, None);
         self.input(Input::Stopped { play });
+        self.settle();
+    }
+
+    /// A player shows bytes of the file at an absolute address that the page had from a web server, before there was a
+    /// tab to read them of. Its start took `after` microseconds, and came to its end `ago` microseconds back.
+    pub fn showed(
+        &mut self,
+        micros: u64,
+        play: u32,
+        url: &str,
+        (start, end): (u64, u64),
+        after: u64,
+        ago: u64,
+    ) {
+        self.at(micros);
+        let Some(File::Media { rendition, part, .. }) = self.files.get(url).cloned() else { return };
+        let play = PlayId(u64::from(play));
+        let bytes = ByteRange::new(start.min(end), end);
+        let (after, ago) = (Span::from_micros(after), Span::from_micros(ago));
+        self.input(Input::Showed { play, rendition, part, bytes, after, ago });
         self.settle();
     }
 

@@ -11,6 +11,7 @@ use nearcast_content::{
     ContentType, Document as _, ObjectRef, ObjectSize, SigningKey, TitleId, UnixTime, Validity,
 };
 use nearcast_engine::directory::{Directory, Input, Output, SessionId, Settings};
+use nearcast_engine::swarm::Taking;
 use nearcast_engine::wire::directory::{Holder, hello_text};
 use nearcast_engine::wire::{ClientMessage, Frame, ServerMessage, Serves, Versions, decode, encode};
 use nearcast_engine::{Place, Time};
@@ -279,7 +280,7 @@ impl World {
     pub(super) fn play(&mut self, n: usize, start: u64, end: u64) -> Option<Vec<u8>> {
         let url = format!("{SITE}media/song/song.mp3");
         let now = self.now;
-        let read = self.pages[n].tab.read(now, 1, &url, start, end).expect("a file");
+        let read = self.pages[n].tab.read(now, 1, &url, (start, end), Taking::Stream).expect("a file");
         let mut heard = Vec::new();
         loop {
             let now = self.now;
