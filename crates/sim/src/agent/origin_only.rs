@@ -228,6 +228,7 @@ impl Agent for OriginOnly {
             }
             Input::NoRoom
             | Input::Upcoming(_)
+            | Input::Showed { .. }
             | Input::Keep(_)
             | Input::Unkeep(_)
             | Input::Caps(_)
