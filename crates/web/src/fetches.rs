@@ -1,9 +1,7 @@
 //! Requests to web servers: what each is for, and what its answer may be.
 
-use std::collections::BTreeMap;
-
 use nearcast_content::index::IndexPageRef;
-use nearcast_content::{ByteRange, ObjectId, ObjectRef, TitleId};
+use nearcast_content::{ByteRange, FlatMap, ObjectId, ObjectRef, TitleId};
 use nearcast_engine::swarm::{Fault, RequestId};
 
 use crate::effect::{Effect, FetchId};
@@ -55,7 +53,7 @@ pub(crate) struct Trouble(pub(crate) Fault);
 /// All requests under way.
 #[derive(Debug, Default)]
 pub(crate) struct Fetches {
-    pending: BTreeMap<FetchId, Pending>,
+    pending: FlatMap<FetchId, Pending>,
     last: u32,
 }
 

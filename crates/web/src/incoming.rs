@@ -1,7 +1,6 @@
 //! Runs on their way from peers.
 
-use std::collections::BTreeMap;
-
+use nearcast_content::FlatMap;
 use nearcast_content::tree::RunDecoder;
 use nearcast_engine::channels::LinkId;
 use nearcast_engine::swarm::RequestId;
@@ -28,7 +27,7 @@ impl Incoming {
 
 /// All of them, by our numbers.
 #[derive(Debug, Default)]
-pub(crate) struct Arriving(pub(crate) BTreeMap<RequestId, Incoming>);
+pub(crate) struct Arriving(pub(crate) FlatMap<RequestId, Incoming>);
 
 impl Arriving {
     /// The run of this number, if it was asked of this link.

@@ -1,10 +1,9 @@
 //! Runs from the origin: bytes and the outboard that proves them, fetched side by side, checked block by block.
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use nearcast_content::tree::{Corrupt, Decoded, OriginCheck, OriginNeed, PAIR_LEN, Parents, Tree};
-use nearcast_content::{BlockRange, ByteRange, ObjectId, ObjectSize};
+use nearcast_content::{BlockRange, ByteRange, FlatMap, ObjectId, ObjectSize};
 
 use crate::effect::FetchId;
 use crate::limits::MAX_OUTBOARDS;
@@ -38,7 +37,7 @@ impl Target {
 /// Pieces of outboards that came, by object and where they start.
 #[derive(Debug, Default)]
 pub(crate) struct Outboards {
-    pieces: BTreeMap<(ObjectId, u64), Rc<[u8]>>,
+    pieces: FlatMap<(ObjectId, u64), Rc<[u8]>>,
 }
 
 impl Outboards {

@@ -1,9 +1,8 @@
 //! What players read: verified bytes in order, as they come to be held.
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use nearcast_content::{ByteRange, ObjectId};
+use nearcast_content::{ByteRange, FlatMap, ObjectId};
 use nearcast_engine::swarm::{PlayId, ReadId};
 use nearcast_engine::{Rate, Time};
 
@@ -55,9 +54,9 @@ pub(crate) struct Read {
 /// All reads that are open.
 #[derive(Debug, Default)]
 pub(crate) struct Reads {
-    open: BTreeMap<ReadNumber, Read>,
+    open: FlatMap<ReadNumber, Read>,
     last: u32,
-    paces: BTreeMap<PlayId, Rate>,
+    paces: FlatMap<PlayId, Rate>,
 }
 
 impl ReadNumber {

@@ -3,12 +3,12 @@
 //! What came lies in memory. Where the browser keeps things for the tab, it is written there in runs (`kept`), and
 //! memory has of those what was used last; the rest is loaded when somebody reads it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use nearcast_content::tree::{Decoded, PAIR_LEN, RunPlan, Step};
 use nearcast_content::{
-    BLOCK_SIZE, BlockRange, BlockSet, ByteRange, ObjectId, ObjectSize, TitleId, Verified,
+    BLOCK_SIZE, BlockRange, BlockSet, ByteRange, FlatMap, FlatSet, ObjectId, ObjectSize, TitleId, Verified,
 };
 use nearcast_engine::{Span, Time};
 
@@ -22,10 +22,11 @@ const SETTLED: Span = Span::from_secs(3);
 #[derive(Debug)]
 struct Held {
     size: ObjectSize,
-    blocks: BTreeMap<u32, Rc<[u8]>>,
+    blocks: FlatMap<u32, Rc<[u8]>>,
+    /// As many as there are blocks, and never fewer: a film's would be much to move.
     parents: BTreeMap<u64, [u8; PAIR_LEN]>,
     /// Runs in the browser's storage, by their first block. No two share a block.
-    runs: BTreeMap<u32, Run>,
+    runs: FlatMap<u32, Run>,
     /// Blocks that are in memory alone.
     loose: BlockSet,
     /// When the last of them came.
@@ -49,11 +50,12 @@ struct Run {
 /// The store. The engine says what goes.
 #[derive(Debug, Default)]
 pub(crate) struct Store {
+    /// May be tens of thousands, in any order.
     objects: BTreeMap<ObjectId, Held>,
     /// Objects with loose blocks.
-    loose: BTreeSet<ObjectId>,
+    loose: FlatSet<ObjectId>,
     /// Written runs that are in memory, by their last use.
-    resident: BTreeMap<u64, (ObjectId, u32)>,
+    resident: FlatMap<u64, (ObjectId, u32)>,
     uses: u64,
     /// Bytes in memory, and in the browser's storage.
     memory: u64,

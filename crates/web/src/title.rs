@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use nearcast_content::index::SegmentRef;
 use nearcast_content::manifest::Layout;
 use nearcast_content::site::{self, PlaceError};
-use nearcast_content::{ContentType, Manifest, ObjectRef, ProviderKey, TitleId, WebUrl};
+use nearcast_content::{ContentType, FlatMap, Manifest, ObjectRef, ProviderKey, TitleId, WebUrl};
 use nearcast_engine::Span;
 use nearcast_engine::swarm::{Part, Rendition, RenditionId};
 use nearcast_engine::wire::SwarmId;
@@ -42,7 +42,7 @@ pub(crate) struct Place {
 pub(crate) struct Opening {
     pub(crate) manifest: Manifest,
     /// Pages of the list of each rendition, in order; none until they came.
-    pub(crate) lists: BTreeMap<usize, Vec<Option<Vec<SegmentRef>>>>,
+    pub(crate) lists: FlatMap<usize, Vec<Option<Vec<SegmentRef>>>>,
     /// Roots of lists that are still to come.
     pub(crate) roots: usize,
 }

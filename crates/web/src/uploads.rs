@@ -1,9 +1,7 @@
 //! Runs on their way from us: cut into pieces, held to the pace, and to what waits in each channel.
 
-use std::collections::BTreeMap;
-
 use nearcast_content::tree::{RunPlan, Step};
-use nearcast_content::{BlockRange, ObjectId, ObjectSize};
+use nearcast_content::{BlockRange, FlatMap, ObjectId, ObjectSize};
 use nearcast_engine::channels::LinkId;
 use nearcast_engine::limits::MAX_PIECE;
 use nearcast_engine::swarm::{Over, UploadId};
@@ -73,7 +71,7 @@ impl Upload {
 /// Runs being sent, taking turns.
 #[derive(Debug, Default)]
 pub(crate) struct Uploads {
-    pub(crate) under_way: BTreeMap<UploadId, Upload>,
+    pub(crate) under_way: FlatMap<UploadId, Upload>,
     turn: Option<UploadId>,
 }
 

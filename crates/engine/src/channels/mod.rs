@@ -9,10 +9,10 @@ mod link;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use nearcast_content::keys::DeliveryKey;
-use nearcast_content::{NodeKey, ProviderKey};
+use nearcast_content::{FlatMap, NodeKey, ProviderKey};
 
 use self::link::{Link, Stage};
 use crate::limits::{
@@ -30,7 +30,7 @@ pub use api::{Ending, Heard, LinkId, Output};
 pub struct Channels {
     key: DeliveryKey,
     provider: ProviderKey,
-    links: BTreeMap<LinkId, Link>,
+    links: FlatMap<LinkId, Link>,
     last: u32,
     outputs: VecDeque<Output>,
 }
@@ -38,7 +38,7 @@ pub struct Channels {
 impl Channels {
     /// No links yet. Both ends of each will prove their keys for `provider`.
     pub fn new(key: DeliveryKey, provider: ProviderKey) -> Self {
-        Self { key, provider, links: BTreeMap::new(), last: 0, outputs: VecDeque::new() }
+        Self { key, provider, links: FlatMap::new(), last: 0, outputs: VecDeque::new() }
     }
 
     /// The next thing to do.

@@ -6,6 +6,8 @@
 //! and the shell hands bytes over at a rate that makes the player choose it: enough for that rung, not enough for the
 //! next one.
 
+use nearcast_content::FlatSet;
+
 use super::Swarm;
 use super::api::{Output, PlayId};
 use super::objects::{ObjectIx, Track, TrackPart};
@@ -62,7 +64,7 @@ impl Swarm {
     pub(super) fn give_advice(&mut self) {
         let mut advice: Vec<(PlayId, Option<Rate>)> = Vec::new();
         let reads: Vec<&Read> = self.plays.reads().map(|(_, read)| read).collect();
-        let plays = reads.iter().map(|read| read.play).collect::<std::collections::BTreeSet<_>>();
+        let plays = reads.iter().map(|read| read.play).collect::<FlatSet<_>>();
         for play in &plays {
             let of_play = reads.iter().filter(|read| read.play == *play);
             // Sound beside pictures is read at a lower rate: the pictures decide.

@@ -1,7 +1,7 @@
 //! Whether a node hands on at this moment, and why not: what its user allows by the month, the hours of the day
 //! and for now, what its device is on, and what the provider asks for.
 
-use std::collections::BTreeMap;
+use nearcast_content::FlatMap;
 
 use super::api::{Over, PeerUse, Settings};
 use crate::limits::MAX_RUN_BLOCKS;
@@ -208,7 +208,7 @@ fn leaps(year: u64) -> bool {
 pub(super) struct Allowance {
     caps: Caps,
     clock: Option<(Time, WallClock)>,
-    months: BTreeMap<Month, u64>,
+    months: FlatMap<Month, u64>,
     /// What was last told to be remembered of the running month.
     told: u64,
     /// A run did not fit into what was left of this month.

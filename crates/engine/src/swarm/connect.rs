@@ -1,8 +1,6 @@
 //! Known peers and titles of interest: when to look holders up, whom to connect to.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use nearcast_content::NodeKey;
+use nearcast_content::{FlatMap, FlatSet, NodeKey};
 
 use super::api::Candidate;
 use crate::limits::{MAX_KNOWN_PEERS, WANTED_FRIENDS, WANTED_PEERS};
@@ -57,18 +55,18 @@ struct Title {
     asked: Option<Time>,
     answered: bool,
     again: Time,
-    holders: BTreeSet<NodeKey>,
+    holders: FlatSet<NodeKey>,
 }
 
 /// Known peers and titles of interest.
 #[derive(Debug)]
 pub(super) struct Connects {
     me: NodeKey,
-    known: BTreeMap<NodeKey, Known>,
-    titles: BTreeMap<SwarmId, Title>,
+    known: FlatMap<NodeKey, Known>,
+    titles: FlatMap<SwarmId, Title>,
     directory: bool,
     /// Those that are being connected to.
-    connecting: BTreeSet<NodeKey>,
+    connecting: FlatSet<NodeKey>,
     /// That there was nobody to connect to with so much room, and until when that is so unless something changes: this
     /// is asked after every input.
     settled: Option<(usize, Time)>,
@@ -78,10 +76,10 @@ impl Connects {
     pub(super) fn new(me: NodeKey) -> Self {
         Self {
             me,
-            known: BTreeMap::new(),
-            titles: BTreeMap::new(),
+            known: FlatMap::new(),
+            titles: FlatMap::new(),
             directory: false,
-            connecting: BTreeSet::new(),
+            connecting: FlatSet::new(),
             settled: None,
         }
     }
@@ -94,7 +92,7 @@ impl Connects {
     }
 
     /// Sets the titles of interest; those that stay keep their state. Answers those that came or went.
-    pub(super) fn want(&mut self, now: Time, wanted: &BTreeMap<SwarmId, u16>) -> Vec<SwarmId> {
+    pub(super) fn want(&mut self, now: Time, wanted: &FlatMap<SwarmId, u16>) -> Vec<SwarmId> {
         let gone = self.titles.keys().filter(|swarm| !wanted.contains_key(swarm));
         let came = wanted.keys().filter(|swarm| !self.titles.contains_key(swarm));
         let changed: Vec<SwarmId> = gone.chain(came).copied().collect();
@@ -109,7 +107,7 @@ impl Connects {
                 asked: None,
                 answered: false,
                 again: Time::ZERO,
-                holders: BTreeSet::new(),
+                holders: FlatSet::new(),
             });
             title.renditions |= renditions;
         }
@@ -349,7 +347,7 @@ mod tests {
 
     fn wanting() -> Connects {
         let mut connects = Connects::new(node(0));
-        connects.want(Time::ZERO, &BTreeMap::from([(SWARM, 1)]));
+        connects.want(Time::ZERO, &FlatMap::from([(SWARM, 1)]));
         connects.directory_up();
         connects
     }
@@ -401,7 +399,7 @@ mod tests {
         connects.failed(Time::ZERO, &node(1));
         let (chosen, next) = connects.connects(Time::ZERO, 9, |n| *n == node(2), |_| true);
         assert_eq!((chosen, next), (vec![], Time::ZERO + FIRST_WAIT));
-        connects.want(Time::ZERO, &BTreeMap::new());
+        connects.want(Time::ZERO, &FlatMap::new());
         assert_eq!(connects.connects(next, 9, |_| false, |_| true).0, [], "nothing is wanted");
     }
 

@@ -1,8 +1,6 @@
 //! The part of the router that asks for runs: what is wanted, cut into runs, each put to the pick rule.
 
-use std::collections::BTreeMap;
-
-use nearcast_content::{BLOCK_SIZE, BlockRange, BlockSet, ByteRange};
+use nearcast_content::{BLOCK_SIZE, BlockRange, BlockSet, ByteRange, FlatMap};
 
 use super::Swarm;
 use super::api::*;
@@ -156,7 +154,7 @@ impl Swarm {
             // What waits comes up when one of the runs under way ends.
             return;
         }
-        let mut around = BTreeMap::new();
+        let mut around = FlatMap::new();
         let mut picks = self.cut(wanted, &mut around);
         self.order(&mut picks);
         self.cut_at = self.now;
@@ -170,7 +168,7 @@ impl Swarm {
             return false;
         }
         let picks = std::mem::take(&mut self.left_over);
-        self.place_each(picks, self.free_peers(), BTreeMap::new(), Round::Refill);
+        self.place_each(picks, self.free_peers(), FlatMap::new(), Round::Refill);
         true
     }
 
@@ -178,7 +176,7 @@ impl Swarm {
         &mut self,
         picks: Vec<Pick>,
         mut free: Vec<PeerId>,
-        mut around: BTreeMap<ObjectIx, Around>,
+        mut around: FlatMap<ObjectIx, Around>,
         round: Round,
     ) {
         // What nobody holds comes first where the rarest does, and must not keep peers idle that hold the rest.
@@ -375,7 +373,7 @@ impl Swarm {
 
     /// A seek, skip or stop ends the runs that nothing wants any more, at once.
     fn cancel_unwanted(&mut self, wanted: &[Demand]) {
-        let mut blocks: BTreeMap<ObjectIx, BlockSet> = BTreeMap::new();
+        let mut blocks: FlatMap<ObjectIx, BlockSet> = FlatMap::new();
         for demand in wanted {
             blocks.entry(demand.object).or_default().insert(demand.size().covering(demand.bytes));
         }
@@ -396,8 +394,8 @@ impl Swarm {
     }
 
     /// Titles of which something is to be fetched. Nobody is looked for to bring what is all here.
-    fn titles_of(&self, wanted: &[Demand]) -> BTreeMap<SwarmId, u16> {
-        let mut titles = BTreeMap::new();
+    fn titles_of(&self, wanted: &[Demand]) -> FlatMap<SwarmId, u16> {
+        let mut titles = FlatMap::new();
         for demand in wanted {
             let open = |part: &TrackPart| !self.objects.get(part.object).complete();
             // From the end on: what plays is fetched from its beginning.
@@ -418,9 +416,9 @@ impl Swarm {
     }
 
     /// Cuts what is missing into runs that end at share boundaries, the first ones of a start shorter.
-    fn cut(&self, wanted: &[Demand], around: &mut BTreeMap<ObjectIx, Around>) -> Vec<Pick> {
+    fn cut(&self, wanted: &[Demand], around: &mut FlatMap<ObjectIx, Around>) -> Vec<Pick> {
         let mut picks: Vec<Pick> = Vec::new();
-        let mut seen: BTreeMap<ObjectIx, BlockSet> = BTreeMap::new();
+        let mut seen: FlatMap<ObjectIx, BlockSet> = FlatMap::new();
         for demand in wanted {
             let Some(swarm) = self.home_of(demand.object).map(|t| t.swarm) else { continue };
             let object = self.objects.get(demand.object);

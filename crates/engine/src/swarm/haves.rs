@@ -1,8 +1,6 @@
 //! The part of the router that tells peers what is held, and what is on its way here.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use nearcast_content::{BlockRange, BlockSet};
+use nearcast_content::{BlockRange, BlockSet, FlatMap, FlatSet};
 
 use super::Swarm;
 use super::api::*;
@@ -17,7 +15,7 @@ use crate::wire::{Have, PeerMessage, Serves};
 #[derive(Debug, Default)]
 pub(super) struct News {
     /// Peers with something untold.
-    peers: BTreeSet<PeerId>,
+    peers: FlatSet<PeerId>,
     /// What everybody may be told has changed: what is on its way from the origin, or what is no longer held.
     everybody: bool,
     /// Before this nobody's turn comes, unless something is added.
@@ -98,8 +96,8 @@ impl Swarm {
     }
 
     /// What is on its way to us from the origin, in time as far as is known: nobody else need ask it for that.
-    fn claims(&self) -> BTreeMap<ObjectIx, BlockSet> {
-        let mut claims: BTreeMap<ObjectIx, BlockSet> = BTreeMap::new();
+    fn claims(&self) -> FlatMap<ObjectIx, BlockSet> {
+        let mut claims: FlatMap<ObjectIx, BlockSet> = FlatMap::new();
         if self.sharing.serves(Over::Line) == Serves::Nobody {
             return claims;
         }

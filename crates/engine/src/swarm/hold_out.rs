@@ -4,9 +4,7 @@
 //! of another title is in the other group, in the same minutes and on the same origin. The cache and what is
 //! fetched ahead are the same in both groups.
 
-use std::collections::BTreeSet;
-
-use nearcast_content::NodeKey;
+use nearcast_content::{FlatSet, NodeKey};
 
 use super::Swarm;
 use super::api::{Output, UploadId};
@@ -40,8 +38,7 @@ impl Swarm {
         if std::mem::replace(&mut self.hold_out, next) == next {
             return;
         }
-        let held_out: BTreeSet<ObjectIx> =
-            self.objects.indices().filter(|ix| self.is_held_out(*ix)).collect();
+        let held_out: FlatSet<ObjectIx> = self.objects.indices().filter(|ix| self.is_held_out(*ix)).collect();
         let dropped: Vec<(Option<UploadId>, _)> = self.serving.drop_where(|w| held_out.contains(&w.object));
         for (upload, wanted) in dropped {
             if let Some(upload) = upload {

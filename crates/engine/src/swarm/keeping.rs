@@ -1,8 +1,6 @@
 //! The part of the router that keeps: what the directory is told, what is evicted, what stays on purpose.
 
-use std::collections::BTreeSet;
-
-use nearcast_content::{BlockRange, ObjectId};
+use nearcast_content::{BlockRange, FlatSet, ObjectId};
 
 use super::Swarm;
 use super::api::*;
@@ -89,7 +87,7 @@ impl Swarm {
 
     /// Drops everything that is neither kept nor read.
     pub(super) fn discard_all(&mut self) {
-        let read: BTreeSet<ObjectIx> = self.plays.reads().map(|(_, read)| read.object).collect();
+        let read: FlatSet<ObjectIx> = self.plays.reads().map(|(_, read)| read.object).collect();
         let idle = |ix: &ObjectIx| {
             let object = self.objects.get(*ix);
             !object.held.is_empty() && object.pins == 0 && !read.contains(ix)
@@ -136,7 +134,7 @@ impl Swarm {
             *told = Announced::UNCERTAIN;
         }
         self.unannounced = self.objects.swarms();
-        self.unannounced.extend(self.announced.keys());
+        self.unannounced.extend(self.announced.keys().copied());
         self.announce_from = self.now;
     }
 
@@ -229,7 +227,7 @@ impl Swarm {
     }
 
     /// Objects that a read, what follows it, or a likely next play is about, whether they came already or not.
-    fn active(&self) -> BTreeSet<ObjectIx> {
+    fn active(&self) -> FlatSet<ObjectIx> {
         self.planned_for.iter().copied().chain(self.plays.reads().map(|(_, read)| read.object)).collect()
     }
 

@@ -28,9 +28,9 @@ mod tally;
 mod tuning;
 mod uplink;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
-use nearcast_content::{NodeKey, ProviderKey};
+use nearcast_content::{FlatMap, FlatSet, NodeKey, ProviderKey};
 
 use self::caps::Allowance;
 use self::connect::Connects;
@@ -104,12 +104,12 @@ pub struct Swarm {
     connects: Connects,
     upcoming: Vec<RenditionId>,
     hold_out: HoldOut,
-    keeps: BTreeSet<RenditionId>,
+    keeps: FlatSet<RenditionId>,
     /// Objects that are not evicted, beside those of what is kept.
-    pinned: BTreeSet<ObjectIx>,
-    announced: BTreeMap<SwarmId, Announced>,
+    pinned: FlatSet<ObjectIx>,
+    announced: FlatMap<SwarmId, Announced>,
     /// Titles whose holdings may have changed since they were announced.
-    unannounced: BTreeSet<SwarmId>,
+    unannounced: FlatSet<SwarmId>,
     announce_from: Time,
     news: News,
     allowance: Allowance,
@@ -117,16 +117,16 @@ pub struct Swarm {
     /// The pace that the shell was told.
     pace: Option<Rate>,
     /// The pace that each play was advised.
-    advised: BTreeMap<PlayId, Rate>,
+    advised: FlatMap<PlayId, Rate>,
     /// Whether this node hands on, as peers were told.
     sharing: Sharing,
     directory_up: bool,
     /// Objects that peers are asked to tell about.
-    interests: BTreeSet<ObjectIx>,
+    interests: FlatSet<ObjectIx>,
     /// All of them were asked so.
     interests_told: bool,
     /// Objects that the last plan was about: what is to play soon is not evicted.
-    planned_for: BTreeSet<ObjectIx>,
+    planned_for: FlatSet<ObjectIx>,
     /// The store took no bytes: nothing ahead of need is fetched before this.
     no_room_until: Time,
     /// Bytes that the cache may hold until then.
@@ -155,7 +155,7 @@ impl Swarm {
             allowance,
             uplink: Uplink::default(),
             pace: None,
-            advised: BTreeMap::new(),
+            advised: FlatMap::new(),
             me,
             provider,
             settings,
@@ -183,16 +183,16 @@ impl Swarm {
             connects: Connects::new(me),
             upcoming: Vec::new(),
             hold_out: HoldOut::default(),
-            keeps: BTreeSet::new(),
-            pinned: BTreeSet::new(),
-            announced: BTreeMap::new(),
-            unannounced: BTreeSet::new(),
+            keeps: FlatSet::new(),
+            pinned: FlatSet::new(),
+            announced: FlatMap::new(),
+            unannounced: FlatSet::new(),
             announce_from: Time::ZERO,
             news: News::default(),
             directory_up: false,
-            interests: BTreeSet::new(),
+            interests: FlatSet::new(),
             interests_told: true,
-            planned_for: BTreeSet::new(),
+            planned_for: FlatSet::new(),
             no_room_until: Time::ZERO,
             shrunk_budget: u64::MAX,
         }
@@ -292,7 +292,7 @@ impl Swarm {
 
     /// The peers whose paths the next [`Input::Uplink`] tells of. While there are any, it is due every [`UPLINK_TICK`],
     /// the first time that long after an [`Output::Serve`].
-    pub fn watched(&self) -> BTreeSet<PeerId> {
+    pub fn watched(&self) -> FlatSet<PeerId> {
         self.uplink.watched().iter().copied().chain(self.serving.on_line()).collect()
     }
 

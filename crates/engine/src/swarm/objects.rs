@@ -1,8 +1,8 @@
 //! What is held, what is on its way, and where fresh bytes came from.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use nearcast_content::{BlockRange, BlockSet, ByteRange, ObjectId, ObjectSize};
+use nearcast_content::{BlockRange, BlockSet, ByteRange, FlatMap, FlatSet, ObjectId, ObjectSize};
 
 use super::api::{Part, Rendition, RenditionId, Source};
 use crate::limits::{MAX_PARTS, MAX_RENDITIONS};
@@ -136,9 +136,10 @@ impl Track {
 #[derive(Debug, Default)]
 pub(super) struct Objects {
     list: Vec<Object>,
+    /// May be tens of thousands, in any order.
     by_id: BTreeMap<ObjectId, ObjectIx>,
-    tracks: BTreeMap<RenditionId, Track>,
-    by_swarm: BTreeMap<SwarmId, Vec<RenditionId>>,
+    tracks: FlatMap<RenditionId, Track>,
+    by_swarm: FlatMap<SwarmId, Vec<RenditionId>>,
     held_bytes: u64,
     uses: u64,
 }
@@ -187,7 +188,7 @@ impl Objects {
     }
 
     /// All titles described.
-    pub(super) fn swarms(&self) -> BTreeSet<SwarmId> {
+    pub(super) fn swarms(&self) -> FlatSet<SwarmId> {
         self.by_swarm.keys().copied().collect()
     }
 

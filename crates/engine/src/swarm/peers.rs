@@ -1,8 +1,6 @@
 //! Connected peers: what they hold, how fast they are, what they owe, how they behaved.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use nearcast_content::{BLOCK_SIZE, BlockRange, BlockSet, NodeKey, ObjectId};
+use nearcast_content::{BLOCK_SIZE, BlockRange, BlockSet, FlatMap, FlatSet, NodeKey, ObjectId};
 
 use super::api::{Candidate, Misbehaviour, Over, Path, PeerId, Side};
 use super::meter::Pipe;
@@ -60,17 +58,17 @@ pub(super) struct Peer {
     /// Gets nothing to do before this, since it kept us waiting.
     pub(super) snubbed_until: Time,
     /// What it holds of the objects we asked about.
-    pub(super) haves: BTreeMap<ObjectIx, BlockSet>,
+    pub(super) haves: FlatMap<ObjectIx, BlockSet>,
     /// Objects we told it we are interested in.
-    pub(super) told: BTreeMap<ObjectIx, Time>,
+    pub(super) told: FlatMap<ObjectIx, Time>,
     /// Objects it is interested in, with what of ours it does not know yet.
-    pub(super) interests: BTreeMap<ObjectIx, Untold>,
+    pub(super) interests: FlatMap<ObjectIx, Untold>,
     /// Objects it is interested in that we have not heard of so far.
-    pub(super) unknown: BTreeSet<ObjectId>,
+    pub(super) unknown: FlatSet<ObjectId>,
     /// When the last haves went to it.
     pub(super) have_sent: [Time; HAVES_A_SECOND],
     /// What it brings in from the origin, and since when the newest of it.
-    pub(super) coming: BTreeMap<ObjectIx, (BlockSet, Time)>,
+    pub(super) coming: FlatMap<ObjectIx, (BlockSet, Time)>,
     /// When it connected.
     pub(super) since: Time,
     /// When it last gave us something or took something from us.
@@ -212,21 +210,21 @@ impl Peer {
 /// All connected peers, and the strikes of those that were.
 #[derive(Debug)]
 pub(super) struct Peers {
-    peers: BTreeMap<PeerId, Peer>,
-    by_node: BTreeMap<NodeKey, PeerId>,
-    strikes: BTreeMap<NodeKey, u32>,
+    peers: FlatMap<PeerId, Peer>,
+    by_node: FlatMap<NodeKey, PeerId>,
+    strikes: FlatMap<NodeKey, u32>,
     /// Dropped for this life.
-    dropped: BTreeSet<NodeKey>,
+    dropped: FlatSet<NodeKey>,
     prior: Rate,
 }
 
 impl Peers {
     pub(super) fn new(prior: Rate) -> Self {
         Self {
-            peers: BTreeMap::new(),
-            by_node: BTreeMap::new(),
-            strikes: BTreeMap::new(),
-            dropped: BTreeSet::new(),
+            peers: FlatMap::new(),
+            by_node: FlatMap::new(),
+            strikes: FlatMap::new(),
+            dropped: FlatSet::new(),
             prior,
         }
     }
@@ -291,13 +289,13 @@ impl Peers {
                 choked_until: Time::ZERO,
                 snubs: 0,
                 snubbed_until: Time::ZERO,
-                haves: BTreeMap::new(),
-                told: BTreeMap::new(),
+                haves: FlatMap::new(),
+                told: FlatMap::new(),
                 since: now,
-                interests: BTreeMap::new(),
-                unknown: BTreeSet::new(),
+                interests: FlatMap::new(),
+                unknown: FlatSet::new(),
                 have_sent: [Time::ZERO; HAVES_A_SECOND],
-                coming: BTreeMap::new(),
+                coming: FlatMap::new(),
                 useful: now,
             },
         );

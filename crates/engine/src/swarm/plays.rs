@@ -1,8 +1,6 @@
 //! Plays and their clocks: where the playhead is, what is due when, what started late and what stalled.
 
-use std::collections::BTreeMap;
-
-use nearcast_content::{BLOCK_SIZE, BlockRange, ByteRange, ObjectSize};
+use nearcast_content::{BLOCK_SIZE, BlockRange, ByteRange, FlatMap, ObjectSize};
 
 use super::api::{InputError, PlayId, ReadId, RenditionId, Taking};
 use super::objects::{ObjectIx, Track, TrackPart};
@@ -53,7 +51,7 @@ struct Play {
     /// Where its last read ended, while no other is open: players pause between the ranges they ask for.
     tail: Option<Read>,
     /// Where the reads of each rendition stand.
-    marks: BTreeMap<RenditionId, Mark>,
+    marks: FlatMap<RenditionId, Mark>,
     /// Media handed to the player in all.
     handed: Span,
 }
@@ -105,8 +103,8 @@ pub(super) enum Moved {
 /// All plays and reads.
 #[derive(Debug, Default)]
 pub(super) struct Plays {
-    plays: BTreeMap<PlayId, Play>,
-    reads: BTreeMap<ReadId, Read>,
+    plays: FlatMap<PlayId, Play>,
+    reads: FlatMap<ReadId, Read>,
     /// When what a player took to its end and closed plays out: players read faster than they play.
     plays_out: Option<Clock>,
 }
@@ -152,7 +150,7 @@ impl Plays {
             stalled: None,
             length,
             tail: None,
-            marks: BTreeMap::new(),
+            marks: FlatMap::new(),
             handed: Span::ZERO,
         };
         let mark = Mark { at: media, end: part.media_at(read.bytes.end) };
@@ -212,7 +210,7 @@ impl Plays {
             stalled: None,
             length,
             tail: Some(tail),
-            marks: BTreeMap::from([(shown.rendition, Mark { at: end, end })]),
+            marks: FlatMap::from([(shown.rendition, Mark { at: end, end })]),
             handed: end.less(from),
         };
         self.plays.insert(shown.play, play);

@@ -1,8 +1,6 @@
 //! Runs on their way to us.
 
-use std::collections::BTreeMap;
-
-use nearcast_content::{BlockRange, BlockSet};
+use nearcast_content::{BlockRange, BlockSet, FlatMap};
 
 use super::api::{PeerId, RequestId};
 use super::objects::ObjectIx;
@@ -97,7 +95,7 @@ impl Run {
 /// All runs.
 #[derive(Debug, Default)]
 pub(super) struct Runs {
-    runs: BTreeMap<RequestId, Run>,
+    runs: FlatMap<RequestId, Run>,
     last: u32,
 }
 
@@ -123,8 +121,8 @@ impl Runs {
         loop {
             self.last = self.last.wrapping_add(1);
             let id = RequestId(self.last);
-            if let std::collections::btree_map::Entry::Vacant(free) = self.runs.entry(id) {
-                free.insert(run);
+            if !self.runs.contains_key(&id) {
+                self.runs.insert(id, run);
                 return id;
             }
         }

@@ -1,8 +1,6 @@
 //! Serving others: a bounded queue in the order of need, a few runs at once, under the upload ceiling.
 
-use std::collections::BTreeMap;
-
-use nearcast_content::BlockRange;
+use nearcast_content::{BlockRange, FlatMap};
 
 use super::api::{Over, PeerId, UploadId};
 use super::caps::on_the_line;
@@ -52,7 +50,7 @@ struct Active {
 #[derive(Debug, Default)]
 pub(super) struct Serving {
     queue: Vec<Wanted>,
-    active: BTreeMap<UploadId, Active>,
+    active: FlatMap<UploadId, Active>,
     last: u64,
     limit: Option<Rate>,
     /// When the ceiling allows the next run: each run moves it on by the time its bytes take at the ceiling.

@@ -1,6 +1,6 @@
 //! What each play was like, gathered from the engine's notes until it ends, then summed up for the provider.
 
-use std::collections::BTreeMap;
+use nearcast_content::FlatMap;
 
 use super::api::{Note, PlayId, Source};
 use crate::limits::MAX_PLAYS;
@@ -21,7 +21,7 @@ struct Tally {
 /// Plays that go on. The engine bounds how many there are, and ends each.
 #[derive(Debug, Default)]
 pub struct Tallies {
-    plays: BTreeMap<PlayId, Tally>,
+    plays: FlatMap<PlayId, Tally>,
 }
 
 impl Tallies {

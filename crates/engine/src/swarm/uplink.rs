@@ -9,7 +9,7 @@
 //! what was delivered: while the line is full, that is its capacity, whatever the rate, so that the queue approaches its
 //! target without swinging.
 
-use std::collections::{BTreeMap, BTreeSet};
+use nearcast_content::{FlatMap, FlatSet};
 
 use super::api::{PathReport, PeerId};
 use crate::time::{Span, Time};
@@ -126,10 +126,10 @@ impl Way {
 pub(super) struct Uplink {
     /// None until the line was first found full: nothing is known to hold back for.
     rate: Option<Rate>,
-    ways: BTreeMap<PeerId, Way>,
+    ways: FlatMap<PeerId, Way>,
     /// Peers to whom something was served since the last report, or still left by it: a run is over for a shell when
     /// its connection has taken all of it, which may be long before the line has.
-    watched: BTreeSet<PeerId>,
+    watched: FlatSet<PeerId>,
     /// Bytes delivered and how long that took, of the last ticks.
     delivered: Vec<(u64, Span)>,
     last: Option<Time>,
@@ -161,7 +161,7 @@ impl Uplink {
     }
 
     /// Whose paths are of interest although no run to them is under way.
-    pub(super) fn watched(&self) -> &BTreeSet<PeerId> {
+    pub(super) fn watched(&self) -> &FlatSet<PeerId> {
         &self.watched
     }
 

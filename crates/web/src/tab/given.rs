@@ -1,9 +1,7 @@
 //! Bytes that the page fetched by itself, before there was a tab to ask: checked like all others, then held.
 
-use std::collections::BTreeMap;
-
 use nearcast_content::tree::{Corrupt, verify_whole};
-use nearcast_content::{BLOCK_SIZE, BlockRange, BlockSet, ObjectId, ObjectRef, ObjectSize};
+use nearcast_content::{BLOCK_SIZE, BlockRange, BlockSet, FlatMap, ObjectId, ObjectRef, ObjectSize};
 use nearcast_engine::swarm::{Input, Note, Source, Stored};
 
 use super::Tab;
@@ -24,7 +22,7 @@ pub enum Giving {
 /// Pieces that wait to be checked, and what was checked and not read yet.
 #[derive(Debug, Default)]
 pub(super) struct Givens {
-    waiting: BTreeMap<GivenId, (OriginRun, Giving)>,
+    waiting: FlatMap<GivenId, (OriginRun, Giving)>,
     last: u32,
     /// Bytes that were checked for a player, which has not read them: when it does, they are the origin's.
     unread: u64,

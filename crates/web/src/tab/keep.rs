@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use nearcast_content::{BLOCK_SIZE, BlockRange, BlockSet, ObjectId, ObjectSize, TitleId};
+use nearcast_content::{BLOCK_SIZE, BlockRange, BlockSet, FlatMap, ObjectId, ObjectSize, TitleId};
 use nearcast_engine::swarm::{Input, Stored};
 use nearcast_engine::{Span, Time};
 
@@ -57,7 +57,7 @@ enum Work {
 #[derive(Debug, Default)]
 pub(super) struct Keeper {
     keeping: Keeping,
-    under_way: BTreeMap<KeepId, Work>,
+    under_way: FlatMap<KeepId, Work>,
     writes: usize,
     last: u32,
     /// Nothing is written before this.
@@ -99,7 +99,7 @@ impl Tab {
         self.own.cache_budget = budget;
         self.settings_changed();
         let mut objects: BTreeMap<ObjectId, Found> = BTreeMap::new();
-        let mut titles: BTreeMap<TitleId, u64> = BTreeMap::new();
+        let mut titles: FlatMap<TitleId, u64> = FlatMap::new();
         for (rank, text) in (1u64..).zip(keys) {
             match Key::read(text) {
                 Some(Key::Played(title)) => drop(titles.insert(title, rank)),

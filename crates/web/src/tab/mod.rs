@@ -12,8 +12,8 @@ use std::rc::Rc;
 
 use nearcast_content::keys::{DeliveryKey, DeviceSecret};
 use nearcast_content::{
-    BlockRange, ByteRange, Catalogue, Document as _, DocumentError, Link, LinkError, NodeKey, ObjectId,
-    Policy, ProviderKey, TitleId, Trust, UnixTime, Verified, WebUrl,
+    BlockRange, ByteRange, Catalogue, Document as _, DocumentError, FlatMap, Link, LinkError, NodeKey,
+    ObjectId, Policy, ProviderKey, TitleId, Trust, UnixTime, Verified, WebUrl,
 };
 use nearcast_engine::channels::Channels;
 use nearcast_engine::directory::client::{Client, Input as ClientInput};
@@ -123,14 +123,15 @@ pub struct Tab {
     keeper: Keeper,
     givens: Givens,
     withdrawn: Vec<TitleId>,
-    documents: BTreeMap<ObjectId, Rc<[u8]>>,
+    documents: FlatMap<ObjectId, Rc<[u8]>>,
     fetches: Fetches,
     outboards: Outboards,
-    runs: BTreeMap<RequestId, OriginRun>,
-    opening: BTreeMap<TitleId, Opening>,
-    titles: BTreeMap<TitleId, Title>,
+    runs: FlatMap<RequestId, OriginRun>,
+    opening: FlatMap<TitleId, Opening>,
+    titles: FlatMap<TitleId, Title>,
     /// By absolute address.
     files: BTreeMap<String, File>,
+    /// Like the files tens of thousands where segments are files.
     places: BTreeMap<ObjectId, Place>,
     renditions: u32,
     reads: Reads,
@@ -207,12 +208,12 @@ impl Tab {
             keeper: Keeper::default(),
             givens: Givens::default(),
             withdrawn: Vec::new(),
-            documents: BTreeMap::new(),
+            documents: FlatMap::new(),
             fetches: Fetches::default(),
             outboards: Outboards::default(),
-            runs: BTreeMap::new(),
-            opening: BTreeMap::new(),
-            titles: BTreeMap::new(),
+            runs: FlatMap::new(),
+            opening: FlatMap::new(),
+            titles: FlatMap::new(),
             files: BTreeMap::new(),
             places: BTreeMap::new(),
             renditions: 0,

@@ -10,9 +10,9 @@ mod reports;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
-use nearcast_content::FeatureSet;
+use nearcast_content::{FeatureSet, FlatMap, FlatSet};
 
 use super::backoff::Backoff;
 use crate::limits::{
@@ -64,16 +64,16 @@ enum Connected {
 /// What the node holds, and what of it the supernode does not know yet.
 #[derive(Debug, Default)]
 struct Holdings {
-    wanted: BTreeMap<SwarmId, Holding>,
-    told: BTreeMap<SwarmId, Holding>,
-    changed: BTreeSet<SwarmId>,
+    wanted: FlatMap<SwarmId, Holding>,
+    told: FlatMap<SwarmId, Holding>,
+    changed: FlatSet<SwarmId>,
     next: Time,
 }
 
 /// Lookups without an answer.
 #[derive(Debug, Default)]
 struct Lookups {
-    pending: BTreeMap<SwarmId, Pending>,
+    pending: FlatMap<SwarmId, Pending>,
     last_query: u32,
     /// Nothing is asked before this.
     hold_until: Time,
@@ -333,7 +333,7 @@ impl Holdings {
             return None;
         }
         let (mut added, mut removed) = (Vec::new(), Vec::new());
-        while let Some(swarm) = self.changed.pop_first() {
+        for swarm in self.changed.drain_first(MAX_ANNOUNCE) {
             match self.wanted.get(&swarm) {
                 Some(holding) => {
                     self.told.insert(swarm, *holding);
@@ -343,9 +343,6 @@ impl Holdings {
                     self.told.remove(&swarm);
                     removed.push(swarm);
                 }
-            }
-            if added.len() + removed.len() == MAX_ANNOUNCE {
-                break;
             }
         }
         self.next = now + ANNOUNCE_SPACING;
