@@ -190,4 +190,37 @@ mod tests {
         meter.arrived(now, 300_000);
         assert!((900_000..=1_100_000).contains(&meter.rate().bytes_per_sec()), "idle time does not count");
     }
+
+    #[test]
+    fn how_long_a_source_takes_to_answer_is_not_its_rate() {
+        let rate_of = |answers: bool| {
+            let mut meter = Meter::new(Rate::from_bytes_per_sec(1));
+            let mut now = Time::ZERO;
+            meter.busy(now);
+            now += Span::from_millis(400);
+            if answers {
+                meter.begins(now);
+            }
+            for _ in 0..5 {
+                meter.arrived(now, 50_000);
+                now += Span::from_millis(50);
+            }
+            meter.idle(now);
+            meter.rate().bytes_per_sec()
+        };
+        assert!((950_000..=1_250_000).contains(&rate_of(true)), "{}", rate_of(true));
+        assert!(rate_of(false) < 500_000, "{}", rate_of(false));
+    }
+
+    #[test]
+    fn bytes_that_come_at_once_are_measured_by_when_they_were_expected() {
+        let mut meter = Meter::new(Rate::from_bytes_per_sec(1));
+        let asked = Time::ZERO;
+        meter.busy(asked);
+        let now = asked + Span::from_millis(100);
+        meter.begins(now);
+        meter.arrived(now, 16_384);
+        meter.idle(now);
+        assert_eq!(meter.rate().bytes_per_sec(), 163_840);
+    }
 }

@@ -226,3 +226,44 @@ impl Runs {
         found
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: u64) -> Time {
+        Time::ZERO + Span::from_millis(millis)
+    }
+
+    #[test]
+    fn a_run_that_trickles_is_late_and_its_source_is_silent_when_nothing_comes_any_more() {
+        let mut runs = Runs::default();
+        let blocks = BlockRange::new(0, 4);
+        let id = runs.add(Run {
+            asked: Asked::Peer(PeerId(1)),
+            object: ObjectIx(0),
+            blocks,
+            left: blocks.into(),
+            due: at(50),
+            expected: at(100),
+            came: 0,
+            first: None,
+            delay: Span::ZERO,
+            since: at(0),
+            heard: at(0),
+            late: false,
+            silent: false,
+            raced: false,
+            starting: true,
+        });
+        let silence = Span::from_millis(1_000);
+        let found = |late: Late| (late.late, late.silent, late.next);
+        assert_eq!(found(runs.late(at(100), silence)), (vec![], vec![], at(200)));
+        runs.get_mut(id).expect("under way").heard = at(150);
+        assert_eq!(found(runs.late(at(200), silence)), (vec![id], vec![], at(1_150)));
+        runs.get_mut(id).expect("under way").heard = at(900);
+        assert_eq!(found(runs.late(at(1_150), silence)), (vec![], vec![], at(1_900)), "something came");
+        assert_eq!(found(runs.late(at(1_900), silence)), (vec![], vec![id], Time::NEVER));
+        assert_eq!(found(runs.late(at(9_000), silence)), (vec![], vec![], Time::NEVER), "each once");
+    }
+}

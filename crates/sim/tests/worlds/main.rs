@@ -6,4 +6,5 @@ mod breaking;
 mod outage;
 mod random;
 mod repeating;
+mod segments;
 mod uplinks;
