@@ -218,7 +218,7 @@ impl JsTab {
 
     /// A player shows bytes of a file that the page had from a web server. Its start took `after` milliseconds, and
     /// came to its end `ago` milliseconds back.
-    #[allow(clippy::too_many_arguments)]
+    #[expect(clippy::too_many_arguments, reason = "JavaScript gets numbers and texts alone")]
     pub fn showed(&mut self, now: f64, play: u32, url: &str, start: f64, end: f64, after: f64, ago: f64) {
         let bytes = (whole(start), whole(end));
         self.tab.showed(self.micros(now), play, url, bytes, whole(after * 1e3), whole(ago * 1e3));
