@@ -16,6 +16,7 @@ impl Swarm {
         let (object, asked) = (run.object, run.asked);
         let (first, waited) = (run.came == 0, self.now.since(run.since));
         let bytes = self.objects.get(object).size.bytes_of(blocks).len();
+        self.line.came(self.now, bytes);
         let held_up = run.holds_others_up();
         run.heard = self.now;
         run.first = run.first.or(Some(self.now));

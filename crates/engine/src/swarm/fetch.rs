@@ -41,6 +41,11 @@ const PIECE: u32 = 4;
 /// empties, and what is asked for can still change twenty times a second.
 const SWIFT_RUN: Span = Span::from_millis(50);
 
+/// What is due later than this waits while enough is under way: a third of all plays are skipped within 30 s.
+const LATER: Span = Span::from_secs(5);
+/// What comes in over the line within this is enough under way.
+const ENOUGH_UNDER_WAY: Span = Span::from_millis(500);
+
 /// Media ahead of a playhead that is fetched however small the cache is.
 const LEAST_WINDOW: Span = Span::from_secs(4);
 /// How long what a plan left over is as good as a plan made anew, when only bytes came since.
@@ -68,6 +73,8 @@ pub(super) struct Pick {
     starting: bool,
     /// It is of the first 64 KiB of a start.
     opens: bool,
+    /// Where the run of an origin that brings it ends, when a play waits for it to start.
+    settle_end: u32,
     /// It belongs to a play that has not started.
     of_start: bool,
     reading: bool,
@@ -107,6 +114,7 @@ fn ahead(part: &TrackPart, end: u64) -> Demand {
         peers_only: false,
         starting: false,
         start_end: 0,
+        settle_end: 0,
         reader: None,
         whole: None,
         stands: None,
@@ -256,12 +264,20 @@ impl Swarm {
             }
         }
         self.wake_at(next, Reason::LateRun);
-        let (raced, next) = self.runs.mark_raced(self.now, self.tuning.start_silence);
+        let (raced, next) = self.runs.mark_raced(self.now, self.start_silence());
         for id in raced {
             let Some(run) = self.runs.get(id).cloned() else { continue };
             self.give_back(run.object, &run.left);
         }
         self.wake_at(next, Reason::LateRun);
+    }
+
+    /// How long the origin is silent where a play waits to start until peers may race it: one that has little to do has
+    /// answered by then, and what both bring shares the line.
+    fn start_silence(&self) -> Span {
+        let silence = self.tuning.start_silence;
+        let raced = u64::from(START_RACE_BLOCKS) * BLOCK_SIZE;
+        if self.line.brings(raced, silence) { silence } else { silence.max(self.origin.quickest()) }
     }
 
     /// Blocks that are not on their way any more, unless another healthy run brings them.
@@ -443,6 +459,11 @@ impl Swarm {
                             due,
                             starting: demand.start().contains(run.start),
                             opens: demand.starting && run.start < covering.start + START_RACE_BLOCKS + 1,
+                            // What the player may want beyond a start comes in the same request.
+                            settle_end: match reach == demand.start().end {
+                                true => demand.settling().end.max(reach),
+                                false => reach,
+                            },
                             of_start: demand.starting,
                             reading: demand.reader.is_some()
                                 && run.start < covering.start + 2 * self.tuning.share_blocks,
@@ -490,7 +511,14 @@ impl Swarm {
             let longest = start.len().div_ceil(START_RUNS).max(START_RACE_BLOCKS);
             end = end.min(start.end).min(rest.start.saturating_add(longest));
         }
-        let due = demand.due(&self.plays, rest.start);
+        let settling = demand.settling();
+        let due = match demand.reader {
+            Some(since) if settling.contains(rest.start) => {
+                end = end.min(settling.end);
+                since
+            }
+            Some(_) | None => demand.due(&self.plays, rest.start),
+        };
         // A player that reads here expects bytes within a time that grows with how far ahead it reads.
         let due = match demand.reader {
             Some(since) if rest.start < first + 2 * unit => due.min(since + due.since(since).over(2)),
@@ -555,12 +583,21 @@ impl Swarm {
     }
 
     /// Whether a run waits for what is under way and would share the line with it: a start, or, when it is due much
-    /// later, what is due at once.
+    /// later, what is due at once, and as much as keeps the line busy.
     fn gives_way(&self, pick: &Pick) -> bool {
+        if pick.due > self.now + LATER && self.line_is_busy() {
+            return true;
+        }
         let soon = self.now + self.tuning.urgent;
         let urgent = !pick.of_start && pick.due <= soon;
         let far = pick.due > self.now + self.tuning.in_order;
         !pick.starting && !urgent && (self.runs.start_under_way() || far && self.runs.under_way_by(soon))
+    }
+
+    /// Whether enough is under way: whatever a listener jumps to waits behind it. Where nothing plays nobody jumps.
+    fn line_is_busy(&self) -> bool {
+        let owed = || self.runs.iter().map(|(_, run)| u64::from(run.left.count()) * BLOCK_SIZE).sum();
+        self.plays.reads().next().is_some() && self.line.busy_for(owed(), ENOUGH_UNDER_WAY)
     }
 
     /// What a peer is asked for of a run: what it holds, and more of the gap when it is so fast that the usual
@@ -579,24 +616,27 @@ impl Swarm {
 
     /// What the origin is asked for of a run.
     fn run_of_origin(&self, pick: &Pick, around: &Around) -> BlockRange {
-        let longest = match (pick.starting, around.shared) {
-            // All that the play needs to start, and nothing more.
-            (true, _) => MAX_ORIGIN_RUN_BLOCKS,
-            (false, false) => MAX_ORIGIN_RUN_BLOCKS,
-            (false, true) if pick.due <= self.now + self.tuning.soon => {
-                self.origin.blocks_in(self.tuning.quick)
-            }
-            (false, true) => self.origin.blocks_in(self.tuning.quick.times(2)),
+        if pick.starting {
+            return first_of(self.missing_to(pick, pick.settle_end), MAX_ORIGIN_RUN_BLOCKS);
+        }
+        let longest = match around.shared {
+            false => MAX_ORIGIN_RUN_BLOCKS,
+            true if pick.due <= self.now + self.tuning.soon => self.origin.blocks_in(self.tuning.quick),
+            true => self.origin.blocks_in(self.tuning.quick.times(2)),
         };
         first_of(self.within_reach(pick), longest)
     }
 
     /// What is missing from the start of a run on, as far as one source may be asked for it.
     fn within_reach(&self, pick: &Pick) -> BlockRange {
-        if pick.hedge || pick.blocks.end == pick.reach {
+        self.missing_to(pick, pick.reach)
+    }
+
+    fn missing_to(&self, pick: &Pick, end: u32) -> BlockRange {
+        if pick.hedge || pick.blocks.end == end {
             return pick.blocks;
         }
-        let reach = BlockRange::new(pick.blocks.start, pick.reach);
+        let reach = BlockRange::new(pick.blocks.start, end);
         self.objects.get(pick.object).missing(reach).first().copied().unwrap_or(pick.blocks)
     }
 
@@ -726,7 +766,7 @@ impl Swarm {
             raced: false,
             starting: pick.starting,
         };
-        self.wake_at(run.raced_from(self.tuning.start_silence).unwrap_or(Time::NEVER), Reason::LateRun);
+        self.wake_at(run.raced_from(self.start_silence()).unwrap_or(Time::NEVER), Reason::LateRun);
         let request = self.runs.add(run);
         let peer = match asked {
             Asked::Origin => {

@@ -14,6 +14,7 @@ mod fetch;
 mod haves;
 mod hold_out;
 mod keeping;
+mod line;
 mod meter;
 mod objects;
 mod origin;
@@ -38,6 +39,7 @@ use self::fetch::Pick;
 use self::haves::News;
 use self::hold_out::HoldOut;
 use self::keeping::Announced;
+use self::line::Line;
 use self::objects::{Described, ObjectIx, Objects};
 use self::origin::Origin;
 use self::peers::Peers;
@@ -98,6 +100,7 @@ pub struct Swarm {
     objects: Objects,
     plays: Plays,
     runs: Runs,
+    line: Line,
     peers: Peers,
     origin: Origin,
     serving: Serving,
@@ -176,6 +179,7 @@ impl Swarm {
             objects: Objects::default(),
             plays: Plays::default(),
             runs: Runs::default(),
+            line: Line::default(),
             peers: Peers::new(tuning.peer_prior),
             origin: Origin::new(&tuning),
             tuning,

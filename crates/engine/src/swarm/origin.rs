@@ -17,12 +17,17 @@ const LONGEST_WAIT: Span = Span::from_secs(8);
 /// took.
 const LONGEST_SILENCE: Span = Span::from_secs(1);
 
+/// Each answer that is slower takes a part in so many off the quickest.
+const QUICKEST_FORGETS: u64 = 16;
+
 /// The provider's servers as one source.
 #[derive(Debug)]
 pub(super) struct Origin {
     pub(super) pipe: Pipe,
     /// Time from asking to the first byte, a mean of its answers.
     delay: Span,
+    /// Time to the first byte of its quickest answers.
+    quickest: Span,
     /// How long it is expected to be silent because it is; over with its next answer.
     doubt: Span,
     failures: u32,
@@ -34,6 +39,7 @@ impl Origin {
         Self {
             pipe: Pipe::new(tuning.origin_prior),
             delay: tuning.origin_delay,
+            quickest: Span::ZERO,
             doubt: Span::ZERO,
             failures: 0,
             rest_until: Time::ZERO,
@@ -83,6 +89,14 @@ impl Origin {
         self.failures = 0;
         self.doubt = Span::ZERO;
         self.delay = (self.delay.times(3) + after).over(4);
+        // It goes up slowly: paths change.
+        let usual = self.quickest + self.quickest.over(QUICKEST_FORGETS);
+        self.quickest = if self.quickest == Span::ZERO { after } else { after.min(usual) };
+    }
+
+    /// How long it takes to answer while it has little to do; nothing before it ever did.
+    pub(super) fn quickest(&self) -> Span {
+        self.quickest
     }
 
     /// Nothing of a run came in `waited`, when it was late or others had brought all of it: that may go on for as long
@@ -120,6 +134,18 @@ mod tests {
         assert_eq!(origin.delay(), Span::from_secs(1));
         origin.answered(Tuning::default().origin_delay);
         assert_eq!(origin.delay(), Tuning::default().origin_delay);
+    }
+
+    #[test]
+    fn its_quickest_answers_say_how_long_it_takes_while_it_has_little_to_do() {
+        let mut origin = Origin::new(&Tuning::default());
+        assert_eq!(origin.quickest(), Span::ZERO);
+        for millis in [160, 900, 160, 900] {
+            origin.answered(Span::from_millis(millis));
+        }
+        assert_eq!(origin.quickest(), Span::from_millis(170));
+        (0..40).for_each(|_| origin.answered(Span::from_millis(300)));
+        assert_eq!(origin.quickest(), Span::from_millis(300), "the path has changed");
     }
 
     #[test]

@@ -172,10 +172,10 @@ fn start(tuning: &Tuning, q: &Question<'_>, fastest: Option<Offer>) -> Choice {
     let origin = q.origin.filter(|o| o.ready);
     let worth = |promise: &Promise, origin: OriginOffer| {
         let answer = promise.by.since(q.now);
-        promise.by > q.now && answer <= tuning.answer && answer + promise.takes < origin.takes
+        promise.by > q.now && answer <= tuning.answer && answer + promise.takes < origin.takes_piece
     };
     match (fastest, origin) {
-        (Some(offer), Some(origin)) if origin.takes < offer.takes => Choice::Origin(Why::Start),
+        (Some(offer), Some(origin)) if origin.takes_piece < offer.takes => Choice::Origin(Why::Start),
         (Some(offer), _) => Choice::Peer(offer.peer, Why::Start),
         (None, Some(origin)) => match q.promise.filter(|promise| worth(promise, origin)) {
             Some(promise) => Choice::Wait(promise.by),

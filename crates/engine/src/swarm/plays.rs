@@ -11,6 +11,13 @@ use crate::time::{Span, Time};
 const STALL: Span = Span::from_millis(250);
 /// Bytes that make a start: a decoder's first second or less. A quarter second of media when that is more.
 const START_BYTES: u64 = 64 * 1024;
+/// A start that is this much media is followed by what is due long after it.
+const LONG_START: Span = Span::from_secs(1);
+/// What players want before they begin, at most: ExoPlayer 2.5 s, Spotify's of 2010 some 3 s, old ones 5 s. None says
+/// when it does.
+const SETTLE: Span = Span::from_secs(5);
+/// No more than this is hurried for that.
+const SETTLE_BYTES: u64 = 128 * 1024;
 /// The first read of another rendition within this much media of what was delivered goes on with the play: a
 /// player changes quality, or reads sound beside pictures.
 const CONTINUES: Span = Span::from_secs(12);
@@ -43,6 +50,8 @@ struct Play {
     /// Reached by delivery, in title time, since the last start or seek.
     delivered: Span,
     start: Option<Start>,
+    /// Title time up to which the player may want more than a start before it begins.
+    settled: Span,
     /// When it had enough to start the first time.
     begun: Option<Time>,
     stalled: Option<Time>,
@@ -139,10 +148,13 @@ impl Plays {
         }
         let media = part.media_at(read.bytes.start);
         let mut enough = part.media_at(read.bytes.start.saturating_add(enough_to_start(part)));
+        let mut settled = part.media_at(read.bytes.start.saturating_add(enough_to_settle(part)));
         if read.taking == Taking::Whole {
             enough = enough.max(part.media_at(read.bytes.end));
+            settled = enough;
         }
         let fresh = |first| Play {
+            settled,
             clock: Clock { at: now, media },
             delivered: media,
             start: Some(Start { asked: now, from: media, enough, first }),
@@ -203,6 +215,7 @@ impl Plays {
         let tail =
             Read { bytes: ByteRange::new(shown.bytes.end, shown.bytes.end), since: now, ..shown.clone() };
         let play = Play {
+            settled: end,
             clock: Clock { at: began, media: from },
             delivered: end,
             start: None,
@@ -314,6 +327,13 @@ impl Plays {
         (media + ADJOINS >= start.from).then_some(start.enough)
     }
 
+    /// Title time up to which a play that has just started, or is about to, may want more before it begins.
+    fn settles(&self, play: PlayId, media: Span) -> Option<Span> {
+        let play = self.plays.get(&play)?;
+        let from = play.start.map_or(Span::ZERO, |start| start.from);
+        (media < play.settled && media + ADJOINS >= from).then_some(play.settled)
+    }
+
     /// Marks playheads that have reached what was delivered while the bytes that follow are missing. A player
     /// that does not take what is there has paused, and its clock waits with it. Answers when the next
     /// playhead may run dry.
@@ -384,6 +404,13 @@ fn enough_to_start(part: &TrackPart) -> u64 {
     START_BYTES.max(part.bytes_in(Span::from_millis(250)))
 }
 
+/// Bytes that a cautious player wants before it begins. Where a start is less than [`LONG_START`], what follows it is due
+/// so soon that nobody waits longer for it than he would anyway.
+fn enough_to_settle(part: &TrackPart) -> u64 {
+    let start = enough_to_start(part);
+    if start < part.bytes_in(LONG_START) { start } else { part.bytes_in(SETTLE).min(SETTLE_BYTES).max(start) }
+}
+
 /// The byte of a part up to which a play is fetched before anything else, when it needs `enough` of it to start.
 fn start_end(part: &TrackPart, enough: Span) -> u64 {
     part.size.bytes().min(part.bytes_in(enough.less(part.start)))
@@ -404,6 +431,8 @@ pub(super) struct Demand {
     pub(super) starting: bool,
     /// Byte of the part up to which it needs them for that; zero when it does not wait.
     pub(super) start_end: u64,
+    /// Byte of the part up to which the player may want more before it begins; zero where it does not.
+    pub(super) settle_end: u64,
     /// Asked of peers alone: it is not worth the origin's bytes.
     pub(super) peers_only: bool,
     /// Since when the player waits here, if it does read here.
@@ -438,6 +467,11 @@ impl Demand {
         self.size().covering(ByteRange::new(self.bytes.start, self.start_end.max(self.bytes.start)))
     }
 
+    /// The blocks that the player may want before it begins, those that a start needs among them.
+    pub(super) fn settling(&self) -> BlockRange {
+        self.size().covering(ByteRange::new(self.bytes.start, self.settle_end.max(self.bytes.start)))
+    }
+
     /// Title time at which a block's first byte is shown.
     fn media_of(&self, block: u32) -> Span {
         let byte = (u64::from(block) * BLOCK_SIZE).max(self.bytes.start);
@@ -460,6 +494,7 @@ pub(super) fn demands<'t>(
         let Some(stood) = track.parts.get(read.part as usize) else { continue };
         let stands = Clock { at: read.since, media: stood.media_at(read.at) };
         let enough = plays.enough(read.play, stands.media);
+        let settles = plays.settles(read.play, stands.media);
         let mut left = window;
         let mut at = read.at;
         for (number, part) in (0u32..).zip(&track.parts).skip(read.part as usize) {
@@ -476,6 +511,7 @@ pub(super) fn demands<'t>(
                     peers_only: false,
                     starting: enough.is_some() && here,
                     start_end: enough.filter(|_| here).map_or(0, |enough| start_end(part, enough)),
+                    settle_end: settles.filter(|_| here).map_or(0, |settled| start_end(part, settled)),
                     reader: (here && read.at < read.bytes.end).then_some(read.since),
                     whole: (here && read.taking == Taking::Whole).then_some(read.bytes),
                     stands: Some(stands),
@@ -509,6 +545,7 @@ pub(super) fn following(track: &Track, clock: Clock, window: Span) -> Vec<Demand
             peers_only: false,
             starting: false,
             start_end: 0,
+            settle_end: 0,
             reader: None,
             whole: None,
             stands: None,
@@ -578,6 +615,22 @@ mod tests {
         let enough = hand(&mut plays, &objects, at(1_400), 1, 2 * SECOND);
         assert_eq!(enough, Some(Moved::Started(Span::from_millis(400))));
         assert_eq!(plays.due(PlayId(1), Span::from_secs(5)), at(6_400));
+    }
+
+    #[test]
+    fn a_start_of_seconds_may_not_be_enough_and_one_of_less_is() {
+        let part = |bytes, secs| {
+            let (object, size) = (ObjectId([1; 32]), ObjectSize::new(bytes).expect("in range"));
+            let mut objects = Objects::default();
+            let parts = vec![Part { object, size, length: Span::from_secs(secs) }];
+            objects.describe(&Rendition { id: RenditionId(0), swarm: SwarmId([0; 16]), bit: 0, parts });
+            objects.track(RenditionId(0)).expect("described").parts[0]
+        };
+        let settles = |kbit: u64| enough_to_settle(&part(kbit * 125 * 60, 60));
+        assert_eq!(settles(160), 100_000, "five seconds");
+        assert_eq!(settles(320), SETTLE_BYTES, "as much as is hurried for");
+        assert_eq!(settles(64), START_BYTES, "it is a start's worth already");
+        assert_eq!(settles(1_000), START_BYTES, "what follows is due soon anyway");
     }
 
     #[test]
