@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { fetchedWhole, filmMoves, folder, mediaSent, PEER, peering, root, run, start, tabIn, takesPart } from './world.mjs';
+import { fetchedWhole, filmMoves, folder, mediaSent, PEER, peering, root, run, slowServer, start, tabIn, takesPart } from './world.mjs';
 
 /** A name that is this machine, and that browsers do not trust as they trust its own address. */
 const STRANGE = 'strange.test';
@@ -35,7 +35,7 @@ async function visitor(t) {
   t.after(() => context.close());
   const enter = async (url = serve.ready.url, prepare = () => {}) => {
     const one = await tabIn(context, url, async (page) => {
-      prepare(page);
+      await prepare(page);
       await page.addInitScript(() => localStorage.setItem('nearcast.preferences', '{"volume":0,"muted":true,"quality":240}'));
     });
     await takesPart(one);
@@ -92,7 +92,7 @@ test('what is kept is handed on at the next visit, before it is played', async (
   await reload(one);
   await opened;
   const before = await mediaSent(serve);
-  const other = await (await visitor(t)).enter();
+  const other = await (await visitor(t)).enter(serve.ready.url, slowServer(length));
   await playWhole(other);
   const more = (await mediaSent(serve)) - before;
   assert.ok(more < length / 2, `the server sent ${more} of ${length}`);

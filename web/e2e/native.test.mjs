@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { fetchedWhole, filmMoves, folder, hiding, keeper, listed, mediaSent, root, run, start, tab, takesPart } from './world.mjs';
+import { fetchedWhole, filmMoves, folder, hiding, keeper, listed, mediaSent, root, run, slowServer, start, tab, takesPart } from './world.mjs';
 
 const FILM = 'film';
 
@@ -39,10 +39,11 @@ async function node(t) {
   return one;
 }
 
-async function watcher(t) {
-  const one = await tab(chrome, serve.ready.url, {}, (page) =>
-    page.addInitScript(() => localStorage.setItem('nearcast.preferences', '{"volume":1,"quality":360}')),
-  );
+async function watcher(t, prepare = () => {}) {
+  const one = await tab(chrome, serve.ready.url, {}, async (page) => {
+    await page.addInitScript(() => localStorage.setItem('nearcast.preferences', '{"volume":1,"quality":360}'));
+    await prepare(page);
+  });
   t.after(one.close);
   await takesPart(one);
   return one;
@@ -58,7 +59,7 @@ test('a tab gets the film from a native node', async (t) => {
   const holder = await node(t);
   await holder.keep(FILM);
   const before = await mediaSent(serve);
-  const one = await watcher(t);
+  const one = await watcher(t, slowServer(length));
   await watch(one);
   const [more, given] = [(await mediaSent(serve)) - before, await holder.sent()];
   assert.ok(more < length / 2, `the server sent ${more} of ${length} again`);

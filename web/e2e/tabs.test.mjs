@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { fetchedWhole, filmMoves, folder, mediaSent, PEER, peering, playsPast, root, run, start, tab, takesPart } from './world.mjs';
+import { fetchedWhole, filmMoves, folder, mediaSent, PEER, peering, playsPast, root, run, slowServer, start, tab, takesPart } from './world.mjs';
 
 let place;
 let chrome;
@@ -50,7 +50,7 @@ test('the second tab gets the film from the first', async (t) => {
   await playFilm(one);
   await fetchedWhole(one);
   const before = await sent();
-  const two = await enter(t);
+  const two = await enter(t, slowServer(length));
   await takesPart(two);
   await playFilm(two);
   await fetchedWhole(two);

@@ -117,6 +117,14 @@ export const playsPast = (page, seconds) =>
     { timeout: PATIENCE },
   );
 
+/** Of films the server answers what begins in the first quarter of `length` bytes alone, and is silent from there on: on
+ * this machine it would have sent all of a film before two tabs are connected. */
+export const slowServer = (length) => (page) =>
+  page.route(/\.m4s$/u, async (route) => {
+    const first = Number(/^bytes=(\d+)/u.exec(route.request().headers().range ?? '')?.[1] ?? 0);
+    if (first <= length / 4) await route.continue();
+  });
+
 /** Until the chip in the page says that the tab takes part. */
 export const takesPart = ({ page }) => page.locator('.chip.is-live').waitFor();
 
