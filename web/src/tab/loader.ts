@@ -82,8 +82,8 @@ export function loaderOf(Player: typeof Hls, part: Part, play: (config: HlsConfi
       const start = context.rangeStart ?? 0;
       const end = context.rangeEnd ?? 0;
       const number = play(this.hls);
-      const before = shown.get(number);
-      if (before !== undefined) part.showed(number, before);
+      const earlier = shown.get(number);
+      if (earlier !== undefined) part.showed(number, earlier);
       shown.delete(number);
       const pieces: Uint8Array<ArrayBuffer>[] = [];
       let length = 0;
@@ -156,9 +156,9 @@ export function loaderOf(Player: typeof Hls, part: Part, play: (config: HlsConfi
     /** The player has a segment, or one more behind another. */
     private shows(more: Shown): void {
       const number = play(this.hls);
-      const before = shown.get(number);
-      if (before === undefined) shown.set(number, more);
-      else if (before.url === more.url && before.end === more.start) shown.set(number, { ...before, end: more.end });
+      const earlier = shown.get(number);
+      if (earlier === undefined) shown.set(number, more);
+      else if (earlier.url === more.url && earlier.end === more.start) shown.set(number, { ...earlier, end: more.end });
     }
 
     private loadPlain(context: LoaderContext, config: LoaderConfiguration, callbacks: Callbacks): void {

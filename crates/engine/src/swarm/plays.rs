@@ -9,8 +9,10 @@ use crate::time::{Span, Time};
 
 /// A standstill counts as a stall from here on (FACTS: more than 250 ms after the start).
 const STALL: Span = Span::from_millis(250);
-/// Bytes that make a start: a decoder's first second or less. A quarter second of media when that is more.
+/// Bytes that make a start: a decoder's first second or less.
 const START_BYTES: u64 = 64 * 1024;
+/// A start is this much media when that is more, and a segment is no less: what is read whole and shorter is a header.
+const START: Span = Span::from_millis(250);
 /// A start that is this much media is followed by what is due long after it.
 const LONG_START: Span = Span::from_secs(1);
 /// What players want before they begin, at most: ExoPlayer 2.5 s, Spotify's of 2010 some 3 s, old ones 5 s. None says
@@ -39,6 +41,14 @@ pub(super) struct Read {
     pub(super) since: Time,
     /// It was said that nobody can bring what it waits for.
     pub(super) stuck: bool,
+}
+
+impl Read {
+    /// Where the segment ends, in title time, of which nothing is shown before it is whole; none of what is no segment.
+    fn segment(&self, part: &TrackPart) -> Option<Span> {
+        let (from, end) = (part.media_at(self.bytes.start), part.media_at(self.bytes.end));
+        (self.taking == Taking::Whole && end.less(from) >= START).then_some(end)
+    }
 }
 
 /// One listener's play.
@@ -147,12 +157,10 @@ impl Plays {
             return Err(InputError::TooMany("plays"));
         }
         let media = part.media_at(read.bytes.start);
-        let mut enough = part.media_at(read.bytes.start.saturating_add(enough_to_start(part)));
-        let mut settled = part.media_at(read.bytes.start.saturating_add(enough_to_settle(part)));
-        if read.taking == Taking::Whole {
-            enough = enough.max(part.media_at(read.bytes.end));
-            settled = enough;
-        }
+        let segment = read.segment(part);
+        let reach = |bytes| part.media_at(read.bytes.start.saturating_add(bytes));
+        let enough = segment.unwrap_or_else(|| reach(enough_to_start(part)));
+        let settled = segment.unwrap_or_else(|| reach(enough_to_settle(part)));
         let fresh = |first| Play {
             settled,
             clock: Clock { at: now, media },
@@ -183,9 +191,10 @@ impl Plays {
             }
             Some(play) => {
                 play.tail = None;
-                // A player of segments reads a header before the first of them.
-                if let Some(start) = play.start.as_mut().filter(|_| read.taking == Taking::Whole) {
-                    start.enough = start.enough.max(enough);
+                // A header came before the segment that the player waits for.
+                let start = play.start.as_mut().filter(|start| media <= start.from + ADJOINS);
+                if let (Some(start), Some(end)) = (start, segment) {
+                    (start.enough, play.settled) = (end, end);
                 }
             }
         }
@@ -401,7 +410,7 @@ impl Play {
 
 /// Bytes that must be there before a play of a part can show something.
 fn enough_to_start(part: &TrackPart) -> u64 {
-    START_BYTES.max(part.bytes_in(Span::from_millis(250)))
+    START_BYTES.max(part.bytes_in(START))
 }
 
 /// Bytes that a cautious player wants before it begins. Where a start is less than [`LONG_START`], what follows it is due
@@ -702,6 +711,34 @@ mod tests {
         assert_eq!(hand(&mut plays, &objects, at(500), 1, 3 * SECOND), None);
         let whole = hand(&mut plays, &objects, at(900), 1, 4 * SECOND);
         assert_eq!(whole, Some(Moved::Started(Span::from_millis(900))));
+    }
+
+    #[test]
+    fn a_short_segment_is_all_that_a_start_waits_for_behind_a_header() {
+        let objects = track();
+        let part = objects.track(RenditionId(0)).expect("described").parts[0];
+        // 32 KiB of it are a second.
+        let rate = TrackPart { length: Span::from_secs(240), ..part };
+        let second = SECOND / 8;
+        let mut plays = Plays::default();
+        let mut moved = Vec::new();
+        for (id, bytes) in [(1, 0..1_000), (2, 1_000..second), (3, second..2 * second)] {
+            let read = Read {
+                play: PlayId(1),
+                rendition: RenditionId(0),
+                part: 0,
+                object: part.object,
+                bytes: ByteRange::new(bytes.start, bytes.end),
+                taking: Taking::Whole,
+                at: bytes.start,
+                since: at(0),
+                stuck: false,
+            };
+            plays.open(at(0), ReadId(id), read, &rate, Span::from_secs(240)).expect("opens");
+            moved.extend(plays.progress(at(100 * id), ReadId(id), bytes.end, &rate).map(|(_, moved)| moved));
+            plays.close(ReadId(id));
+        }
+        assert_eq!(moved, [None, Some(Moved::Started(Span::from_millis(200))), None]);
     }
 
     #[test]
