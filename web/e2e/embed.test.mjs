@@ -8,7 +8,7 @@ import { createRequire } from 'node:module';
 import { dirname, extname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
-import { folder, mediaSent, PATIENCE, PEER, peering, root, run, start, tabIn, until } from './world.mjs';
+import { folder, mediaSent, PATIENCE, PEER, peering, publish, root, start, tabIn, until } from './world.mjs';
 
 const web = join(root, 'web');
 const hlsJs = dirname(createRequire(import.meta.url).resolve('hls.js'));
@@ -60,7 +60,7 @@ before(async () => {
   await promisify(execFile)('npm', ['run', '--silent', 'build:hls'], { cwd: web });
   place = await folder();
   const site = join(place.path, 'site');
-  await run(place.path, 'publish', join(root, 'samples/film'), join(root, 'samples/music'), '--site', site);
+  await publish(place.path, site, join(root, 'samples/film'), join(root, 'samples/music'));
   serve = await start(place.path, 'serve', site, '--listen', '127.0.0.1:0', '--relay', 'off');
   const titles = await titlesOf(site);
   film = titles.find(({ kind }) => kind === 'video').id;

@@ -5,7 +5,7 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { firefox } from './firefox.mjs';
-import { counted, filmMoved, folder, keeper, mediaSent, root, run, start, wholeFilm } from './world.mjs';
+import { counted, filmMoved, folder, keeper, mediaSent, publish, root, start, wholeFilm } from './world.mjs';
 
 let place;
 let serve;
@@ -15,7 +15,7 @@ let page;
 before(async () => {
   place = await folder();
   const site = join(place.path, 'site');
-  await run(place.path, 'publish', join(root, 'samples/film'), '--site', site);
+  await publish(place.path, site, join(root, 'samples/film'));
   serve = await start(place.path, 'serve', site, '--listen', '127.0.0.1:0', '--relay', 'off');
   holder = await keeper(place.path, serve, 'node');
   page = await firefox(place.path);

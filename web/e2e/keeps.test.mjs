@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { fetchedWhole, filmMoves, folder, mediaSent, PEER, peering, root, run, slowServer, start, tabIn, takesPart } from './world.mjs';
+import { fetchedWhole, filmMoves, folder, mediaSent, PEER, peering, publish, root, start, tabIn, takesPart } from './world.mjs';
 
 /** A name that is this machine, and that browsers do not trust as they trust its own address. */
 const STRANGE = 'strange.test';
@@ -17,7 +17,7 @@ let length;
 before(async () => {
   place = await folder();
   const site = join(place.path, 'site');
-  await run(place.path, 'publish', join(root, 'samples/film'), '--site', site);
+  await publish(place.path, site, join(root, 'samples/film'));
   serve = await start(place.path, 'serve', site, '--listen', '127.0.0.1:0', '--relay', 'off');
   chrome = await peering(`--host-resolver-rules=MAP ${STRANGE} 127.0.0.1`);
   length = (await stat(join(root, 'samples/film/240p.m4s'))).size;
@@ -92,7 +92,7 @@ test('what is kept is handed on at the next visit, before it is played', async (
   await reload(one);
   await opened;
   const before = await mediaSent(serve);
-  const other = await (await visitor(t)).enter(serve.ready.url, slowServer(length));
+  const other = await (await visitor(t)).enter();
   await playWhole(other);
   const more = (await mediaSent(serve)) - before;
   assert.ok(more < length / 2, `the server sent ${more} of ${length}`);

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { fetchedWhole, filmMoves, folder, hiding, keeper, listed, mediaSent, root, run, slowServer, start, tab, takesPart } from './world.mjs';
+import { fetchedWhole, filmMoves, folder, hiding, keeper, listed, mediaSent, publish, root, start, tab, takesPart } from './world.mjs';
 
 const FILM = 'film';
 
@@ -19,7 +19,7 @@ let nodes = 0;
 before(async () => {
   place = await folder();
   const site = join(place.path, 'site');
-  await run(place.path, 'publish', join(root, 'samples/film'), '--site', site);
+  await publish(place.path, site, join(root, 'samples/film'));
   serve = await start(place.path, 'serve', site, '--listen', '127.0.0.1:0', '--relay', 'off');
   chrome = await hiding();
   // What is kept of a film is its best quality.
@@ -39,11 +39,10 @@ async function node(t) {
   return one;
 }
 
-async function watcher(t, prepare = () => {}) {
-  const one = await tab(chrome, serve.ready.url, {}, async (page) => {
-    await page.addInitScript(() => localStorage.setItem('nearcast.preferences', '{"volume":1,"quality":360}'));
-    await prepare(page);
-  });
+async function watcher(t) {
+  const one = await tab(chrome, serve.ready.url, {}, (page) =>
+    page.addInitScript(() => localStorage.setItem('nearcast.preferences', '{"volume":1,"quality":360}')),
+  );
   t.after(one.close);
   await takesPart(one);
   return one;
@@ -59,7 +58,7 @@ test('a tab gets the film from a native node', async (t) => {
   const holder = await node(t);
   await holder.keep(FILM);
   const before = await mediaSent(serve);
-  const one = await watcher(t, slowServer(length));
+  const one = await watcher(t);
   await watch(one);
   const [more, given] = [(await mediaSent(serve)) - before, await holder.sent()];
   assert.ok(more < length / 2, `the server sent ${more} of ${length} again`);

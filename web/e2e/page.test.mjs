@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { cp, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { barriers, browser, filmMoves, folder, playsPast, root, run, start, tab, until } from './world.mjs';
+import { barriers, browser, filmMoves, folder, playsPast, publish, root, start, tab, until } from './world.mjs';
 
 const HOSTILE = '<img src=x onerror=document.title=1>';
 
@@ -34,7 +34,7 @@ before(async () => {
   await cp(join(root, 'samples/film'), join(media, 'film'), { recursive: true });
   await writeFile(join(media, `${HOSTILE}.wav`), wav());
   const site = join(place.path, 'site');
-  await run(place.path, 'publish', media, '--site', site);
+  await publish(place.path, site, media);
   serve = await start(place.path, 'serve', site, '--listen', '127.0.0.1:0', '--relay', 'off');
   node = await start(place.path, 'node', serve.ready.link, '--gateway', '127.0.0.1:0', '--listen', '127.0.0.1:0', '--state', join(place.path, 'state'));
   chrome = await browser();

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { fetchedWhole, filmMoves, folder, mediaSent, PEER, peering, playsPast, root, run, slowServer, start, tab, takesPart } from './world.mjs';
+import { fetchedWhole, filmMoves, folder, mediaSent, PEER, peering, playsPast, publish, root, start, tab, takesPart } from './world.mjs';
 
 let place;
 let chrome;
@@ -14,7 +14,7 @@ let length;
 before(async () => {
   place = await folder();
   const site = join(place.path, 'site');
-  await run(place.path, 'publish', join(root, 'samples/film'), join(root, 'samples/music'), '--site', site);
+  await publish(place.path, site, join(root, 'samples/film'), join(root, 'samples/music'));
   serve = await start(place.path, 'serve', site, '--listen', '127.0.0.1:0', '--relay', 'off');
   chrome = await peering();
   length = (await stat(join(root, 'samples/film/240p.m4s'))).size;
@@ -50,7 +50,7 @@ test('the second tab gets the film from the first', async (t) => {
   await playFilm(one);
   await fetchedWhole(one);
   const before = await sent();
-  const two = await enter(t, slowServer(length));
+  const two = await enter(t);
   await takesPart(two);
   await playFilm(two);
   await fetchedWhole(two);

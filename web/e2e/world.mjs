@@ -25,6 +25,12 @@ export function run(folder, ...args) {
   });
 }
 
+/** Publishes into a site of which no play is held out for comparison: one of a hundred would be, and get nothing of others. */
+export async function publish(folder, site, ...media) {
+  await run(folder, 'publish', ...media, '--site', site);
+  await run(folder, 'policy', site, '--hold-out', '0');
+}
+
 /** Nothing of the user's own settings, keys or caches is read or written. */
 const env = (folder) => ({ ...process.env, HOME: folder, XDG_CONFIG_HOME: '', XDG_DATA_HOME: '', XDG_STATE_HOME: '', XDG_CACHE_HOME: '' });
 
@@ -116,14 +122,6 @@ export const playsPast = (page, seconds) =>
     seconds,
     { timeout: PATIENCE },
   );
-
-/** Of films the server answers what begins in the first quarter of `length` bytes alone, and is silent from there on: on
- * this machine it would have sent all of a film before two tabs are connected. */
-export const slowServer = (length) => (page) =>
-  page.route(/\.m4s$/u, async (route) => {
-    const first = Number(/^bytes=(\d+)/u.exec(route.request().headers().range ?? '')?.[1] ?? 0);
-    if (first <= length / 4) await route.continue();
-  });
 
 /** Until the chip in the page says that the tab takes part. */
 export const takesPart = ({ page }) => page.locator('.chip.is-live').waitFor();

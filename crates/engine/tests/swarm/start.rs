@@ -243,3 +243,32 @@ fn an_origin_that_was_silent_is_not_taken_for_one_that_trickles() {
     let (bench, _) = silent_for(5_000);
     assert!(expected(bench) < Span::from_secs(2));
 }
+
+#[test]
+fn what_follows_a_start_made_elsewhere_is_no_start() {
+    let whys = |showed: bool| {
+        let mut bench = Bench::new(settings());
+        if showed {
+            bench.input(Input::Showed {
+                play: PlayId(1),
+                rendition: RENDITION,
+                part: 0,
+                bytes: ByteRange::new(0, size().bytes() / 8),
+                after: Span::from_millis(700),
+                ago: Span::from_millis(100),
+            });
+        }
+        bench.play(1, size().bytes() / 8);
+        let out = bench.take();
+        let started = Note::Started { play: PlayId(1), after: Span::from_millis(700) };
+        assert_eq!(out.contains(&Output::Note(started)), showed);
+        let why = |output| match output {
+            Output::Note(Note::Asked { why, .. }) => Some(why),
+            _ => None,
+        };
+        out.into_iter().filter_map(why).collect::<Vec<_>>()
+    };
+    assert!(whys(false).contains(&Why::Start));
+    let after = whys(true);
+    assert!(!after.is_empty() && !after.contains(&Why::Start), "{after:?}");
+}

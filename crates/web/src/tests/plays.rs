@@ -2,6 +2,7 @@
 
 use nearcast_engine::swarm::Taking;
 use nearcast_engine::wire::Serves;
+use nearcast_engine::wire::report::STARTUP_BOUNDS;
 
 use super::world::{SITE, World, site, title};
 
@@ -50,6 +51,23 @@ fn the_second_tab_gets_it_from_the_first() {
     assert!(second.peers > 2_000_000 && first.sent > 2_000_000, "{first:?} {second:?}");
     assert!(extra < 1_000_000, "the origin sent {extra} more: {:?}", world.notes(two));
     assert_eq!((first.connected, second.connected), (1, 1));
+}
+
+#[test]
+fn a_start_that_the_page_made_by_itself_is_told_of_as_it_was() {
+    let song = media(1_500_000);
+    let mut world = World::new(site(&song));
+    let one = world.enter(Serves::Others);
+    world.open(one);
+    let (now, url) = (world.now, format!("{SITE}media/song/song.mp3"));
+    world.tab(one).showed(now, 1, &url, (0, 300_000), 700_000, 0);
+    assert_eq!(world.play(one, 300_000, 1_500_000), Some(song[300_000..].to_vec()));
+    let now = world.now;
+    world.tab(one).stopped(now, 1);
+    world.pass(30_000);
+    let startups: Vec<u64> = world.reports.iter().flat_map(|report| report.shared.startups.clone()).collect();
+    let took = startups.iter().position(|plays| *plays == 1).expect("a start");
+    assert_eq!(STARTUP_BOUNDS[took], 800, "{startups:?}");
 }
 
 #[test]

@@ -8,12 +8,14 @@ use nearcast_content::manifest::{
 };
 use nearcast_content::tree::Hasher;
 use nearcast_content::{
-    ContentType, Document as _, ObjectRef, ObjectSize, SigningKey, TitleId, UnixTime, Validity,
+    ContentType, Document as _, FeatureSet, ObjectRef, ObjectSize, SigningKey, TitleId, UnixTime, Validity,
 };
 use nearcast_engine::directory::{Directory, Input, Output, SessionId, Settings};
 use nearcast_engine::swarm::Taking;
 use nearcast_engine::wire::directory::{Holder, hello_text};
-use nearcast_engine::wire::{ClientMessage, Frame, ServerMessage, Serves, Versions, decode, encode};
+use nearcast_engine::wire::{
+    ClientMessage, Frame, PlayReport, ServerMessage, Serves, Versions, decode, encode,
+};
 use nearcast_engine::{Place, Time};
 
 use crate::{Answer, Effect, FetchId, Giving, KeepId, LinkId, ReadNumber, Setup, Stowed, Tab, Taken};
@@ -148,6 +150,8 @@ pub(super) struct World {
     pub(super) room: usize,
     /// The fingerprint that somebody in the middle shows instead of the true one.
     pub(super) in_the_middle: Option<u8>,
+    /// What tabs told the supernode of their plays.
+    pub(super) reports: Vec<PlayReport>,
 }
 
 /// Something that reaches a tab.
@@ -182,6 +186,7 @@ impl World {
             storage: Vec::new(),
             room: usize::MAX,
             in_the_middle: None,
+            reports: Vec::new(),
         }
     }
 
@@ -485,9 +490,11 @@ impl World {
                 self.signal = payload;
                 self.direct(Input::Signal { session, to });
             }
-            ClientMessage::Hello(_) | ClientMessage::Renew | ClientMessage::Report(_) => {
+            ClientMessage::Report(report) => {
+                self.reports.push(report);
                 self.direct(Input::Renewed { session });
             }
+            ClientMessage::Hello(_) | ClientMessage::Renew => self.direct(Input::Renewed { session }),
         }
     }
 
@@ -501,7 +508,7 @@ impl World {
                     let lease_millis = u32::try_from(lease.millis()).expect("short");
                     let observed = "127.0.0.1".to_owned();
                     let welcome = ServerMessage::Welcome {
-                        features: 0,
+                        features: FeatureSet::REPORTS.0,
                         lease_millis,
                         observed,
                         relay: None,
