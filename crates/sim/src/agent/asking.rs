@@ -73,6 +73,12 @@ impl Asking {
         self.which(|run| run.peer.is_none() || run.blocks.end <= first)
     }
 
+    /// Runs of the origin that begin past block `end`: a play that jumped there asked for them, and the same title begins
+    /// again.
+    pub(super) fn beyond(&self, end: u32) -> Vec<RequestId> {
+        self.which(|run| run.peer.is_none() && run.blocks.start >= end)
+    }
+
     /// Runs that are of no more use.
     pub(super) fn which(&self, which: impl Fn(&Asked) -> bool) -> Vec<RequestId> {
         self.runs.iter().filter(|(_, run)| which(run)).map(|(id, _)| *id).collect()

@@ -90,14 +90,14 @@ impl Spotify {
         self.shelf.touch(part.object, part.size);
         let goes_on = self.playing.as_ref().is_some_and(|p| p.play == play && p.part.object == part.object);
         if !goes_on {
-            self.playing = Some(Playing::new(play, part, bytes));
+            let playing = Playing::new(play, part, bytes);
+            let head = playing.blocks_to(playing.media(bytes.start) + SERVER_AHEAD);
+            self.playing = Some(playing);
             self.drop_all_but(part.object);
+            self.cancel(self.asking.beyond(head.end));
         }
         if let Some(first) = self.playing.as_mut().and_then(|playing| playing.read(read, bytes)) {
-            for request in self.asking.left_by_jump(first) {
-                self.end_run(request);
-                self.outputs.push_back(Output::Cancel { request });
-            }
+            self.cancel(self.asking.left_by_jump(first));
         }
         if !self.shelf.complete(&part.object) {
             self.search(part.object);
@@ -125,7 +125,11 @@ impl Spotify {
 
     /// What is on its way for other tracks is not wanted any more.
     fn drop_all_but(&mut self, object: ObjectId) {
-        for request in self.asking.which(|run| run.object != object) {
+        self.cancel(self.asking.which(|run| run.object != object));
+    }
+
+    fn cancel(&mut self, runs: Vec<RequestId>) {
+        for request in runs {
             self.end_run(request);
             self.outputs.push_back(Output::Cancel { request });
         }
