@@ -50,8 +50,12 @@ def state(node):
 
 
 def served(args, processes, service, machine, node, file):
-    """Lets peers read different parts of the title, and looks at the node all the while."""
-    peers = [Together(service, machine, f"peer{n}", ["--cache", "50MB"]) for n in range(args.peers)]
+    """Lets peers read different parts of the title, and looks at the node all the while.
+
+    They hand nothing on: a node has enough with a dozen peers, and some would be content with each other.
+    """
+    alone = ["--cache", "50MB", "--sharing", "off"]
+    peers = [Together(service, machine, f"peer{n}", alone) for n in range(args.peers)]
     for peer in peers:
         peer.ready(60)
     size = args.mib << 20
