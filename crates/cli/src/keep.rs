@@ -13,7 +13,7 @@ use crate::gateway::{GatewayArgs, RunningNode};
 use crate::shell;
 
 /// Between two looks at how far kept titles are.
-const LOOK: Duration = Duration::from_millis(300);
+const LOOK: Duration = Duration::from_millis(100);
 
 /// Keep titles on this device, to play them offline.
 ///

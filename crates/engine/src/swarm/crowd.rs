@@ -17,6 +17,11 @@ use crate::wire::SwarmId;
 /// Media ahead of a playhead that a crowd divides before all of it has come together.
 const EARLY_SHARE: Span = Span::from_secs(4);
 
+/// Of an object that is kept, each who wants it has one part in so many brought by the origin before it knows of others.
+const FIRST_SHARE: u64 = 64;
+/// Of an object that a crowd keeps, all of it together have one part in so many brought by the origin at the end.
+const LAST_SHARE: u64 = 3;
+
 /// The peers that matter to an object at this moment, in the order of their numbers. Most of those that are connected
 /// have nothing to do with it, and a plan looks at its peers for every run.
 #[derive(Debug, Default)]
@@ -27,6 +32,8 @@ pub(super) struct Around {
     others: Vec<PeerId>,
     /// Somebody who serves wants it too.
     pub(super) shared: bool,
+    /// How many want it too.
+    pub(super) crowd: usize,
     /// Until when somebody may still say that he holds something of it.
     silent_until: Option<Time>,
 }
@@ -44,6 +51,7 @@ impl Swarm {
                 around.others.push(id);
             }
             around.shared |= interested && peer.serves_now(self.now);
+            around.crowd += usize::from(interested);
             around.silent_until = around.silent_until.max(peer.silent_until(self.now, object, SETTLE));
         }
         around
@@ -62,6 +70,27 @@ impl Swarm {
     ) -> impl Iterator<Item = &Peer> {
         let holders = around.holders.iter().filter_map(|id| self.peers.get(*id));
         holders.filter(move |peer| peer.reliably_holds(object, block))
+    }
+
+    /// Whether a run is of the first that is asked for of an object that is kept, while it is found out who else there is,
+    /// or of the last while its holders are busy. So little is meant that all of a crowd together have it brought by the
+    /// origin a fraction of once more; and its beginning and its end are when uplinks would have nothing to do.
+    pub(super) fn at_an_end(
+        &self,
+        pick: &Pick,
+        crowd: Crowd,
+        around: &Around,
+        of_origin: BlockRange,
+    ) -> bool {
+        let object = self.objects.get(pick.object);
+        let all = u64::from(object.size.blocks());
+        let open = || object.missing(object.size.all()).iter().map(|gap| u64::from(gap.len())).sum::<u64>();
+        match crowd {
+            Crowd::Unknown(_) => (all - open() + u64::from(of_origin.len())) * FIRST_SHARE <= all,
+            Crowd::Held if around.crowd > 0 => open() * LAST_SHARE * (1 + around.crowd as u64) <= all,
+            Crowd::Held | Crowd::Nobody | Crowd::OursToBring => false,
+            Crowd::Coming(_) | Crowd::TheirsToBring { .. } => false,
+        }
     }
 
     /// Says once of each read that nobody can bring what it waits for: the origin does not have it, and no

@@ -563,6 +563,7 @@ impl Swarm {
             hedge: pick.hedge,
             crowd,
             busy: if offers.is_empty() { self.busy(&pick, bytes, around) } else { None },
+            idle_origin_too: pick.due == Time::NEVER && self.at_an_end(&pick, crowd, around, of_origin),
             offers: &offers,
             promise: self.promise(&pick, bytes),
             origin,

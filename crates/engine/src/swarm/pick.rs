@@ -90,6 +90,9 @@ pub(super) struct Question<'a> {
     pub(super) crowd: Crowd,
     /// When nobody offers it, how long until a holder that has enough to do would have brought it all the same.
     pub(super) busy: Option<Span>,
+    /// It is among the first or the last of what a crowd keeps, which an origin that has nothing to do brings beside those
+    /// who hold it or may.
+    pub(super) idle_origin_too: bool,
     pub(super) offers: &'a [Offer],
     /// The first of the warm peers that are still to say whether they hold it.
     pub(super) promise: Option<Promise>,
@@ -131,6 +134,9 @@ impl PickRule for NearFirst {
         };
         if let Some(offer) = fastest.filter(|o| q.due == Time::NEVER || o.surely() <= origin.takes) {
             return Choice::Peer(offer.peer, Why::Fastest);
+        }
+        if q.idle_origin_too && origin.ready {
+            return Choice::Origin(Why::OurShare);
         }
         let (from, why) = origin_from(tuning, q, origin);
         // A holder's run that ends lets it be asked again.
@@ -287,6 +293,7 @@ mod tests {
             hedge: false,
             crowd,
             busy: None,
+            idle_origin_too: false,
             offers,
             promise: None,
             origin,
@@ -348,6 +355,7 @@ mod tests {
             hedge: false,
             crowd: Crowd::Unknown(NOW + Span::from_secs(1)),
             busy: None,
+            idle_origin_too: false,
             offers,
             promise: None,
             origin,
@@ -446,6 +454,19 @@ mod tests {
         assert_eq!(choose(101, false), Choice::Origin(Why::Deadline));
         assert_eq!(choose(100, false), Choice::Peer(PeerId(1), Why::Fastest));
         assert_eq!(choose(200, true), Choice::Peer(PeerId(1), Why::Fastest));
+    }
+
+    #[test]
+    fn the_last_of_a_crowds_keep_comes_from_whoever_is_idle() {
+        let choose = |offers: &[Offer], ready| {
+            let origin = origin_in(200).map(|origin| OriginOffer { ready, ..origin });
+            let q = question(Time::NEVER, Crowd::Held, offers, origin);
+            NearFirst.choose(&Tuning::default(), &Question { idle_origin_too: true, ..q })
+        };
+        let slow = [offer(1, Nearness::Far, 60_000)];
+        assert_eq!(choose(&slow, true), Choice::Peer(PeerId(1), Why::Fastest));
+        assert_eq!(choose(&[], true), Choice::Origin(Why::OurShare));
+        assert_eq!(choose(&[], false), Choice::Wait(Time::NEVER));
     }
 
     #[test]

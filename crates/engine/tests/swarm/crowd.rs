@@ -1,5 +1,7 @@
 //! A crowd before one origin: what others bring in is not asked for twice.
 
+use std::collections::VecDeque;
+
 use super::*;
 
 /// A play whose first run came, with a peer that is interested and said that it holds nothing.
@@ -109,4 +111,39 @@ fn what_peers_hold_is_fetched_while_nobody_holds_most_of_it() {
     bench.has(peer, BlockRange::new(510, 512));
     let asked = bench.asked();
     assert!(asked.iter().any(|(_, from, _)| *from == Some(peer)), "{asked:?}");
+}
+
+/// Blocks that are asked of the origin, and of a peer that holds all, to keep an object.
+fn kept_beside_a_holder(interested: bool) -> (u32, u32) {
+    let mut bench = Bench::new(settings());
+    let peer = bench.peer(2, Nearness::Isp);
+    if interested {
+        bench.message(peer, PeerMessage::Interest { object: OBJECT });
+    }
+    bench.input(Input::Keep(RENDITION));
+    bench.has(peer, all());
+    let (mut of_origin, mut of_peer) = (0, 0);
+    let mut open = all().len();
+    let mut asked = VecDeque::from(bench.asked());
+    while let Some((request, from, blocks)) = asked.pop_front() {
+        if from.is_none() {
+            assert!(open <= all().len() / 6, "with {open} blocks open");
+            of_origin += blocks.len();
+        } else {
+            of_peer += blocks.len();
+        }
+        open -= blocks.len();
+        bench.wait(Span::from_millis(20));
+        bench.finish(request, blocks);
+        asked.extend(bench.asked());
+    }
+    assert_eq!(open, 0);
+    (of_origin, of_peer)
+}
+
+#[test]
+fn the_last_of_what_a_crowd_keeps_comes_from_an_idle_origin_while_its_holders_are_busy() {
+    let (of_origin, of_peer) = kept_beside_a_holder(true);
+    assert!((16..=all().len() / 6).contains(&of_origin), "{of_origin}, {of_peer}");
+    assert_eq!(kept_beside_a_holder(false), (0, all().len()), "nobody else waits for the holder");
 }

@@ -53,3 +53,13 @@ fn what_is_kept_comes_whole_and_as_fast_as_lines_allow() {
     // A second behind each other; playing takes 30 s.
     assert!(outcome.all_taken_ms.max < 25_000, "{:?}", outcome.all_taken_ms);
 }
+
+/// Eight who keep 64 MiB at once, with 80 Mbit/s of uplinks: 48 s for seven copies and no more from the origin.
+#[test]
+fn a_crowd_that_keeps_begins_at_once_and_ends_together() {
+    let text = include_str!("../../../../lab/scenarios/flash-crowd.toml");
+    let outcome = run(&text.replace("length = \"33554432us\"", "length = \"134217728us\""));
+    assert_eq!((outcome.all_taken_ms.count, outcome.fetched.sum()), (8, 8 * 67_108_864));
+    assert!(outcome.all_taken_ms.max < 52_000, "{:?}", outcome.all_taken_ms);
+    assert!(outcome.copies < 1.25, "{}", outcome.copies);
+}
