@@ -270,8 +270,8 @@ impl NodeLibrary {
         self.0.tell.send(Told::Input(input)).await.map_err(|_| ReadError::Stopping)?;
         let (store, board) = (self.0.store.clone(), Arc::clone(&self.0.board));
         let (patience, tell) = (self.0.patience, self.0.tell.clone());
-        let (began, handed) = (Instant::now(), 0);
-        Ok(Reading { read, play, object, bytes, store, board, patience, tell, began, handed })
+        let (began, handed, in_a_row) = (Instant::now(), 0, 0);
+        Ok(Reading { read, play, object, bytes, store, board, patience, tell, began, handed, in_a_row })
     }
 
     /// How the node is doing.

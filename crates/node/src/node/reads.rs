@@ -13,7 +13,7 @@ use super::board::Board;
 use super::drive::Told;
 use super::library::RETRY_AFTER;
 use crate::gateway::ReadError;
-use crate::store::{Store, StoreError};
+use crate::store::{BATCH, LONG_BATCH, Store, StoreError};
 
 /// How long a player waits for the next block before it is told that nothing comes. Players give up after 30
 /// to 60 s by themselves, with a worse message.
@@ -26,6 +26,9 @@ fn unavailable() -> ReadError {
     let why = NOBODY.to_owned();
     ReadError::Unavailable { why, retry_after: RETRY_AFTER }
 }
+
+/// Batches in a row that were held, before longer ones are read: a jump reads one or two, and waits for the first.
+const IN_A_ROW: u32 = 2;
 
 const NOBODY: &str = "neither the provider nor any peer delivers this at the moment";
 
@@ -45,6 +48,8 @@ pub(super) struct Reading {
     /// When the player asked, and the bytes it was handed since: what it measures by.
     pub(super) began: Instant,
     pub(super) handed: u64,
+    /// Batches in a row that were held when they were wanted.
+    pub(super) in_a_row: u32,
 }
 
 impl Reading {
@@ -81,16 +86,21 @@ impl Reading {
     }
 
     /// Waits until the first of `blocks` is held, and reads it with what is held behind it.
-    async fn blocks(&self, blocks: BlockRange) -> Result<Bytes, ReadError> {
+    async fn blocks(&mut self, blocks: BlockRange) -> Result<Bytes, ReadError> {
+        let most = if self.in_a_row >= IN_A_ROW { LONG_BATCH } else { BATCH };
         let bell = self.board.bell(self.object);
         loop {
             // Listening starts before looking, so that no ring is missed in between.
             let ring = bell.notified();
             tokio::pin!(ring);
             ring.as_mut().enable();
-            match self.store.fetch(self.object, blocks).await {
-                Ok(bytes) => return Ok(bytes),
+            match self.store.fetch(self.object, blocks, most).await {
+                Ok(bytes) => {
+                    self.in_a_row = self.in_a_row.saturating_add(1);
+                    return Ok(bytes);
+                }
                 Err(StoreError::NotHeld { .. }) => {
+                    self.in_a_row = 0;
                     if let Some(bytes) = self.board.cushion.get(self.object, blocks.start) {
                         return Ok(bytes);
                     }

@@ -19,7 +19,7 @@ use tokio::time::timeout;
 
 use super::state::{State, StateError};
 use crate::origin::{ObjectSource, OriginClient, OriginError, Trouble, Waiting};
-use crate::store::{Store, StoreError};
+use crate::store::{BATCH, Store, StoreError};
 
 /// Longest document that is fetched whole: playlists of a day, large covers.
 const MAX_DOCUMENT: usize = 8 * 1024 * 1024;
@@ -351,7 +351,7 @@ async fn cached(object: &ObjectRef, store: &Store) -> Result<Option<Bytes>, Site
     let mut bytes = Vec::with_capacity(usize::try_from(object.size.bytes()).unwrap_or(0));
     while (bytes.len() as u64) < object.size.bytes() {
         let rest = ByteRange::new(bytes.len() as u64, object.size.bytes());
-        match store.fetch(object.id, object.size.covering(rest)).await {
+        match store.fetch(object.id, object.size.covering(rest), BATCH).await {
             Ok(piece) => bytes.extend_from_slice(&piece),
             Err(StoreError::Damaged { .. } | StoreError::NotHeld { .. }) => return Ok(None),
             Err(error) => return Err(error.into()),

@@ -44,6 +44,7 @@ mod write;
 pub use check::{CacheFault, CacheReport, CheckProgress, cache_in, check_cache};
 pub use error::StoreError;
 pub use open::default_budget;
+pub(crate) use read::{BATCH, LONG_BATCH};
 pub use read::{Cached, RunReader};
 pub use write::{Backlog, RunWriter};
 
@@ -253,15 +254,15 @@ impl Shared {
         entry.map(|e| e.record.size).ok_or(StoreError::NotHeld { object, blocks })
     }
 
-    /// The first of `blocks`, which must be held, and those held behind it, a batch at most.
-    fn held_run(&self, object: ObjectId, blocks: BlockRange) -> Result<BlockRange, StoreError> {
+    /// The first of `blocks`, which must be held, and those held behind it, `most` in all.
+    fn held_run(&self, object: ObjectId, blocks: BlockRange, most: u32) -> Result<BlockRange, StoreError> {
         let state = lock(&self.state);
         if state.closed {
             return Err(StoreError::Closed);
         }
         let held = state.objects.get(&object).map(|entry| entry.held.run_at(blocks.start));
         let held = held.ok_or(StoreError::NotHeld { object, blocks })?;
-        let batch = BlockRange::new(blocks.start, blocks.start.saturating_add(read::BATCH));
+        let batch = BlockRange::new(blocks.start, blocks.start.saturating_add(most));
         let run = held.intersect(blocks).intersect(batch);
         if run.is_empty() { Err(StoreError::NotHeld { object, blocks }) } else { Ok(run) }
     }

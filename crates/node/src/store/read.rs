@@ -13,6 +13,9 @@ use super::{Shared, Store, StoreError, lock};
 /// Blocks that are read at once: enough that what each call costs does not count, few enough that the bytes stay in
 /// the processor's cache from one step to the next and a read from memory holds up its thread for 50 µs or so.
 pub(crate) const BATCH: u32 = 4;
+/// Blocks that are read at once for a player that takes all there is: what it costs to hand a batch on, from task to task and
+/// into the kernel, is as much as to read and hash 64 KiB.
+pub(crate) const LONG_BATCH: u32 = 16;
 
 /// A run of held blocks as it travels to a peer, in pieces of whole blocks with the parents before them. As an
 /// iterator it gives pieces of one block.
@@ -69,13 +72,13 @@ impl Store {
         Ok(if good { Cached::Read } else { Cached::MustWait })
     }
 
-    /// Reads the first of `blocks` from an async task, and a few of those behind it as far as they are held: on
-    /// the spot when they are in memory, else from a blocking thread.
+    /// Reads the first of `blocks` from an async task, and those behind it as far as they are held, `most` at once: on the
+    /// spot when they are in memory, else from a blocking thread.
     ///
     /// # Errors
     /// As [`Self::read_block`].
-    pub async fn fetch(&self, object: ObjectId, blocks: BlockRange) -> Result<Bytes, StoreError> {
-        let blocks = self.shared.held_run(object, blocks)?;
+    pub async fn fetch(&self, object: ObjectId, blocks: BlockRange, most: u32) -> Result<Bytes, StoreError> {
+        let blocks = self.shared.held_run(object, blocks, most)?;
         let mut buf = Vec::new();
         if self.read_cached(object, blocks, &mut buf)? == Cached::Read {
             return Ok(buf.into());

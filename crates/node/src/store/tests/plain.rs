@@ -52,7 +52,7 @@ async fn fetching_reads_on_the_spot_what_is_in_memory() {
     let mut buf = Vec::new();
     for block in sample.size.all().iter() {
         assert_eq!(
-            &store.fetch(sample.id, range(block, block + 1)).await.expect("held")[..],
+            &store.fetch(sample.id, range(block, block + 1), 4).await.expect("held")[..],
             sample.block(block)
         );
         // A file system that cannot tell answers `MustWait`; what it does read must be right.
@@ -60,7 +60,7 @@ async fn fetching_reads_on_the_spot_what_is_in_memory() {
             assert_eq!(buf, sample.block(block));
         }
     }
-    assert!(matches!(store.fetch(sample.id, range(7, 8)).await, Err(StoreError::NotHeld { .. })));
+    assert!(matches!(store.fetch(sample.id, range(7, 8), 4).await, Err(StoreError::NotHeld { .. })));
 }
 
 #[test]
