@@ -1,5 +1,6 @@
 //! Names: objects by their hash, providers and nodes by their key, titles by a short word.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
@@ -22,7 +23,7 @@ impl IdError {
 }
 
 /// BLAKE3 root of an object's stored bytes. Prints as 64 hexadecimal digits, the same as `b3sum` prints.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ObjectId(pub [u8; 32]);
 
 /// Ed25519 public key of a provider, the root of trust of what it publishes. Prints as 52 base32 letters.
@@ -30,8 +31,33 @@ pub struct ObjectId(pub [u8; 32]);
 pub struct ProviderKey(pub [u8; 32]);
 
 /// Ed25519 public key under which a device delivers for one provider. Prints as 52 base32 letters.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct NodeKey(pub [u8; 32]);
+
+/// Orders names as their bytes do. The first eight nearly always tell, and are compared as one number: a call of `memcmp`
+/// for each step of each search by name was a twelfth of what the engine takes.
+macro_rules! ordered_by_bytes {
+    ($($name:ident),*) => { $(
+        impl Ord for $name {
+            fn cmp(&self, other: &Self) -> Ordering {
+                let ([first, rest @ ..], _) = self.0.as_chunks::<8>() else { return self.0.cmp(&other.0) };
+                let ([others_first, others_rest @ ..], _) = other.0.as_chunks::<8>() else {
+                    return self.0.cmp(&other.0);
+                };
+                let begin = u64::from_be_bytes(*first).cmp(&u64::from_be_bytes(*others_first));
+                begin.then_with(|| rest.cmp(others_rest))
+            }
+        }
+
+        impl PartialOrd for $name {
+            fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+                Some(self.cmp(other))
+            }
+        }
+    )* };
+}
+
+ordered_by_bytes!(ObjectId, NodeKey);
 
 macro_rules! key_text {
     ($name:ident, $kind:literal, $show:expr, $read:expr) => {
@@ -199,6 +225,8 @@ impl<'de> Deserialize<'de> for TitleId {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -208,6 +236,17 @@ mod tests {
         let key = ProviderKey([0xa5; 32]);
         assert_eq!(key.to_string().len(), 52);
         assert_eq!(key.to_string().parse::<ProviderKey>(), Ok(key));
+    }
+
+    proptest! {
+        /// Names that differ late, early or not at all are in the order of their bytes.
+        #[test]
+        fn names_are_in_the_order_of_their_bytes(a in any::<[u8; 32]>(), at in 0usize..32, byte in any::<u8>()) {
+            let mut b = a;
+            b[at] = byte;
+            prop_assert_eq!(NodeKey(a).cmp(&NodeKey(b)), a.cmp(&b));
+            prop_assert_eq!(ObjectId(b).partial_cmp(&ObjectId(a)), b.partial_cmp(&a));
+        }
     }
 
     #[test]
