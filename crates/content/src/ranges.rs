@@ -146,7 +146,13 @@ impl BlockSet {
             known += r.intersect(range).len();
             merged = BlockRange::new(merged.start.min(r.start), merged.end.max(r.end));
         }
-        self.ranges.splice(first..last, [merged]);
+        match self.ranges.get_mut(first) {
+            Some(there) if first < last => {
+                *there = merged;
+                self.ranges.drain(first + 1..last);
+            }
+            Some(_) | None => self.ranges.insert(first, merged),
+        }
         range.len() - known
     }
 
@@ -163,8 +169,24 @@ impl BlockSet {
         let gone = self.ranges[first..last].iter().map(|r| r.intersect(range).len()).sum();
         let head = BlockRange::new(self.ranges[first].start, range.start);
         let tail = BlockRange::new(range.end, self.ranges[last - 1].end);
-        let left = [head, tail].into_iter().filter(|r| !r.is_empty());
-        self.ranges.splice(first..last, left);
+        match (head.is_empty(), tail.is_empty()) {
+            (true, true) => {
+                self.ranges.drain(first..last);
+            }
+            (false, false) if first + 1 == last => {
+                self.ranges[first] = tail;
+                self.ranges.insert(first, head);
+            }
+            (headless, tailless) => {
+                if !headless {
+                    self.ranges[first] = head;
+                }
+                if !tailless {
+                    self.ranges[last - 1] = tail;
+                }
+                self.ranges.drain(first + usize::from(!headless)..last - usize::from(!tailless));
+            }
+        }
         gone
     }
 
