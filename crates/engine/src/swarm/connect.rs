@@ -253,21 +253,27 @@ impl Connects {
             next = next.min(self.old_friends(now, room, &connected, &welcome, &mut chosen));
         }
         for title in self.titles.values() {
-            let busy = |n: &NodeKey| self.known.get(n).is_some_and(|k| k.connecting.is_some());
-            let have = title.holders.iter().filter(|n| connected(n) || busy(n)).count();
-            if have >= WANTED_PEERS {
+            let mut have = 0;
+            let mut open: Vec<(&NodeKey, &Known)> = Vec::with_capacity(title.holders.len());
+            for node in &title.holders {
+                let known = self.known.get_key_value(node);
+                if known.is_some_and(|(_, k)| k.connecting.is_some()) || connected(node) {
+                    have += 1;
+                } else {
+                    open.extend(known);
+                }
+            }
+            if have >= WANTED_PEERS || chosen.len() >= room {
                 continue;
             }
-            let mut open: Vec<(&NodeKey, &Known)> = title
-                .holders
-                .iter()
-                .filter_map(|n| self.known.get_key_value(n))
-                .filter(|(n, k)| {
-                    k.connecting.is_none() && !connected(n) && welcome(n) && !chosen.contains(*n)
-                })
-                .collect();
+            open.retain(|(n, _)| !chosen.contains(*n) && welcome(n));
+            if open.iter().all(|(_, k)| k.rest_until > now) {
+                // Most of the time: those who could be had are here, and the others rest.
+                next = open.iter().map(|(_, k)| k.rest_until).fold(next, Time::min);
+                continue;
+            }
             open.sort_unstable_by_key(|(_, k)| k.order());
-            let mut wanted = WANTED_PEERS.saturating_sub(have);
+            let mut wanted = WANTED_PEERS - have;
             for (node, known) in open {
                 if wanted == 0 || chosen.len() >= room {
                     break;
