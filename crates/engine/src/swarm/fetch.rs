@@ -154,7 +154,9 @@ impl Swarm {
     /// Cuts what is wanted into runs and puts them to the pick rule, as long as anybody may be asked.
     fn place_all(&mut self, wanted: &[Demand]) {
         self.left_over.clear();
-        if wanted.iter().all(|demand| self.objects.get(demand.object).complete()) {
+        let open =
+            |demand: &Demand| self.objects.get(demand.object).misses(demand.size().covering(demand.bytes));
+        if !wanted.iter().any(open) {
             return;
         }
         let free = self.free_peers();
@@ -216,7 +218,9 @@ impl Swarm {
         if self.settings.peers == PeerUse::HoldOut {
             return Vec::new();
         }
-        self.peers.iter().filter(|(id, peer)| self.is_free(*id, peer)).map(|(id, _)| id).collect()
+        let mut free = Vec::with_capacity(self.peers.len());
+        free.extend(self.peers.iter().filter(|(id, peer)| self.is_free(*id, peer)).map(|(id, _)| id));
+        free
     }
 
     fn takes_more(&self, id: PeerId) -> bool {
@@ -441,11 +445,15 @@ impl Swarm {
             if object.complete() {
                 continue;
             }
-            let around = around.entry(demand.object).or_insert_with(|| self.around(demand.object));
             let covering = demand.size().covering(demand.bytes);
+            let gaps = object.missing(covering);
+            if gaps.is_empty() {
+                continue;
+            }
+            let around = around.entry(demand.object).or_insert_with(|| self.around(demand.object));
             let cut = seen.entry(demand.object).or_default();
             let ahead = self.ahead(demand);
-            for gap in object.missing(covering) {
+            for gap in gaps {
                 for fresh in cut.missing(gap).collect::<Vec<_>>() {
                     let mut rest = fresh;
                     while !rest.is_empty() && picks.len() < 4 * MAX_PICKS {

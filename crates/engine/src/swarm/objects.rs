@@ -43,7 +43,16 @@ pub(super) struct Home {
 impl Object {
     /// Blocks to ask for: neither held nor on their way.
     pub(super) fn missing(&self, within: BlockRange) -> Vec<BlockRange> {
-        self.held.missing(within).flat_map(|gap| self.coming.missing(gap).collect::<Vec<_>>()).collect()
+        let mut missing = Vec::new();
+        for gap in self.held.missing(within) {
+            missing.extend(self.coming.missing(gap));
+        }
+        missing
+    }
+
+    /// Whether any of `within` is neither held nor on its way.
+    pub(super) fn misses(&self, within: BlockRange) -> bool {
+        self.held.missing(within).any(|gap| self.coming.missing(gap).next().is_some())
     }
 
     /// Bytes held.
@@ -330,6 +339,11 @@ mod tests {
         let mut objects = Objects::default();
         let ix = objects.intern(ObjectId([1; 32]), size(10));
         assert_eq!(objects.arrived(ix, BlockRange::new(0, 4), Source::Origin), [BlockRange::new(0, 4)]);
+        objects.get_mut(ix).coming.insert(BlockRange::new(5, 8));
+        let object = objects.get(ix);
+        assert_eq!(object.missing(size(10).all()), [BlockRange::new(4, 5), BlockRange::new(8, 10)]);
+        assert!(object.misses(BlockRange::new(7, 9)) && object.misses(BlockRange::new(2, 6)));
+        assert!(!object.misses(BlockRange::new(0, 4)) && !object.misses(BlockRange::new(5, 8)));
         let peer = Source::Peer(Nearness::Isp);
         assert_eq!(objects.arrived(ix, BlockRange::new(2, 6), peer), [BlockRange::new(4, 6)]);
         assert_eq!(objects.held_bytes(), size(6).bytes());
