@@ -210,7 +210,8 @@ impl Peer {
 /// All connected peers, and the strikes of those that were.
 #[derive(Debug)]
 pub(super) struct Peers {
-    peers: FlatMap<PeerId, Peer>,
+    /// Each in a place of its own: what is looked for among large entries is found in none of the processor's caches.
+    peers: FlatMap<PeerId, Box<Peer>>,
     by_node: FlatMap<NodeKey, PeerId>,
     strikes: FlatMap<NodeKey, u32>,
     /// Dropped for this life.
@@ -234,19 +235,19 @@ impl Peers {
     }
 
     pub(super) fn get(&self, id: PeerId) -> Option<&Peer> {
-        self.peers.get(&id)
+        self.peers.get(&id).map(Box::as_ref)
     }
 
     pub(super) fn get_mut(&mut self, id: PeerId) -> Option<&mut Peer> {
-        self.peers.get_mut(&id)
+        self.peers.get_mut(&id).map(Box::as_mut)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (PeerId, &Peer)> {
-        self.peers.iter().map(|(id, peer)| (*id, peer))
+        self.peers.iter().map(|(id, peer)| (*id, peer.as_ref()))
     }
 
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (PeerId, &mut Peer)> {
-        self.peers.iter_mut().map(|(id, peer)| (*id, peer))
+        self.peers.iter_mut().map(|(id, peer)| (*id, peer.as_mut()))
     }
 
     pub(super) fn connected_to(&self, node: &NodeKey) -> Option<PeerId> {
@@ -277,7 +278,7 @@ impl Peers {
         self.by_node.insert(node, id);
         self.peers.insert(
             id,
-            Peer {
+            Box::new(Peer {
                 node,
                 side,
                 path,
@@ -297,7 +298,7 @@ impl Peers {
                 have_sent: [Time::ZERO; HAVES_A_SECOND],
                 coming: FlatMap::new(),
                 useful: now,
-            },
+            }),
         );
     }
 
@@ -306,7 +307,7 @@ impl Peers {
         if self.by_node.get(&peer.node) == Some(&id) {
             self.by_node.remove(&peer.node);
         }
-        Some(peer)
+        Some(*peer)
     }
 
     /// Whether this node may be connected to at all.
