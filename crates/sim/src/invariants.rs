@@ -1,8 +1,8 @@
 //! What must hold whatever happens, and how a violation is told.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 
-use nearcast_content::{BlockRange, ObjectId};
+use nearcast_content::{BlockRange, FlatMap, ObjectId};
 use nearcast_engine::limits::{
     HAVE_INTERVAL, MAX_ORIGIN_RUN_BLOCKS, MAX_ORIGIN_RUNS, MAX_PEERS, MAX_RUN_BLOCKS, MAX_RUNS,
     MAX_RUNS_PER_PEER, MAX_UPLOADS,
@@ -131,6 +131,10 @@ pub(crate) const ORIGIN_RESTS: Span = Span::from_secs(9);
 const BURST: Span = Span::from_secs(1);
 const BURST_BYTES: u64 = (MAX_RUN_BLOCKS as u64) * nearcast_content::BLOCK_SIZE;
 
+/// The last moments at which a peer was told of holdings, the latest last.
+#[derive(Clone, Copy, Debug, Default)]
+struct Told([Option<Time>; 5]);
+
 /// What is watched at one node.
 #[derive(Debug, Default)]
 pub(crate) struct Watch {
@@ -141,8 +145,8 @@ pub(crate) struct Watch {
     bucket_sent: u64,
     woken_at: Time,
     wakes: u32,
-    /// When haves went to each peer, the last few.
-    haves: BTreeMap<PeerId, VecDeque<Time>>,
+    /// When haves went to each peer.
+    haves: FlatMap<PeerId, Told>,
     /// Blocks near a playhead that were asked of nodes that went, and by when they must be asked again.
     pub(crate) lost: Vec<(ObjectIx, BlockRange, Time)>,
     /// Interests of peers that have not been answered.
@@ -196,16 +200,14 @@ impl Watch {
 
     /// A change of holdings went to a peer: the fifth in four intervals is one too many.
     pub(crate) fn told(&mut self, now: Time, peer: PeerId) -> Result<(), Broken> {
-        let haves = self.haves.entry(peer).or_default();
-        if haves.back() != Some(&now) {
-            haves.push_back(now);
-        }
-        if haves.len() <= 5 {
+        let Told(moments) = self.haves.entry(peer).or_default();
+        if moments[4] == Some(now) {
             return Ok(());
         }
-        let first = haves.pop_front().unwrap_or(now);
-        let enough = now.since(first) >= HAVE_INTERVAL.times(4);
-        if enough {
+        let first = moments[0];
+        moments.rotate_left(1);
+        moments[4] = Some(now);
+        if first.is_none_or(|first| now.since(first) >= HAVE_INTERVAL.times(4)) {
             Ok(())
         } else {
             Err(bound("moments in a second at which a peer is told of holdings", 6, 5))
@@ -250,4 +252,22 @@ pub(crate) fn check_run(blocks: BlockRange, peer: Option<PeerId>) -> Result<(), 
 
 fn bound(what: &'static str, is: u64, bound: u64) -> Broken {
     Broken::Bound { what, is, bound }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peer_is_told_of_holdings_at_five_moments_in_four_intervals_at_most() {
+        let mut watch = Watch::default();
+        let at = |millis| Time::ZERO + Span::from_millis(millis);
+        for millis in [0, 0, 10, 20, 30, 40, 40] {
+            assert_eq!(watch.told(at(millis), PeerId(1)), Ok(()));
+        }
+        assert_eq!(watch.told(at(50), PeerId(2)), Ok(()), "another peer");
+        let later = Time::ZERO + HAVE_INTERVAL.times(4);
+        assert_eq!(watch.told(later, PeerId(1)), Ok(()), "the first is four intervals ago");
+        assert!(watch.told(later + Span::from_millis(1), PeerId(1)).is_err(), "the second is not");
+    }
 }

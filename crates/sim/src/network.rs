@@ -18,9 +18,9 @@ mod backlog;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
-use nearcast_content::{BLOCK_SIZE, BlockRange, ObjectSize};
+use nearcast_content::{BLOCK_SIZE, BlockRange, FlatSet, ObjectSize};
 use nearcast_engine::{Rate, Span, Time};
 
 use self::backlog::{Backlog, Line};
@@ -201,7 +201,8 @@ pub(crate) struct Network<P> {
     channels: Arena<Channel>,
     runs: Arena<Run<P>>,
     chunks: Arena<Chunk<P>>,
-    paces: BTreeMap<Pacer, Rate>,
+    /// By the number of the pacer.
+    paces: Vec<Option<Rate>>,
     /// What to schedule.
     pub(crate) due: Vec<(Time, Wire)>,
     /// Chunks that have left and were not told of, and when each left.
@@ -215,7 +216,7 @@ impl<P: Clone> Network<P> {
             channels: Arena::new(),
             runs: Arena::new(),
             chunks: Arena::new(),
-            paces: BTreeMap::new(),
+            paces: Vec::new(),
             due: Vec::new(),
             gone: Vec::new(),
         }
@@ -243,10 +244,11 @@ impl<P: Clone> Network<P> {
 
     /// Sets the pace of what starts to leave from here on; none for as fast as it goes.
     pub(crate) fn set_pace(&mut self, pacer: Pacer, pace: Option<Rate>) {
-        match pace {
-            Some(pace) => self.paces.insert(pacer, pace),
-            None => self.paces.remove(&pacer),
-        };
+        let at = pacer.0 as usize;
+        if self.paces.len() <= at {
+            self.paces.resize(at + 1, None);
+        }
+        self.paces[at] = pace;
     }
 
     /// Opens a connection.
@@ -353,13 +355,17 @@ impl<P: Clone> Network<P> {
         let Pipe { rate, ready, .. } = &self.pipes[pipe.0 as usize];
         let Some(channel) = self.channels.get(key.0) else { return (*rate, None) };
         let carried = channel.route.transport.carried(*rate);
-        if channel.route.pacer.is_none() || self.paces.is_empty() {
-            return (carried, None);
-        }
+        let pace = |pacer: Option<Pacer>| self.paces.get(pacer?.0 as usize).copied().flatten();
+        let Some(own) = pace(channel.route.pacer) else { return (carried, None) };
         let sends = |key: &ChannelKey| Some(self.channels.get(key.0)?.route.pacer);
-        let senders: BTreeSet<Option<Pacer>> = ready.iter().chain([&key]).filter_map(sends).collect();
-        let pace = |pacer: Option<Pacer>| self.paces.get(&pacer?).map(|rate| rate.bytes_per_sec());
-        let together: Option<u64> = senders.into_iter().map(pace).sum();
+        let others = || ready.iter().filter_map(sends).filter(|pacer| *pacer != channel.route.pacer);
+        let together = match others().next() {
+            None => Some(own.bytes_per_sec()),
+            Some(_) => {
+                let senders: FlatSet<Option<Pacer>> = others().chain([channel.route.pacer]).collect();
+                senders.iter().map(|pacer| pace(*pacer).map(Rate::bytes_per_sec)).sum()
+            }
+        };
         let together = together.map(|bytes| Rate::from_bytes_per_sec(bytes.max(1)));
         (together.map_or(carried, |pace| pace.min(carried)), together)
     }

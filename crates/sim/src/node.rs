@@ -1,10 +1,9 @@
 //! One simulated node: an agent, and the state of the shell around it.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use nearcast_content::tree::{OriginCheck, PAIR_LEN, Parents, RunDecoder};
-use nearcast_content::{BlockRange, NodeKey, ObjectSize};
+use nearcast_content::{BlockRange, FlatMap, FlatSet, NodeKey, ObjectSize};
 use nearcast_engine::directory::SessionId;
 use nearcast_engine::swarm::{PeerId, RenditionId, RequestId, UploadId};
 use nearcast_engine::{Span, Time};
@@ -34,16 +33,16 @@ pub(crate) struct Node {
     pub(crate) pipes: Pipes,
     pub(crate) origin: Option<OriginLine>,
     /// Runs on their way here.
-    pub(crate) coming: BTreeMap<RequestId, Coming>,
+    pub(crate) coming: FlatMap<RequestId, Coming>,
     /// Runs on their way from here.
-    pub(crate) going: BTreeMap<UploadId, (PeerId, RunKey)>,
+    pub(crate) going: FlatMap<UploadId, (PeerId, RunKey)>,
     /// Peers that are served, or were a moment ago, and how much had left to each when that was last looked at.
-    pub(crate) served: BTreeMap<PeerId, Served>,
-    pub(crate) peers: BTreeSet<PeerId>,
+    pub(crate) served: FlatMap<PeerId, Served>,
+    pub(crate) peers: FlatSet<PeerId>,
     pub(crate) session: Option<SessionId>,
     pub(crate) query: u32,
-    pub(crate) described: BTreeSet<RenditionId>,
-    pub(crate) strikes: BTreeMap<NodeKey, u32>,
+    pub(crate) described: FlatSet<RenditionId>,
+    pub(crate) strikes: FlatMap<NodeKey, u32>,
     pub(crate) player: Option<Player>,
     /// The title that is being kept, when titles are kept and not played.
     pub(crate) keeps: Option<PlayReport>,
@@ -117,7 +116,7 @@ pub(crate) struct Coming {
     /// The transfer, once it runs.
     pub(crate) run: Option<RunKey>,
     /// In small worlds, the real verifier.
-    pub(crate) check: Option<Check>,
+    pub(crate) check: Option<Box<Check>>,
 }
 
 /// The verifier of a run.
@@ -169,14 +168,14 @@ impl Node {
             store: Store::default(),
             pipes,
             origin: None,
-            coming: BTreeMap::new(),
-            going: BTreeMap::new(),
-            served: BTreeMap::new(),
-            peers: BTreeSet::new(),
+            coming: FlatMap::new(),
+            going: FlatMap::new(),
+            served: FlatMap::new(),
+            peers: FlatSet::new(),
             session: None,
             query: 0,
-            described: BTreeSet::new(),
-            strikes: BTreeMap::new(),
+            described: FlatSet::new(),
+            strikes: FlatMap::new(),
             player: None,
             keeps: None,
             player_timer: Timer::default(),
@@ -201,12 +200,12 @@ impl Node {
         self.agent = None;
         self.timer.clear();
         self.origin = None;
-        self.coming.clear();
-        self.going.clear();
-        self.served.clear();
-        self.peers.clear();
+        self.coming = FlatMap::new();
+        self.going = FlatMap::new();
+        self.served = FlatMap::new();
+        self.peers = FlatSet::new();
         self.session = None;
-        self.described.clear();
+        self.described = FlatSet::new();
         self.player_timer.clear();
         self.watch = Watch::default();
     }
@@ -215,7 +214,7 @@ impl Node {
     pub(crate) fn go_for_good(&mut self) {
         let waste = std::mem::take(&mut self.store).waste();
         self.counts.wasted.add_all(waste);
-        self.described = BTreeSet::new();
+        self.described = FlatSet::new();
     }
 }
 

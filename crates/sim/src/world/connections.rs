@@ -153,7 +153,7 @@ impl World<'_> {
         self.check_message(who, peer, &message);
         self.exaggerate(who, &mut message);
         let real = self.scenario.bytes;
-        let letter = if real { Letter::Bytes(encode(&message)) } else { Letter::Plain(Box::new(message)) };
+        let letter = if real { Letter::Bytes(encode(&message)) } else { Letter::Plain(message) };
         if let Some(node) = self.node(who) {
             node.counts.control_messages += 1;
             if let Letter::Bytes(bytes) = &letter {
@@ -205,7 +205,7 @@ impl World<'_> {
 
     fn open_letter(&mut self, who: Who, key: Key, letter: Letter) {
         let message = match letter {
-            Letter::Plain(message) => *message,
+            Letter::Plain(message) => message,
             Letter::Bytes(bytes) => match decode::<PeerMessage>(&bytes) {
                 Ok(message) => message,
                 Err(why) => return self.broke(Some(who.node), Broken::CodecDiffers(why.to_string())),

@@ -127,7 +127,7 @@ impl Event {
 /// A message on its way: in small worlds as the bytes of the wire.
 #[derive(Debug)]
 enum Letter {
-    Plain(Box<PeerMessage>),
+    Plain(PeerMessage),
     Bytes(Vec<u8>),
 }
 

@@ -170,16 +170,16 @@ impl World<'_> {
     }
 
     /// The real verifier for a run, in a world with bytes.
-    pub(super) fn verifier(&self, coming: &Coming) -> Option<Check> {
+    pub(super) fn verifier(&self, coming: &Coming) -> Option<Box<Check>> {
         let object = self.catalogue.object(coming.object);
         let content = object.content.as_ref()?;
-        Some(match coming.peer {
+        Some(Box::new(match coming.peer {
             Some(_) => Check::Peer(RunDecoder::new(object.id, object.size, coming.blocks)),
             None => {
                 let outboard = Outboard(content.outboard.clone());
                 Check::Origin(OriginCheck::new(object.id, object.size, coming.blocks, outboard))
             }
-        })
+        }))
     }
 
     /// A chunk leaves its sender.
@@ -233,11 +233,13 @@ impl World<'_> {
         if let Some(line) = node.origin.as_mut().filter(|_| matches!(from, Sender::Origin)) {
             line.last_used = now;
         }
-        let Some(mut coming) = self.node(to).and_then(|node| node.coming.remove(&request)) else { return };
-        let (good, end) = self.verify(&mut coming, &chunk);
+        let Some(coming) = self.node(to).and_then(|node| node.coming.get_mut(&request)) else { return };
+        coming.next = chunk.blocks.end;
+        let mut check = coming.check.take();
+        let (good, end) = self.verify(object, check.as_deref_mut(), &chunk);
         let finished = chunk.last && end.is_none();
-        if let Some(node) = self.node(to) {
-            node.coming.insert(request, coming);
+        if let Some(coming) = self.node(to).and_then(|node| node.coming.get_mut(&request)) {
+            coming.check = check;
         }
         for verdict in good {
             if !self.keep(to, object, &verdict, source, &chunk) {
@@ -283,20 +285,24 @@ impl World<'_> {
     }
 
     /// What of a chunk is good, and the fault that ends its run if it is not all good.
-    fn verify(&self, coming: &mut Coming, chunk: &Chunk<Parcel>) -> (Vec<SimVerdict>, Option<Fault>) {
+    fn verify(
+        &self,
+        object: ObjectIx,
+        check: Option<&mut Check>,
+        chunk: &Chunk<Parcel>,
+    ) -> (Vec<SimVerdict>, Option<Fault>) {
         let load = &chunk.parcel.load;
-        coming.next = chunk.blocks.end;
         #[cfg(test)]
         if self.blind {
             return (vec![SimVerdict::Drawn(chunk.blocks)], None);
         }
-        let Some(check) = &mut coming.check else {
+        let Some(check) = check else {
             let bad = load.bad.filter(|bad| chunk.blocks.contains(*bad));
             let good = BlockRange::new(chunk.blocks.start, bad.unwrap_or(chunk.blocks.end));
             let verdicts = if good.is_empty() { Vec::new() } else { vec![SimVerdict::Drawn(good)] };
             return (verdicts, bad.map(|_| Fault::Corrupt));
         };
-        let Some(content) = &self.catalogue.object(coming.object).content else { return (Vec::new(), None) };
+        let Some(content) = &self.catalogue.object(object).content else { return (Vec::new(), None) };
         let mut good = Vec::new();
         loop {
             match check.step(chunk, content) {

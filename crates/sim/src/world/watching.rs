@@ -1,8 +1,6 @@
 //! Looking after the invariants: the cheap ones after every input of a node, the others every so often.
 
-use std::collections::BTreeMap;
-
-use nearcast_content::{BlockRange, ByteRange};
+use nearcast_content::{BlockRange, ByteRange, FlatMap};
 use nearcast_engine::swarm::PeerId;
 use nearcast_engine::{Span, Time};
 
@@ -146,7 +144,7 @@ fn comes(node: &Node, object: ObjectIx, block: BlockRange) -> bool {
 }
 
 fn under_way(node: &Node) -> UnderWay {
-    let mut at_peers: BTreeMap<PeerId, usize> = BTreeMap::new();
+    let mut at_peers: FlatMap<PeerId, usize> = FlatMap::new();
     let mut origin_runs = 0;
     for coming in node.coming.values() {
         match coming.peer {
