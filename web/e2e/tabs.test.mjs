@@ -44,6 +44,17 @@ async function playFilm({ page }) {
   await filmMoves(page);
 }
 
+test('the page says that it takes part as soon as its engine is there', async (t) => {
+  const one = await enter(t);
+  await takesPart(one);
+  const late = await one.page.evaluate(() => {
+    const engine = performance.getEntriesByType('resource').find(({ name }) => name.endsWith('.wasm'));
+    return performance.now() - engine.responseEnd;
+  });
+  assert.ok(late < 5000, `${late} ms after its engine came`);
+  assert.deepEqual(one.wrong, []);
+});
+
 test('the second tab gets the film from the first', async (t) => {
   const one = await enter(t);
   await takesPart(one);

@@ -9,6 +9,8 @@ import { Icon } from './icons';
 
 const EVERY_MS = 2000;
 const SLOWLY_MS = 10_000;
+/** Until the tab's engine is there: looking for it costs no request. */
+const SOON_MS = 250;
 
 interface Sample {
   readonly at: number;
@@ -29,24 +31,35 @@ const flow = computed(() => {
   return { up: per(a.sharing.sent, b.sharing.sent), down: per(got(a.sharing), got(b.sharing)) };
 });
 
-async function sample(): Promise<void> {
+/** False where nobody takes part for this page, or not yet. */
+async function sample(): Promise<boolean> {
   try {
     const sharing = await source.sharing();
-    if (sharing === null) return;
+    if (sharing === null) return false;
     before.value = last.peek();
     last.value = { at: performance.now(), sharing };
     failed.value = null;
   } catch (error) {
     failed.value = words(error);
   }
+  return true;
 }
 
 function useSampling(): void {
   const isOpen = open.value;
   useEffect(() => {
-    void sample();
-    const timer = setInterval(() => document.visibilityState === 'visible' && void sample(), isOpen ? EVERY_MS : SLOWLY_MS);
-    return () => clearInterval(timer);
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    let ended = false;
+    const again = async (looks: boolean): Promise<void> => {
+      const there = looks ? await sample() : last.peek() !== null;
+      const pause = there ? (isOpen ? EVERY_MS : SLOWLY_MS) : SOON_MS;
+      if (!ended) timer = setTimeout(() => void again(document.visibilityState === 'visible'), pause);
+    };
+    void again(true);
+    return () => {
+      ended = true;
+      clearTimeout(timer);
+    };
   }, [isOpen]);
 }
 
