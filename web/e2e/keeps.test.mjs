@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { fetchedWhole, filmMoves, folder, mediaSent, PEER, peering, publish, root, start, tabIn, takesPart } from './world.mjs';
+import { fetchedWhole, filmMoves, folder, mediaSent, PEER, peering, publish, root, start, tabIn, takesPart, until } from './world.mjs';
 
 /** A name that is this machine, and that browsers do not trust as they trust its own address. */
 const STRANGE = 'strange.test';
@@ -194,4 +194,82 @@ test('a page that browsers do not trust says that nothing is kept', async (t) =>
   const one = await enter(serve.ready.url.replace('127.0.0.1', STRANGE));
   await playWhole(one);
   await panelSays(one, 'Held until this tab is closed');
+});
+
+/** Freezes a tab, as browsers do with those that nobody looks at: no script of it runs until it is woken. Chromium's own
+ * command for it does nothing to the tabs of a test, which all count as looked at. Answers with how to wake it. */
+async function freeze({ page }) {
+  const devtools = await page.context().newCDPSession(page);
+  await devtools.send('Debugger.enable');
+  const stopped = new Promise((resolve) => devtools.once('Debugger.paused', resolve));
+  await devtools.send('Debugger.pause');
+  await stopped;
+  return () => devtools.send('Debugger.disable');
+}
+
+/** How many tabs say that they lead. */
+const leaders = ({ page }) =>
+  page.evaluate(async (site) => {
+    const seat = new BroadcastChannel(`nearcast ${site} asks`);
+    const heard = new Set();
+    seat.onmessage = ({ data }) => data.leads && heard.add(data.leader);
+    const held = new Promise((resolve) => {
+      void navigator.locks.request(`nearcast ${site} asks`, () => new Promise((done) => resolve(done)));
+    });
+    const done = await held;
+    const desk = new BroadcastChannel(`nearcast ${site}`);
+    for (let n = 0; n < 10; n++) {
+      desk.postMessage({ ask: 'hello', from: 'asks', to: '', call: n });
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    desk.close();
+    seat.close();
+    done();
+    return heard.size;
+  }, new URL('.', page.url().split('#')[0]).href);
+
+test('a tab that is frozen while it leads is relieved, and follows when it wakes', async (t) => {
+  const { enter } = await visitor(t);
+  const one = await enter();
+  await playWhole(one);
+  await keepsFilm(one);
+  const two = await enter();
+  assert.equal(await leaders(two), 1);
+  const before = await mediaSent(serve);
+  const wake = await freeze(one);
+  assert.equal(await leaders(two), 0, 'it says nothing');
+  await until('another leads', async () => (await leaders(two)) === 1);
+  await playWhole(two);
+  await panelSays(two, 'Kept in this browser');
+  const three = await enter();
+  await playWhole(three);
+  await wake();
+  await until('one leads', async () => (await leaders(three)) === 1);
+  await playWhole(one);
+  await panelSays(one, 'Kept in this browser');
+  assert.equal(await leaders(three), 1);
+  assert.equal((await mediaSent(serve)) - before, 0, 'what is kept is played');
+  assert.deepEqual([...one.wrong, ...two.wrong, ...three.wrong], []);
+});
+
+test('a film goes on when the tab that it plays through is frozen', async (t) => {
+  const { enter } = await visitor(t);
+  const one = await enter();
+  const two = await enter();
+  let more;
+  const held = new Promise((resolve) => (more = resolve));
+  await one.page.context().route(/\.m4s$/u, async (route) => {
+    const first = Number(/^bytes=(\d+)/u.exec(route.request().headers().range ?? '')?.[1] ?? 0);
+    if (first > length / 4) await held;
+    await route.continue().catch(() => {});
+  });
+  await two.page.locator('.card-film .card-link').first().click();
+  await filmMoves(two.page);
+  await freeze(one);
+  more();
+  await fetchedWhole(two);
+  await two.page.keyboard.press('Escape');
+  await panelSays(two, 'Kept in this browser');
+  await two.page.locator('.by-source > div', { hasText: 'Unchecked' }).waitFor({ state: 'detached' });
+  assert.deepEqual(two.wrong, []);
 });

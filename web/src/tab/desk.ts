@@ -19,8 +19,8 @@ export type Question =
   | { readonly ask: 'catalogue'; readonly bytes: Uint8Array }
   | { readonly ask: 'figures' };
 
-/** A question of one tab. Those about a read have its number. */
-export type Asking = Question & { readonly from: string; readonly call: number };
+/** A question of one tab to the one that leads. Those about a read have its number; a `hello` is for whoever leads. */
+export type Asking = Question & { readonly from: string; readonly to: string; readonly call: number };
 
 export type Answer = { readonly call: number } & (
   | { readonly files: readonly (readonly [string, FileOf])[] }
@@ -28,7 +28,7 @@ export type Answer = { readonly call: number } & (
   | { readonly given: Given | null }
   | { readonly figures: Figures | null }
   | { readonly trouble: string }
-  | { readonly leads: true }
+  | { readonly leads: boolean; readonly leader: string }
 );
 
 export const deskOf = (site: string): string => `nearcast ${site}`;
@@ -66,19 +66,32 @@ class Guest {
   }
 }
 
-/** Answers the tabs that follow, from here on. */
+/** Answers the tabs that follow, from here on: that it starts, and once it leads, all else. */
 export class Desk {
   private readonly channel: BroadcastChannel;
   private readonly guests = new Map<string, Guest>();
+  /** What is asked of another leader is not answered here: that one may have been frozen, and hear it later. */
+  private readonly id = crypto.randomUUID();
+  private tab: Tab | null = null;
 
   constructor(
-    private readonly tab: Tab,
     private readonly site: string,
     /** Numbers plays, the own ones and those of others. */
     private readonly nextPlay: () => number,
   ) {
     this.channel = new BroadcastChannel(deskOf(site));
     this.channel.onmessage = ({ data }: MessageEvent<Asking>) => void this.hear(data);
+  }
+
+  leads(tab: Tab): void {
+    this.tab = tab;
+  }
+
+  /** Another tab leads. */
+  close(): void {
+    this.channel.close();
+    for (const guest of this.guests.values()) guest.close();
+    this.guests.clear();
   }
 
   private guest(from: string): Guest {
@@ -95,7 +108,7 @@ export class Desk {
     const guest = this.guests.get(from);
     this.guests.delete(from);
     guest?.close();
-    for (const play of guest?.plays.values() ?? []) this.tab.stopped(play);
+    for (const play of guest?.plays.values() ?? []) this.tab?.stopped(play);
   }
 
   private play(guest: Guest, number: number): number {
@@ -107,20 +120,19 @@ export class Desk {
   private async hear(asking: Asking): Promise<void> {
     const { from, call } = asking;
     if (typeof from !== 'string' || typeof call !== 'number') return;
+    const { tab } = this;
+    if (asking.ask !== 'hello' && (asking.to !== this.id || tab === null)) return;
     const guest = this.guest(from);
     try {
-      const answer = await this.answer(guest, asking);
+      const answer = asking.ask === 'hello' || tab === null ? { leads: tab?.alive === true, leader: this.id } : await this.answer(tab, guest, asking);
       if (answer !== undefined) guest.tell({ call, ...answer } as Answer);
     } catch (error) {
       guest.tell({ call, trouble: error instanceof Error ? error.message : String(error) });
     }
   }
 
-  private async answer(guest: Guest, asking: Asking): Promise<object | undefined> {
-    const { tab } = this;
+  private async answer(tab: Tab, guest: Guest, asking: Exclude<Asking, { ask: 'hello' }>): Promise<object | undefined> {
     switch (asking.ask) {
-      case 'hello':
-        return tab.alive ? { leads: true } : undefined;
       case 'open':
         await tab.open(asking.title);
         return { files: tab.filesOf(asking.title) };

@@ -4,9 +4,18 @@
 import { type Answer, type Asking, deskOf, type Question, seatOf } from './desk';
 import { aborted, type FileOf, type Figures, type Given, type Shown, type Taking, Unavailable } from './taking';
 
-/** How long the leader may take to say that it is there: it may be starting. */
+/** How long the leader may take to start. */
 const PATIENCE_MS = 3000;
+/** How long it may take to say that it is there. One that the browser froze says nothing; one in the background does. */
+export const SILENT_MS = 2000;
 const HELLO_MS = 200;
+/** Between two looks at a leader that owes an answer. */
+const CHECK_MS = 1000;
+
+/** Nobody answers, though somebody leads. */
+export const NOBODY = 'nobody';
+
+const pause = (millis: number): Promise<null> => new Promise((resolve) => setTimeout(() => resolve(null), millis));
 
 export class Far implements Taking {
   private readonly id = crypto.randomUUID();
@@ -15,6 +24,8 @@ export class Far implements Taking {
   private readonly calls = new Map<number, (answer: Answer) => void>();
   private readonly files = new Map<string, FileOf>();
   private last = 0;
+  private leader = '';
+  private watching = false;
   private latest: Figures | undefined;
   /** Who comes next. */
   private follow: (next: Taking) => void = () => {};
@@ -22,7 +33,10 @@ export class Far implements Taking {
   private over = false;
   private readonly held: Promise<void>;
 
-  private constructor(site: string) {
+  private constructor(
+    site: string,
+    private readonly silent: (far: Far) => void,
+  ) {
     this.desk = new BroadcastChannel(deskOf(site));
     this.seat = new BroadcastChannel(seatOf(site, this.id));
     this.seat.onmessage = ({ data }: MessageEvent<Answer>) => {
@@ -39,17 +53,48 @@ export class Far implements Taking {
     });
   }
 
-  /** Finds the tab that leads; null when none answers. */
-  static async meet(site: string): Promise<Far | null> {
-    const far = new Far(site);
+  /** Finds the tab that leads, if one answers within `millis`; null when it takes long to start. `silent` is called when it answers no more. */
+  static async meet(site: string, millis: number, silent: (far: Far) => void): Promise<Far | typeof NOBODY | null> {
+    const far = new Far(site, silent);
     await far.held;
-    const end = performance.now() + PATIENCE_MS;
-    while (performance.now() < end) {
-      const late = new Promise<null>((resolve) => setTimeout(() => resolve(null), HELLO_MS));
-      if ((await Promise.race([far.call({ ask: 'hello' }), late])) !== null) return far;
+    let met = await far.hello(millis);
+    for (const end = performance.now() + PATIENCE_MS; met === 'starting' && performance.now() < end; ) {
+      await pause(HELLO_MS);
+      met = await far.hello(millis);
     }
-    far.close();
+    if (met === 'leads') return far;
+    far.end();
+    return met === 'starting' ? null : NOBODY;
+  }
+
+  /** Asks whether anybody leads, until somebody answers. */
+  private async hello(millis: number): Promise<'leads' | 'starting' | null> {
+    for (const end = performance.now() + millis; performance.now() < end; ) {
+      const call = ++this.last;
+      const answer = await Promise.race([this.call({ ask: 'hello' }, call), pause(HELLO_MS)]);
+      this.calls.delete(call);
+      if (answer === null || !('leads' in answer)) continue;
+      // Another one leads by now, who knows nothing of what was asked.
+      if (this.leader !== '' && answer.leader !== this.leader) return null;
+      if (answer.leads) this.leader = answer.leader;
+      return answer.leads ? 'leads' : 'starting';
+    }
     return null;
+  }
+
+  /** Looks whether the leader lives, as long as it owes an answer. */
+  private async watch(): Promise<void> {
+    if (this.watching) return;
+    this.watching = true;
+    while (!this.over && this.calls.size > 0) {
+      await pause(CHECK_MS);
+      if (this.over || this.calls.size === 0) break;
+      if ((await this.hello(SILENT_MS)) === null && !this.over) {
+        this.silent(this);
+        return;
+      }
+    }
+    this.watching = false;
   }
 
   get alive(): boolean {
@@ -63,13 +108,20 @@ export class Far implements Taking {
     this.close();
   }
 
+  /** It was met in vain. */
+  private end(): void {
+    this.over = true;
+    this.follow(this);
+    this.close();
+  }
+
   private close(): void {
     this.desk.close();
     this.seat.close();
   }
 
   private tell(question: Question, call = 0): void {
-    if (!this.over) this.desk.postMessage({ ...question, from: this.id, call } satisfies Asking);
+    if (!this.over) this.desk.postMessage({ ...question, from: this.id, to: this.leader, call } satisfies Asking);
   }
 
   /** Never settles when the leader goes before it answers. */
@@ -81,6 +133,7 @@ export class Far implements Taking {
 
   /** What the leader answers, or who comes next when it went. */
   private ask(question: Question, call?: number): Promise<Answer | Taking> {
+    queueMicrotask(() => void this.watch());
     return Promise.race([this.call(question, call), this.next]);
   }
 
@@ -150,8 +203,8 @@ export class Far implements Taking {
 
   /** As the leader told last: asking is what brings the next ones. */
   figures(): Figures | undefined {
-    void this.call({ ask: 'figures' }).then((answer) => {
-      if ('figures' in answer) this.latest = answer.figures ?? undefined;
+    void this.ask({ ask: 'figures' }).then((answer) => {
+      if (!('open' in answer) && 'figures' in answer) this.latest = answer.figures ?? undefined;
     });
     return this.latest;
   }

@@ -57,29 +57,61 @@ export class Kept {
 /** Whether this browser can keep anything for a page: only in a secure context. */
 export const canKeep = (): boolean => 'locks' in navigator && 'caches' in globalThis;
 
-/**
- * Asks to lead the tabs of a site. Settles with what is kept when this tab leads, with null when another does; then
- * `later` is called once its turn has come.
- */
-export function lead(site: string, later: (kept: Kept) => void): Promise<Kept | null> {
-  if (!canKeep()) return Promise.resolve(null);
-  const name = `nearcast ${site}`;
-  const asks = (options: LockOptions, led: (kept: Kept | null) => void): void => {
-    const held = navigator.locks.request(name, options, async (lock) => {
-      if (lock === null) {
-        led(null);
-        return;
-      }
-      led(await Kept.open(site).catch(() => null));
+/** How long a tab waits for others that look whether somebody leads. */
+const HEIR_MS = 10_000;
+
+/** A site's lead. */
+export class Lead {
+  private readonly name: string;
+
+  constructor(
+    private readonly site: string,
+    /** It is this tab's turn. */
+    private readonly later: (kept: Kept) => void,
+    /** Another tab took the lead: this one was silent for too long. */
+    private readonly lost: () => void,
+  ) {
+    this.name = `nearcast ${site}`;
+  }
+
+  /** Asks for it. Settles with what is kept when this tab leads, with null when another does; its turn comes later then. */
+  ask(): Promise<Kept | null> {
+    if (!canKeep()) return Promise.resolve(null);
+    return new Promise((resolve) => {
+      this.hold({ ifAvailable: true }, (kept) => {
+        resolve(kept);
+        if (kept === null) this.wait();
+      });
+    });
+  }
+
+  /** One tab at a time looks whether it has to take the lead from one that is silent. Null when its turn does not come. */
+  async alone<Found>(looks: (seize: () => Promise<Kept | null>) => Promise<Found>): Promise<Found | null> {
+    const seize = (): Promise<Kept | null> => new Promise((resolve) => this.hold({ steal: true }, resolve));
+    try {
+      return await navigator.locks.request(`${this.name} heir`, { signal: AbortSignal.timeout(HEIR_MS) }, () => looks(seize));
+    } catch {
+      return null;
+    }
+  }
+
+  private wait(): void {
+    this.hold({}, (kept) => kept !== null && this.later(kept));
+  }
+
+  private hold(options: LockOptions, led: (kept: Kept | null) => void): void {
+    let leads = false;
+    const held = navigator.locks.request(this.name, options, async (lock) => {
+      leads = lock !== null;
+      led(leads ? await Kept.open(this.site).catch(() => null) : null);
       // Led for as long as the tab lives.
-      await new Promise<void>(() => {});
+      if (leads) await new Promise<void>(() => {});
     });
-    held.catch(() => led(null));
-  };
-  return new Promise((resolve) => {
-    asks({ ifAvailable: true }, (kept) => {
-      resolve(kept);
-      if (kept === null) asks({}, (late) => late !== null && later(late));
+    held.catch(() => {
+      if (!leads) return led(null);
+      // Who took it is waiting already.
+      if (options.steal !== true) this.wait();
+      this.lost();
     });
-  });
+  }
 }

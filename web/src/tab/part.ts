@@ -5,15 +5,17 @@
 
 import { Desk } from './desk';
 import type { Early } from './early';
-import { Far } from './far';
-import { canKeep, type Kept, lead } from './kept';
-import { Line } from './line';
+import { Far, NOBODY, SILENT_MS } from './far';
+import { canKeep, type Kept, Lead } from './kept';
+import { Line, within } from './line';
 import type { Tab } from './tab';
 import type { FileOf, Figures, Shown, Taking } from './taking';
 import wasm from '../../wasm/tab.wasm?url';
 
 /** Media held in memory: an album, or some minutes of film. */
 const BUDGET = 96 * 1024 * 1024;
+/** What a tab that is there says, it says within this. */
+const SOON_MS = 1000;
 const SECRET = 'nearcast.secret';
 
 interface Connection {
@@ -86,6 +88,11 @@ export class Part {
   private tab: Taking | null = null;
   /** The own engine, and the latest catalogue, which it starts with. */
   private own: Tab | null = null;
+  /** Where other tabs are answered, as long as this one leads. */
+  private desk: Desk | null = null;
+  private readonly lead: Lead;
+  /** Changes of who leads come one after the other. */
+  private turn: Promise<void> = Promise.resolve();
   private latest: Uint8Array = new Uint8Array();
   private starting: Promise<void> | null = null;
   private failed = false;
@@ -101,6 +108,8 @@ export class Part {
   ) {
     this.folder = new URL('.', site).href;
     this.line = new Line(new URL('/', site).href);
+    const lost = (): void => this.takesTurn(() => this.stepDown());
+    this.lead = new Lead(this.folder, (kept) => this.takesTurn(() => this.takeOver(kept)), lost);
   }
 
   /** Starts with the signed catalogue, and takes later ones. Settles when the tab has started; fails when it does not. */
@@ -120,19 +129,40 @@ export class Part {
   }
 
   private async begin(reading: Uint8Array | Promise<Uint8Array>): Promise<void> {
-    const leads = lead(this.folder, (kept) => void this.takeOver(kept).catch(() => this.end()));
+    const leads = this.lead.ask();
     const read = Promise.resolve(reading).then((catalogue) => (this.latest = catalogue));
     read.catch(() => {});
-    const kept = await leads;
-    if (kept === null && canKeep()) this.tab = await Far.meet(this.folder);
+    const found = (await leads) ?? (await this.find());
+    if (found instanceof Far) this.tab = found;
     this.close = this.tab !== null;
-    if (this.tab === null) await this.startOwn(kept, read);
+    if (!(found instanceof Far)) await this.startOwn(found, read);
     await read;
+  }
+
+  /** Finds the tab that leads, or takes the lead where that one is silent. Null when neither can be. */
+  private async find(): Promise<Far | Kept | null> {
+    if (!canKeep()) return null;
+    const met = await this.meet(SILENT_MS);
+    return met === NOBODY ? this.findAgain() : met;
+  }
+
+  /** The same, where the tab that led was silent for long already. */
+  private findAgain(): Promise<Far | Kept | null> {
+    return this.lead.alone(async (seize) => {
+      const met = await this.meet(SOON_MS);
+      return met === NOBODY ? seize() : met;
+    });
+  }
+
+  private meet(millis: number): Promise<Far | typeof NOBODY | null> {
+    return Far.meet(this.folder, millis, (far) => this.takesTurn(() => this.goOn(far)));
   }
 
   /** Starts the own engine, which keeps, and answers the other tabs, if this tab leads. */
   private async startOwn(kept: Kept | null, read: Promise<unknown>): Promise<void> {
     const { site, folder } = this;
+    const desk = kept === null ? null : new Desk(folder, () => this.nextPlay());
+    this.desk = desk;
     const supernode = new URL('nearcast/v1/directory', folder);
     supernode.protocol = supernode.protocol === 'https:' ? 'wss:' : 'ws:';
     // Who has been here before has the engine in the browser's cache, and perhaps what plays.
@@ -149,19 +179,51 @@ export class Part {
     this.own = Loaded.start(setup, kept);
     await Promise.all([...this.opened.keys()].map((title) => this.own?.open(title).catch(() => {})));
     this.tab = this.own;
-    if (kept !== null) new Desk(this.own, folder, () => this.nextPlay());
+    desk?.leads(this.own);
+  }
+
+  private takesTurn(what: () => Promise<void>): void {
+    this.turn = this.turn
+      .then(() => this.starting)
+      .then(what)
+      .catch(() => this.end());
   }
 
   /** The tab that led is closed: this one leads. */
   private async takeOver(kept: Kept): Promise<void> {
-    await this.starting;
     const before = this.tab;
     if (this.own === null) await this.startOwn(kept, Promise.resolve());
     else {
       this.own.keeps(kept);
-      new Desk(this.own, this.folder, () => this.nextPlay());
+      this.desk = new Desk(this.folder, () => this.nextPlay());
+      this.desk.leads(this.own);
     }
     if (before instanceof Far && this.own !== null) before.handOver(this.own);
+  }
+
+  /** The tab that leads is silent: what plays here goes on with whoever leads then, perhaps this tab. */
+  private async goOn(before: Far): Promise<void> {
+    if (this.tab !== before) return;
+    await this.join(await this.findAgain());
+    if (this.tab !== null) before.handOver(this.tab);
+  }
+
+  /** Another tab took the lead, since this one was silent: it follows. */
+  private async stepDown(): Promise<void> {
+    if (this.desk === null) return;
+    this.desk.close();
+    this.desk = null;
+    this.own?.end();
+    [this.own, this.tab] = [null, null];
+    await this.join(await this.find());
+  }
+
+  private async join(found: Far | Kept | null): Promise<void> {
+    if (found instanceof Far) {
+      this.tab = found;
+      // Not awaited: it may be silent, too.
+      for (const title of this.opened.keys()) found.open(title).catch(() => {});
+    } else await this.startOwn(found, Promise.resolve());
   }
 
   /** Nobody takes part for this page any more: it plays straight from the server. */
@@ -198,10 +260,12 @@ export class Part {
     }
   }
 
-  /** Opens a title. Settles at once as long as the tab has not started, which opens it then. */
+  /** Opens a title. Settles at once as long as the tab has not started, which opens it then; and soon where another tab
+   * is asked, which may be silent. */
   async openSoon(title: string): Promise<void> {
     const opening = this.open(title);
-    if (this.tab !== null) await opening;
+    if (this.tab instanceof Far) await within(opening.then(() => true), SOON_MS);
+    else if (this.tab !== null) await opening;
   }
 
   /** Whether a file is likely to be read through the tab in a moment. */

@@ -357,8 +357,14 @@ export class Tab implements Taking {
 
   private die(error: unknown): void {
     if (this.dead) return;
-    this.dead = true;
     console.warn('nearcast: this tab goes on without sharing:', error);
+    this.end();
+  }
+
+  /** Ends its part: what is being read fails. */
+  end(): void {
+    if (this.dead) return;
+    this.dead = true;
     clearTimeout(this.timer);
     this.endSocket();
     this.links.closeAll();
