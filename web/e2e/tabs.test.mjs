@@ -1,10 +1,10 @@
 // Tabs that deliver to each other, in Chromium, before a real `serve`. What the provider's server sent is its own count.
 
 import assert from 'node:assert/strict';
-import { stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { fetchedWhole, filmMoves, folder, mediaSent, PEER, peering, playsPast, publish, root, start, tab, takesPart } from './world.mjs';
+import { barriers, fetchedWhole, filmMoves, folder, mediaSent, PEER, peering, playsPast, publish, root, start, tab, takesPart } from './world.mjs';
 
 let place;
 let chrome;
@@ -68,6 +68,33 @@ test('the second tab gets the film from the first', async (t) => {
   const more = (await sent()) - before;
   assert.ok(more < length / 2, `the server sent ${more} of ${length} again`);
   assert.deepEqual([...one.wrong, ...two.wrong], []);
+});
+
+test('the dashboard shows that tabs deliver to tabs', async (t) => {
+  const one = await enter(t);
+  await takesPart(one);
+  await playFilm(one);
+  await fetchedWhole(one);
+  const two = await enter(t);
+  await takesPart(two);
+  await playFilm(two);
+  await fetchedWhole(two);
+  // A play is reported when it has ended: another one begins.
+  await two.page.keyboard.press('Escape');
+  await two.page.locator('.card-link[href*="album"]').first().click();
+  await two.page.locator('.hero .main-button').click();
+  const board = await tab(chrome, serve.ready.dashboard);
+  t.after(board.close);
+  const row = board.page.locator('.delivery tbody tr', { hasText: 'Browser tabs, in the same network' });
+  await row.locator('td').first().filter({ hasText: /[1-9]/u }).waitFor();
+  assert.match(await row.locator('td').nth(1).textContent(), /^0 B$/u, 'no program is here');
+  assert.ok((await board.page.locator('.flow path').count()) > 0);
+  const saved = board.page.waitForEvent('download');
+  await board.page.getByRole('button', { name: 'Export CSV of who delivers to whom' }).click();
+  const table = await readFile(await (await saved).path(), 'utf8');
+  assert.match(table, /^pages,lan,pages,[1-9]/mu);
+  assert.deepEqual(await barriers(board.page), []);
+  assert.deepEqual([...one.wrong, ...two.wrong, ...board.wrong], []);
 });
 
 test('three more tabs, one after the other, cost the server less than one', async (t) => {

@@ -12,6 +12,7 @@ const parse = await load('/src/source/parse.ts');
 const { rates } = await load('/src/dashboard/figures.ts');
 const { Line } = await load('/src/tab/line.ts');
 const { Early } = await load('/src/tab/early.ts');
+const { drawn, flowsToCsv, readFlows } = await load('/src/dashboard/flows.ts');
 const { shownSpan } = await load('/src/dashboard/span.ts');
 
 after(close);
@@ -262,4 +263,36 @@ test('media do without what was asked for before and then not wanted', async (t)
   assert.equal(await media.done, 10_000);
   assert.deepEqual(media.asked(), file.slice(60_000, 70_000));
   assert.deepEqual(asked, ['bytes=0-65535', 'bytes=65536-81919', 'bytes=49152-65535']);
+});
+
+const DELIVERY = {
+  to_pages: { from_pages: { lan: 30, isp: 0, other: 10 }, from_programs: { lan: 0, isp: 5, other: 0 }, from_origin: 50, from_cache: 999 },
+  to_programs: { from_pages: { lan: 0, isp: 0, other: 5 }, from_programs: {}, from_origin: 'none' },
+};
+
+test('who delivers to whom is drawn to one scale, and nothing twice', () => {
+  const { givers, takers, ribbons } = drawn(readFlows(DELIVERY));
+  assert.deepEqual(givers.map((bar) => bar.name), ['pages', 'programs', 'origin']);
+  assert.deepEqual(takers.map((bar) => bar.name), ['pages', 'programs']);
+  const heights = (bars) => bars.reduce((sum, bar) => sum + bar.height, 0);
+  for (const bars of [givers, takers, ribbons]) assert.ok(Math.abs(heights(bars) - heights(givers)) < 1e-9);
+  assert.equal(ribbons.length, 5);
+  for (const side of [givers, takers]) {
+    for (const [i, { top, height }] of side.entries()) assert.ok(top >= -1e-9 && top + height < (side[i + 1]?.top ?? 100 + 1e-9));
+  }
+  // Ribbons lie beside each other at both ends.
+  for (const end of ['left', 'right']) {
+    const by = ribbons.toSorted((a, b) => a[end] - b[end]);
+    for (const [i, ribbon] of by.entries()) assert.ok(i === 0 || by[i - 1][end] + by[i - 1].height < ribbon[end] + 1e-9);
+  }
+  const [first] = ribbons;
+  assert.ok(Math.abs(first.height / givers[0].height - 30 / 45) < 1e-9);
+});
+
+test('no delivery is no drawing, and a table of zeros', () => {
+  assert.deepEqual(drawn(readFlows({})), { givers: [], takers: [], ribbons: [] });
+  const lines = flowsToCsv(readFlows(DELIVERY)).split('\r\n');
+  assert.equal(lines.length, 1 + 14 + 1);
+  assert.equal(lines[0], 'from,near,to,bytes');
+  assert.ok(lines.includes('pages,lan,pages,30') && lines.includes('origin,origin,programs,0'));
 });

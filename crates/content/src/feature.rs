@@ -19,6 +19,8 @@ impl FeatureSet {
     pub const CREDENTIAL: Self = Self(1 << 3);
     /// Takes reports of what players got.
     pub const REPORTS: Self = Self(1 << 4);
+    /// Runs in a page of a browser.
+    pub const PAGE: Self = Self(1 << 5);
     /// What this version does.
     pub const OURS: Self = Self(Self::PARTIAL.0 | Self::CANCEL.0 | Self::CREDENTIAL.0);
 

@@ -247,9 +247,9 @@ fn note_words(note: &Note) -> String {
 fn source_words(source: Source) -> &'static str {
     match source {
         Source::Cache => "the cache",
-        Source::Peer(Nearness::Lan) => "the local network",
-        Source::Peer(Nearness::Neighbourhood | Nearness::Isp) => "a peer of the same operator",
-        Source::Peer(Nearness::Country | Nearness::Far) => "a peer elsewhere",
+        Source::Peer(Nearness::Lan, _) => "the local network",
+        Source::Peer(Nearness::Neighbourhood | Nearness::Isp, _) => "a peer of the same operator",
+        Source::Peer(Nearness::Country | Nearness::Far, _) => "a peer elsewhere",
         Source::Origin => "the origin",
     }
 }

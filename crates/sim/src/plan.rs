@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use nearcast_content::NodeKey;
-use nearcast_engine::swarm::{OriginUse, PeerUse, Settings};
+use nearcast_engine::swarm::{OriginUse, PeerUse, RunsIn, Settings};
 use nearcast_engine::wire::Serves;
 use nearcast_engine::{Place, Span};
 
@@ -258,6 +258,7 @@ fn settings(scenario: &Scenario, link: &Link, random: &mut Random) -> Settings {
         cache_budget: spec.cache,
         origin: OriginUse::Fallback,
         peers,
+        runs_in: RunsIn::Program,
     }
 }
 

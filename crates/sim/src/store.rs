@@ -53,9 +53,9 @@ impl BySource {
     pub(crate) fn add(&mut self, source: Source, bytes: u64) {
         *match source {
             Source::Cache => &mut self.cache,
-            Source::Peer(Nearness::Lan) => &mut self.lan,
-            Source::Peer(Nearness::Neighbourhood | Nearness::Isp) => &mut self.isp,
-            Source::Peer(Nearness::Country | Nearness::Far) => &mut self.other,
+            Source::Peer(Nearness::Lan, _) => &mut self.lan,
+            Source::Peer(Nearness::Neighbourhood | Nearness::Isp, _) => &mut self.isp,
+            Source::Peer(Nearness::Country | Nearness::Far, _) => &mut self.other,
             Source::Origin => &mut self.origin,
         } += bytes;
     }
@@ -330,10 +330,12 @@ impl Kept {
 
 #[cfg(test)]
 mod tests {
+    use nearcast_engine::swarm::RunsIn;
+
     use super::*;
 
     const OBJECT: ObjectIx = ObjectIx(0);
-    const LAN: Source = Source::Peer(Nearness::Lan);
+    const LAN: Source = Source::Peer(Nearness::Lan, RunsIn::Program);
 
     #[test]
     fn a_whole_object_is_cache_and_can_be_taken_apart() {

@@ -4,6 +4,7 @@
 import { signal } from '@preact/signals';
 import { child, number, type Json, text } from '../source/parse';
 import { bytes } from '../model/words';
+import { type Flow, readFlows } from './flows';
 
 interface Group {
   readonly plays: number;
@@ -20,6 +21,7 @@ interface Audience {
   readonly shared: Group;
   readonly heldOut: Group;
   readonly copies: number | null;
+  readonly flows: readonly Flow[];
   readonly verdict: string | null;
   readonly why: string | null;
 }
@@ -49,6 +51,7 @@ export function readAudience(value: unknown): Audience {
     shared: readGroup(child(json['shared'])),
     heldOut: readGroup(child(json['held_out'])),
     copies: number(child(json['origin'])['copies']),
+    flows: readFlows(child(json['delivery'])),
     verdict: text(comparison['verdict']),
     why: text(comparison['why']),
   };

@@ -6,7 +6,9 @@ import { bytes, count } from '../model/words';
 import { SiteSource } from '../source/site';
 import { AudienceBox } from './audience';
 import { Chart } from './chart';
+import { Delivery } from './delivery';
 import { type Figures, figures, follow, giveToken, locked, rates, type Sample, toCsv, trouble } from './figures';
+import { save } from './save';
 
 const RANGES = [
   ['15 min', 900],
@@ -124,14 +126,7 @@ const Supernode = ({ all }: { all: Figures }) => (
   </dl>
 );
 
-function exportCsv(): void {
-  const url = URL.createObjectURL(new Blob([toCsv(figures.peek()?.history ?? [])], { type: 'text/csv' }));
-  const link = document.createElement('a');
-  link.href = url;
-  link.download = 'nearcast.csv';
-  link.click();
-  URL.revokeObjectURL(url);
-}
+const exportCsv = (): void => save('nearcast.csv', toCsv(figures.peek()?.history ?? []));
 
 function setPrice(event: Event): void {
   price.value = Math.max(0, Number((event.target as HTMLInputElement).value) || 0);
@@ -187,6 +182,10 @@ function Board({ all }: { all: Figures }) {
           <p class="quiet">Nothing here is estimated.</p>
         </section>
       </div>
+      <section class="box box-alone">
+        <h2>Who delivers to whom</h2>
+        <Delivery />
+      </section>
       <section class="box">
         <h2>The audience, with peers and held out</h2>
         <AudienceBox price={price.value} />

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use super::SessionId;
 use crate::limits::{REPORT_SLACK, REPORT_SPACING};
 use crate::time::Time;
-use crate::wire::PlayReport;
+use crate::wire::{PlayReport, Ways};
 
 /// Sums of all reports, and when each session reported last. Sums do not grow with nodes or time.
 #[derive(Debug, Default)]
 pub struct Audience {
-    sums: PlayReport,
+    programs: PlayReport,
+    pages: PlayReport,
     reports: u64,
     last: BTreeMap<SessionId, Time>,
 }
@@ -21,18 +22,25 @@ pub struct Audience {
 pub struct Implausible;
 
 impl Audience {
-    /// Takes a report of a session.
+    /// Takes a report of a session, whose node can be met in these ways.
     ///
     /// # Errors
     /// When it breaks the rules; then nothing of it counts.
-    pub fn take(&mut self, now: Time, session: SessionId, report: &PlayReport) -> Result<(), Implausible> {
+    pub fn take(
+        &mut self,
+        now: Time,
+        session: SessionId,
+        ways: Ways,
+        report: &PlayReport,
+    ) -> Result<(), Implausible> {
         let earliest =
             self.last.get(&session).map_or(Time::ZERO, |last| *last + REPORT_SPACING.less(REPORT_SLACK));
         if now < earliest || !report.is_plausible() {
             return Err(Implausible);
         }
         self.last.insert(session, now);
-        self.sums.add(report);
+        // Pages have no QUIC.
+        if ways.meet(Ways::QUIC) { &mut self.programs } else { &mut self.pages }.add(report);
         self.reports += 1;
         Ok(())
     }
@@ -42,9 +50,19 @@ impl Audience {
         self.last.remove(&session);
     }
 
-    /// The sums so far, and how many reports they are from.
-    pub fn sums(&self) -> (&PlayReport, u64) {
-        (&self.sums, self.reports)
+    /// What the players of programs got so far.
+    pub fn programs(&self) -> &PlayReport {
+        &self.programs
+    }
+
+    /// What the players of pages in browsers got so far.
+    pub fn pages(&self) -> &PlayReport {
+        &self.pages
+    }
+
+    /// How many reports the sums are from.
+    pub fn reports(&self) -> u64 {
+        self.reports
     }
 }
 
@@ -60,17 +78,23 @@ mod tests {
         let mut report = PlayReport::default();
         report.shared.started(Span::from_millis(80));
         report.held_out.started(Span::from_millis(90));
-        assert_eq!(audience.take(at(1), SessionId(1), &report), Ok(()));
-        assert_eq!(audience.take(at(2), SessionId(2), &report), Ok(()));
-        assert_eq!(audience.take(at(10), SessionId(1), &report), Err(Implausible), "too soon");
+        assert_eq!(audience.take(at(1), SessionId(1), Ways::QUIC, &report), Ok(()));
+        assert_eq!(audience.take(at(2), SessionId(2), Ways::DATA_CHANNELS, &report), Ok(()));
+        assert_eq!(audience.take(at(10), SessionId(1), Ways::QUIC, &report), Err(Implausible), "too soon");
         let lie = PlayReport {
             shared: crate::wire::PlaySums { plays: 7, ..report.shared.clone() },
             ..report.clone()
         };
-        assert_eq!(audience.take(at(60), SessionId(2), &lie), Err(Implausible));
+        assert_eq!(audience.take(at(60), SessionId(2), Ways::DATA_CHANNELS, &lie), Err(Implausible));
         audience.ended(SessionId(1));
-        assert_eq!(audience.take(at(11), SessionId(1), &report), Ok(()), "another session of that number");
-        let (sums, reports) = audience.sums();
-        assert_eq!((sums.shared.plays, sums.held_out.plays, reports), (3, 3, 3));
+        let both = Ways(Ways::QUIC.0 | Ways::DATA_CHANNELS.0);
+        assert_eq!(
+            audience.take(at(11), SessionId(1), both, &report),
+            Ok(()),
+            "another session of that number"
+        );
+        let (programs, pages) = (audience.programs(), audience.pages());
+        assert_eq!((programs.shared.plays, programs.held_out.plays), (2, 2));
+        assert_eq!((pages.shared.plays, pages.held_out.plays, audience.reports()), (1, 1, 3));
     }
 }

@@ -129,6 +129,17 @@ pub struct Settings {
     pub origin: OriginUse,
     /// Whether peers may be asked and served.
     pub peers: PeerUse,
+    /// What the node runs in. It never changes.
+    pub runs_in: RunsIn,
+}
+
+/// What a node runs in, for counts: nothing is decided by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RunsIn {
+    /// A program of its own.
+    Program,
+    /// A page in a browser.
+    Page,
 }
 
 /// Whether the origin may be asked.
@@ -593,8 +604,8 @@ pub enum Misbehaviour {
 pub enum Source {
     /// Held before they were asked for.
     Cache,
-    /// From a peer this near.
-    Peer(Nearness),
+    /// From a peer this near, that runs in this.
+    Peer(Nearness, RunsIn),
     /// From the provider's servers.
     Origin,
 }

@@ -44,9 +44,9 @@ impl Swarm {
                 Some(peer) => {
                     peer.pipe.came(self.now, bytes);
                     peer.useful = self.now;
-                    Source::Peer(peer.nearness)
+                    Source::Peer(peer.nearness, peer.runs_in)
                 }
-                None => Source::Peer(crate::place::Nearness::Far),
+                None => Source::Peer(crate::place::Nearness::Far, RunsIn::Program),
             },
         };
         let offered = !self.is_held_out(object);

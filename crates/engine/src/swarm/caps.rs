@@ -342,7 +342,7 @@ const _: () = assert!(MAX_RUN_BLOCKS as u64 * nearcast_content::BLOCK_SIZE <= LE
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::swarm::api::OriginUse;
+    use crate::swarm::api::{OriginUse, RunsIn};
 
     /// 2026-11-25 21:30:00 UTC.
     const EVENING: u64 = 1_795_642_200;
@@ -354,6 +354,7 @@ mod tests {
             cache_budget: 0,
             origin: OriginUse::Fallback,
             peers: PeerUse::Share,
+            runs_in: RunsIn::Program,
         }
     }
 

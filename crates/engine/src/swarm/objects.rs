@@ -329,6 +329,7 @@ pub(super) enum Described {
 mod tests {
     use super::*;
     use crate::place::Nearness;
+    use crate::swarm::api::RunsIn;
 
     fn size(blocks: u64) -> ObjectSize {
         ObjectSize::new(blocks * nearcast_content::BLOCK_SIZE).expect("in range")
@@ -344,7 +345,7 @@ mod tests {
         assert_eq!(object.missing(size(10).all()), [BlockRange::new(4, 5), BlockRange::new(8, 10)]);
         assert!(object.misses(BlockRange::new(7, 9)) && object.misses(BlockRange::new(2, 6)));
         assert!(!object.misses(BlockRange::new(0, 4)) && !object.misses(BlockRange::new(5, 8)));
-        let peer = Source::Peer(Nearness::Isp);
+        let peer = Source::Peer(Nearness::Isp, RunsIn::Program);
         assert_eq!(objects.arrived(ix, BlockRange::new(2, 6), peer), [BlockRange::new(4, 6)]);
         assert_eq!(objects.held_bytes(), size(6).bytes());
         let taken = objects.get_mut(ix).take_fresh(BlockRange::new(3, 5));

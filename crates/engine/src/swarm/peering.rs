@@ -1,6 +1,6 @@
 //! The part of the router that talks with peers: HELLO, interests and haves, wants served, misbehaviour.
 
-use nearcast_content::{BlockRange, BlockSet, NodeKey, ObjectId};
+use nearcast_content::{BlockRange, BlockSet, FeatureSet, NodeKey, ObjectId};
 
 use super::Swarm;
 use super::api::*;
@@ -115,7 +115,7 @@ impl Swarm {
         self.peers.add(id, node, side, path, over, rtt, nearness, self.now);
         let hello = Hello {
             versions: Versions::OURS,
-            features: 0,
+            features: features(self.settings.runs_in).0,
             provider: self.provider,
             serves: self.sharing.serves(over),
             credential: None,
@@ -217,6 +217,7 @@ impl Swarm {
         }
         if let Some(peer) = self.peers.get_mut(id) {
             peer.hello = Some(hello.serves);
+            peer.runs_in = runs_in(FeatureSet(hello.features));
             self.interests_told = false;
         }
     }
@@ -448,4 +449,16 @@ impl Swarm {
 /// Whether a have tells of nothing at all.
 fn says_nothing(have: &Have) -> bool {
     have.added.is_empty() && have.removed.is_empty() && have.coming.is_empty()
+}
+
+/// What a HELLO says of what its node runs in.
+fn features(runs_in: RunsIn) -> FeatureSet {
+    match runs_in {
+        RunsIn::Program => FeatureSet::NONE,
+        RunsIn::Page => FeatureSet::PAGE,
+    }
+}
+
+fn runs_in(features: FeatureSet) -> RunsIn {
+    if features.has(FeatureSet::PAGE) { RunsIn::Page } else { RunsIn::Program }
 }

@@ -2,7 +2,7 @@
 
 use nearcast_content::{BLOCK_SIZE, BlockRange, BlockSet, FlatMap, FlatSet, NodeKey, ObjectId};
 
-use super::api::{Candidate, Misbehaviour, Over, Path, PeerId, Side};
+use super::api::{Candidate, Misbehaviour, Over, Path, PeerId, RunsIn, Side};
 use super::meter::Pipe;
 use super::objects::ObjectIx;
 use super::pick::Promise;
@@ -50,6 +50,8 @@ pub(super) struct Peer {
     pub(super) nearness: Nearness,
     /// Whether it said HELLO, and whether it serves.
     pub(super) hello: Option<Serves>,
+    /// As its HELLO says.
+    pub(super) runs_in: RunsIn,
     pub(super) pipe: Pipe,
     /// Takes no wants before this.
     pub(super) choked_until: Time,
@@ -286,6 +288,7 @@ impl Peers {
                 rtt,
                 nearness,
                 hello: None,
+                runs_in: RunsIn::Program,
                 pipe: Pipe::new(self.prior),
                 choked_until: Time::ZERO,
                 snubs: 0,

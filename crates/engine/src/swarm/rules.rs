@@ -26,7 +26,7 @@ mod tests {
     use nearcast_content::policy::Permille;
     use nearcast_content::{UnixTime, Validity};
 
-    use super::super::api::OriginUse;
+    use super::super::api::{OriginUse, RunsIn};
     use super::*;
     use crate::wire::Serves;
 
@@ -38,6 +38,7 @@ mod tests {
             cache_budget: 1,
             origin: OriginUse::Fallback,
             peers: PeerUse::Share,
+            runs_in: RunsIn::Program,
         };
         let validity = Validity { sequence: 1, issued: UnixTime(0), expires: UnixTime(9) };
         let mut policy = Policy::unrestricted(validity);

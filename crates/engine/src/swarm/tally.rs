@@ -2,7 +2,7 @@
 
 use nearcast_content::FlatMap;
 
-use super::api::{Note, PlayId, Source};
+use super::api::{Note, PlayId, RunsIn, Source};
 use crate::limits::MAX_PLAYS;
 use crate::place::Nearness;
 use crate::time::Span;
@@ -39,9 +39,15 @@ impl Tallies {
                 let sums = &mut self.of(*play).sums;
                 *match source {
                     Source::Cache => &mut sums.cache_bytes,
-                    Source::Peer(Nearness::Lan) => &mut sums.lan_bytes,
-                    Source::Peer(Nearness::Neighbourhood | Nearness::Isp) => &mut sums.isp_bytes,
-                    Source::Peer(Nearness::Country | Nearness::Far) => &mut sums.other_bytes,
+                    Source::Peer(nearness, runs_in) => {
+                        if *runs_in == RunsIn::Page {
+                            let pages = sums.from_pages.get_or_insert_default();
+                            *by_nearness(*nearness, &mut pages.lan, &mut pages.isp, &mut pages.other) +=
+                                bytes;
+                        }
+                        let PlaySums { lan_bytes, isp_bytes, other_bytes, .. } = sums;
+                        by_nearness(*nearness, lan_bytes, isp_bytes, other_bytes)
+                    }
                     Source::Origin => &mut sums.origin_bytes,
                 } += bytes;
             }
@@ -56,6 +62,20 @@ impl Tallies {
             self.plays.pop_first();
         }
         self.plays.entry(play).or_default()
+    }
+}
+
+/// Where bytes from a peer this near are counted.
+fn by_nearness<'s>(
+    nearness: Nearness,
+    lan: &'s mut u64,
+    isp: &'s mut u64,
+    other: &'s mut u64,
+) -> &'s mut u64 {
+    match nearness {
+        Nearness::Lan => lan,
+        Nearness::Neighbourhood | Nearness::Isp => isp,
+        Nearness::Country | Nearness::Far => other,
     }
 }
 
@@ -81,6 +101,7 @@ impl Tally {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::PeerBytes;
 
     #[test]
     fn a_play_is_summed_up_when_it_ends_in_its_group() {
@@ -92,6 +113,9 @@ mod tests {
             Note::Stalled { play: one, lasted: Span::from_millis(400) },
             Note::Stalled { play: one, lasted: Span::from_millis(600) },
             Note::Delivered { play: one, source: Source::Origin, bytes: 7 },
+            Note::Delivered { play: one, source: Source::Peer(Nearness::Isp, RunsIn::Program), bytes: 3 },
+            Note::Delivered { play: one, source: Source::Peer(Nearness::Isp, RunsIn::Page), bytes: 4 },
+            Note::Delivered { play: one, source: Source::Peer(Nearness::Lan, RunsIn::Page), bytes: 5 },
             Note::Delivered { play: two, source: Source::Cache, bytes: 9 },
         ];
         assert!(notes.iter().all(|note| tallies.note(note).is_none()));
@@ -103,6 +127,8 @@ mod tests {
         let shared = report.shared;
         assert_eq!((shared.plays, shared.stuttered, shared.stalls, shared.stalled_millis), (1, 1, 2, 1_000));
         assert_eq!((shared.media_millis, shared.origin_bytes), (3_000, 7));
+        assert_eq!((shared.lan_bytes, shared.isp_bytes, shared.other_bytes), (5, 7, 0));
+        assert_eq!(shared.from_pages, Some(PeerBytes { lan: 5, isp: 4, other: 0 }));
         let report = ended(&mut tallies, two);
         assert!(report.is_plausible() && report.shared == PlaySums::default(), "{report:?}");
         assert_eq!(

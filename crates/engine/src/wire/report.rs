@@ -63,6 +63,23 @@ pub struct PlaySums {
     /// Plays that ended before they started.
     #[n(11)]
     pub unstarted: u64,
+    /// Of the bytes from peers, those that pages in browsers gave; absent where there are none.
+    #[n(12)]
+    pub from_pages: Option<PeerBytes>,
+}
+
+/// Bytes that some of the peers gave.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Encode, Decode)]
+pub struct PeerBytes {
+    /// Those of the same household.
+    #[n(0)]
+    pub lan: u64,
+    /// Those of the same operator.
+    #[n(1)]
+    pub isp: u64,
+    /// Others.
+    #[n(2)]
+    pub other: u64,
 }
 
 impl PlayReport {
@@ -119,10 +136,17 @@ impl PlaySums {
         sum(&mut self.other_bytes, other.other_bytes);
         sum(&mut self.origin_bytes, other.origin_bytes);
         sum(&mut self.unstarted, other.unstarted);
+        if let Some(more) = &other.from_pages {
+            let pages = self.from_pages.get_or_insert_default();
+            sum(&mut pages.lan, more.lan);
+            sum(&mut pages.isp, more.isp);
+            sum(&mut pages.other, more.other);
+        }
     }
 
     fn is_plausible(&self) -> bool {
         let startups = self.startups.iter().copied().fold(0, u64::saturating_add);
+        let pages = self.from_pages.unwrap_or_default();
         self.plays <= MAX_REPORT_PLAYS
             && self.unstarted <= MAX_REPORT_PLAYS
             && self.stuttered <= self.plays
@@ -133,6 +157,9 @@ impl PlaySums {
             && self.stalled_millis <= MAX_REPORT_MILLIS
             && self.media_millis <= MAX_REPORT_MILLIS
             && self.bytes() <= MAX_REPORT_BYTES
+            && pages.lan <= self.lan_bytes
+            && pages.isp <= self.isp_bytes
+            && pages.other <= self.other_bytes
     }
 }
 
@@ -170,6 +197,7 @@ mod tests {
             PlaySums { cache_bytes: u64::MAX, origin_bytes: 9, ..sums() },
             PlaySums { media_millis: u64::MAX, ..sums() },
             PlaySums { stalls: MAX_REPORT_PLAYS + 1, ..sums() },
+            PlaySums { from_pages: Some(PeerBytes { other: 1, ..PeerBytes::default() }), ..sums() },
         ];
         bad.into_iter().for_each(|sums| assert!(!report(sums.clone()).is_plausible(), "{sums:?}"));
     }

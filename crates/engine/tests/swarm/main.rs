@@ -5,6 +5,7 @@
 mod crowd;
 mod hold_out;
 mod next;
+mod pages;
 mod paths;
 mod start;
 
@@ -40,6 +41,7 @@ fn settings() -> Settings {
         cache_budget: u64::MAX,
         origin: OriginUse::Fallback,
         peers: PeerUse::Share,
+        runs_in: RunsIn::Program,
     }
 }
 

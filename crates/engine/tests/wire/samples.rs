@@ -3,8 +3,8 @@
 use nearcast_content::{BlockRange, BlockSet, NodeKey, ObjectId, ProviderKey};
 use nearcast_engine::wire::directory::{ClientHello, Holder, Holding, RefusedReason};
 use nearcast_engine::wire::{
-    Caller, ChannelSignal, ClientMessage, Have, Hello, Introduction, PeerMessage, PlayReport, PlaySums,
-    RefuseReason, RunHeader, ServerMessage, Serves, Stamp, SwarmId, Versions, Want, Ways,
+    Caller, ChannelSignal, ClientMessage, Have, Hello, Introduction, PeerBytes, PeerMessage, PlayReport,
+    PlaySums, RefuseReason, RunHeader, ServerMessage, Serves, Stamp, SwarmId, Versions, Want, Ways,
 };
 use nearcast_engine::{Nearness, Span};
 
@@ -149,6 +149,7 @@ impl Samples for ClientMessage {
             ("signal", Self::Signal { to: NODE, payload: b"offer".to_vec() }),
             ("renew", Self::Renew),
             ("report", Self::Report(report())),
+            ("report-pages", Self::Report(report_of_pages())),
             ("report-nothing", Self::Report(PlayReport::default())),
         ]
     }
@@ -227,6 +228,13 @@ impl Samples for ChannelSignal {
             ("decline", Self::Decline { session: 7 }),
         ]
     }
+}
+
+/// The same, where pages gave some of it.
+fn report_of_pages() -> PlayReport {
+    let mut report = report();
+    report.shared.from_pages = Some(PeerBytes { lan: 255, isp: 0, other: 1 << 32 });
+    report
 }
 
 /// One play that started and one held out that did not.

@@ -159,7 +159,8 @@ pub fn router(provider: ProviderKey, supernode: SupernodeHandle, origin: HttpMet
 }
 
 async fn status(State(shown): State<Shown>) -> Response {
-    let (sums, reports) = shown.supernode.audience(shown.provider);
+    let reported = shown.supernode.audience(shown.provider);
+    let sums = reported.all();
     let sent = shown.origin.body_bytes(BodyKind::Media);
     // Those held out would have come from here in any case, and are no copies made for the others.
     let for_sharing = sent.saturating_sub(sums.held_out.origin_bytes);
@@ -171,9 +172,13 @@ async fn status(State(shown): State<Shown>) -> Response {
             "published_media_bytes": shown.published,
             "copies": ratio(for_sharing, shown.published),
         },
-        "reports": reports,
+        "reports": reported.reports,
         "shared": group(&sums.shared),
         "held_out": group(&sums.held_out),
+        "delivery": {
+            "to_pages": delivery(&reported.pages.shared),
+            "to_programs": delivery(&reported.programs.shared),
+        },
         "comparison": verdict::compare(&sums.shared, &sums.held_out),
         "supernode": shown.supernode.status().await,
     });
@@ -202,6 +207,23 @@ fn group(sums: &PlaySums) -> Value {
     })
 }
 
+/// Who delivered to players: bytes of pages in browsers, of programs, of the origin and of the own cache. Nobody is
+/// named: what peers gave is told apart by how near they were, as far as this supernode can tell.
+fn delivery(sums: &PlaySums) -> Value {
+    let pages = sums.from_pages.unwrap_or_default();
+    let rest = |all: u64, of_pages: u64| all.saturating_sub(of_pages);
+    json!({
+        "from_pages": { "lan": pages.lan, "isp": pages.isp, "other": pages.other },
+        "from_programs": {
+            "lan": rest(sums.lan_bytes, pages.lan),
+            "isp": rest(sums.isp_bytes, pages.isp),
+            "other": rest(sums.other_bytes, pages.other),
+        },
+        "from_origin": sums.origin_bytes,
+        "from_cache": sums.cache_bytes,
+    })
+}
+
 /// A share, or nothing where there is nothing to share.
 fn ratio(part: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| float(part) / float(whole))
@@ -220,4 +242,25 @@ fn media_bytes(folder: &Path) -> u64 {
         }
     };
     entries.flatten().map(size).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use nearcast_engine::wire::PeerBytes;
+
+    use super::*;
+
+    #[test]
+    fn what_pages_gave_is_taken_from_what_peers_gave() {
+        let from_pages = Some(PeerBytes { lan: 2, isp: 0, other: 9 });
+        let sums = PlaySums { lan_bytes: 3, isp_bytes: 4, other_bytes: 9, from_pages, ..PlaySums::default() };
+        let sums = PlaySums { origin_bytes: 5, cache_bytes: 6, ..sums };
+        let told = json!({
+            "from_pages": { "lan": 2, "isp": 0, "other": 9 },
+            "from_programs": { "lan": 1, "isp": 4, "other": 0 },
+            "from_origin": 5,
+            "from_cache": 6,
+        });
+        assert_eq!(delivery(&sums), told);
+    }
 }

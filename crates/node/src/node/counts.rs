@@ -192,8 +192,8 @@ fn why_label(why: Why) -> &'static str {
 fn label(source: Source) -> SourceLabel {
     let source = match source {
         Source::Cache => "cache",
-        Source::Peer(Nearness::Lan) => "lan",
-        Source::Peer(_) => "peers",
+        Source::Peer(Nearness::Lan, _) => "lan",
+        Source::Peer(..) => "peers",
         Source::Origin => "origin",
     };
     SourceLabel { source }

@@ -27,7 +27,7 @@ use futures_util::FutureExt as _;
 use nearcast_content::policy::SupernodeUrl;
 use nearcast_content::{BlockSet, Link, NodeKey, ProviderKey};
 use nearcast_engine::Rate;
-use nearcast_engine::swarm::{Caps, Hours, Input, OriginUse, PeerUse, Settings, Stored, Swarm};
+use nearcast_engine::swarm::{Caps, Hours, Input, OriginUse, PeerUse, RunsIn, Settings, Stored, Swarm};
 use nearcast_engine::wire::Serves;
 use prometheus_client::registry::Registry;
 use tokio::sync::mpsc;
@@ -114,6 +114,7 @@ impl NodeOptions {
             cache_budget,
             origin: OriginUse::Fallback,
             peers: PeerUse::Share,
+            runs_in: RunsIn::Program,
         }
     }
 

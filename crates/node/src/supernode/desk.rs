@@ -43,6 +43,7 @@ pub(super) struct Seat {
     /// Messages to the node, in a short queue: a node that does not take them loses its session.
     pub(super) outbound: mpsc::Sender<ServerMessage>,
     pub(super) reach: Reach,
+    pub(super) ways: Ways,
 }
 
 /// What runs beside the supernode, as nodes are told.
@@ -125,9 +126,7 @@ impl Desk {
 
     fn said(&mut self, session: SessionId, message: ClientMessage) {
         // Said before the session was ended from here.
-        if !self.seats.contains_key(&session) {
-            return;
-        }
+        let Some(ways) = self.seats.get(&session).map(|seat| seat.ways) else { return };
         match message {
             ClientMessage::Announce { added, removed } => {
                 self.tell(Input::Announced { session, added, removed });
@@ -139,16 +138,16 @@ impl Desk {
                 self.hand_in(Input::Signal { session, to });
                 self.deliver(Some(payload));
             }
-            ClientMessage::Report(report) => self.reported(session, &report),
+            ClientMessage::Report(report) => self.reported(session, ways, &report),
             ClientMessage::Renew => self.tell(Input::Renewed { session }),
             ClientMessage::Hello(_) => self.refuse(session, Some(RefusedReason::Misbehaved)),
         }
     }
 
     /// A node tells what its players got. That keeps its lease like any word of it.
-    fn reported(&mut self, session: SessionId, report: &PlayReport) {
+    fn reported(&mut self, session: SessionId, ways: Ways, report: &PlayReport) {
         let now = self.now();
-        let taken = self.sums().take(now, session, report);
+        let taken = self.sums().take(now, session, ways, report);
         match taken {
             Ok(()) => {
                 self.metrics.taken(report);

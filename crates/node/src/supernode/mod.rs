@@ -195,6 +195,26 @@ pub fn router(config: SupernodeConfig) -> Result<(Router, SupernodeHandle), Supe
     Ok((router, SupernodeHandle { shared }))
 }
 
+/// Sums of what nodes reported.
+#[derive(Clone, Debug, Default)]
+pub struct Reported {
+    /// What the players of programs got.
+    pub programs: PlayReport,
+    /// What the players of pages in browsers got.
+    pub pages: PlayReport,
+    /// Reports that these are from.
+    pub reports: u64,
+}
+
+impl Reported {
+    /// What all players got.
+    pub fn all(&self) -> PlayReport {
+        let mut all = self.programs.clone();
+        all.add(&self.pages);
+        all
+    }
+}
+
 impl SupernodeHandle {
     /// Tells all nodes of `provider` that its policy has a new sequence, and those who come later.
     pub async fn policy_changed(&self, provider: ProviderKey, sequence: u64) {
@@ -204,12 +224,12 @@ impl SupernodeHandle {
         }
     }
 
-    /// Sums of what the nodes of `provider` reported, and how many reports these are from.
-    pub fn audience(&self, provider: ProviderKey) -> (PlayReport, u64) {
-        let Some(audience) = self.shared.audiences.get(&provider) else { return Default::default() };
+    /// Sums of what the nodes of `provider` reported.
+    pub fn audience(&self, provider: ProviderKey) -> Reported {
+        let Some(audience) = self.shared.audiences.get(&provider) else { return Reported::default() };
         let audience = audience.lock().unwrap_or_else(PoisonError::into_inner);
-        let (sums, reports) = audience.sums();
-        (sums.clone(), reports)
+        let (programs, pages) = (audience.programs().clone(), audience.pages().clone());
+        Reported { programs, pages, reports: audience.reports() }
     }
 
     /// How the supernode does.

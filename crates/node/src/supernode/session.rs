@@ -54,7 +54,7 @@ pub(super) async fn serve(socket: WebSocket, observed: IpAddr, shared: Arc<Share
     let (outbound, queue) = mpsc::channel(OUTBOUND);
     let Guest { desk, node, serves, ways, reach } = guest;
     let place = shared.places.place(observed);
-    let seat = Seat { outbound, reach };
+    let seat = Seat { outbound, reach, ways };
     if desk.send(Note::Opened { session, node, place, serves, ways, seat }).await.is_err() {
         return;
     }

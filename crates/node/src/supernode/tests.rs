@@ -318,6 +318,14 @@ async fn reports_add_up_and_one_against_the_rules_ends_its_session() {
         assert!(matches!(bare.read().await, Some(ServerMessage::Holders { .. })));
         nodes.push(bare);
     }
+    let mut page = Bare::connect(&supernode).await;
+    let nonce = page.challenged().await;
+    let hello = ClientHello { ways: Ways::DATA_CHANNELS, ..hello(&key(4), &nonce) };
+    page.send(&ClientMessage::Hello(hello)).await;
+    assert!(matches!(page.read().await, Some(ServerMessage::Welcome { .. })));
+    page.send(&ClientMessage::Report(report.clone())).await;
+    page.send(&ClientMessage::Lookup { query: 1, swarm: swarm(1), renditions: 0 }).await;
+    assert!(matches!(page.read().await, Some(ServerMessage::Holders { .. })));
     nodes[0].send(&ClientMessage::Report(report.clone())).await;
     assert_eq!(nodes[0].read().await, refused(RefusedReason::Misbehaved), "twice in a breath");
     let mut liar = Bare::session(&supernode, 9).await;
@@ -325,6 +333,8 @@ async fn reports_add_up_and_one_against_the_rules_ends_its_session() {
     lie.shared.plays = u64::MAX;
     liar.send(&ClientMessage::Report(lie)).await;
     assert_eq!(liar.read().await, refused(RefusedReason::Misbehaved));
-    let (sums, reports) = supernode.handle.audience(PROVIDER);
-    assert_eq!((sums.shared.plays, sums.held_out.plays, reports), (3, 3, 3));
+    let reported = supernode.handle.audience(PROVIDER);
+    let sums = reported.all();
+    assert_eq!((sums.shared.plays, sums.held_out.plays, reported.reports), (4, 4, 4));
+    assert_eq!((reported.programs.shared.plays, reported.pages.shared.plays), (3, 1));
 }

@@ -1,6 +1,6 @@
 //! Carrying out what an agent wants done.
 
-use nearcast_engine::swarm::{Note, Output, PeerId, RequestId, Source, UploadId};
+use nearcast_engine::swarm::{Note, Output, PeerId, RequestId, RunsIn, Source, UploadId};
 use nearcast_engine::wire::{PeerMessage, Want};
 
 use super::{Event, World};
@@ -154,6 +154,6 @@ impl World<'_> {
 pub(super) fn source_of(sender: super::Sender) -> Source {
     match sender {
         super::Sender::Origin => Source::Origin,
-        super::Sender::Peer { near, .. } => Source::Peer(near),
+        super::Sender::Peer { near, .. } => Source::Peer(near, RunsIn::Program),
     }
 }

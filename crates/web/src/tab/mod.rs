@@ -18,8 +18,8 @@ use nearcast_content::{
 use nearcast_engine::channels::Channels;
 use nearcast_engine::directory::client::{Client, Input as ClientInput};
 use nearcast_engine::swarm::{
-    Input, OriginUse, PeerUse, PlayId, RenditionId, RequestId, Settings, Sharing, Source, Taking, Tallies,
-    UPLINK_TICK,
+    Input, OriginUse, PeerUse, PlayId, RenditionId, RequestId, RunsIn, Settings, Sharing, Source, Taking,
+    Tallies, UPLINK_TICK,
 };
 use nearcast_engine::wire::{Serves, Ways};
 use nearcast_engine::{Nearness, Span, Swarm, Time};
@@ -184,6 +184,7 @@ impl Tab {
             cache_budget: setup.budget,
             origin: OriginUse::Fallback,
             peers: PeerUse::Share,
+            runs_in: RunsIn::Page,
         };
         let mut chance = Chance { entropy: setup.entropy, drawn: 0 };
         let swarm = Swarm::new(chance.number(), key.node(), provider, own.clone());
@@ -468,8 +469,8 @@ impl Tab {
     fn count(&mut self, source: Source, bytes: u64) {
         *match source {
             Source::Cache => &mut self.figures.cache,
-            Source::Peer(Nearness::Lan) => &mut self.figures.lan,
-            Source::Peer(_) => &mut self.figures.peers,
+            Source::Peer(Nearness::Lan, _) => &mut self.figures.lan,
+            Source::Peer(..) => &mut self.figures.peers,
             Source::Origin => &mut self.figures.origin,
         } += bytes;
     }
