@@ -45,6 +45,31 @@ def film(mbit, seconds):
     return folder
 
 
+def long_film(mbit, seconds):
+    """The same, `seconds` long: made of a shorter one that comes again and again, which takes a moment."""
+    once = 120
+    if seconds <= once:
+        return film(mbit, seconds)
+    folder = store() / f"film-{mbit:g}mbit-{seconds}s-again"
+    if (folder / "film.m3u8").exists():
+        return folder
+    making = folder.with_name(f"{folder.name}.{os.getpid()}")
+    shutil.rmtree(making, ignore_errors=True)
+    making.mkdir()
+    short = film(mbit, once)
+    whole = making / "short.mp4"
+    run(["ffmpeg", "-v", "error", "-nostdin", "-i", str(short / "film.m3u8"), "-c", "copy", str(whole)])
+    run([
+        "ffmpeg", "-v", "error", "-nostdin", "-stream_loop", str(-(-seconds // once) - 1), "-i", str(whole), "-t", str(seconds), "-c", "copy",
+        "-f", "hls", "-hls_time", str(SEGMENT_SECONDS), "-hls_playlist_type", "vod",
+        "-hls_segment_type", "fmp4", "-hls_flags", "single_file", "-master_pl_name", "master.m3u8",
+        str(making / "film.m3u8"),
+    ])
+    whole.unlink()
+    os.rename(making, folder)
+    return folder
+
+
 def media_file(folder):
     """The one media file of a film."""
     files = sorted(folder.glob("*.m4s")) or sorted(folder.glob("*.mp4"))
