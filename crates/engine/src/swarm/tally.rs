@@ -128,7 +128,7 @@ mod tests {
         assert_eq!((shared.plays, shared.stuttered, shared.stalls, shared.stalled_millis), (1, 1, 2, 1_000));
         assert_eq!((shared.media_millis, shared.origin_bytes), (3_000, 7));
         assert_eq!((shared.lan_bytes, shared.isp_bytes, shared.other_bytes), (5, 7, 0));
-        assert_eq!(shared.from_pages, Some(PeerBytes { lan: 5, isp: 4, other: 0 }));
+        assert_eq!(shared.from_pages, Some(Box::new(PeerBytes { lan: 5, isp: 4, other: 0 })));
         let report = ended(&mut tallies, two);
         assert!(report.is_plausible() && report.shared == PlaySums::default(), "{report:?}");
         assert_eq!(

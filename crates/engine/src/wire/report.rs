@@ -65,7 +65,7 @@ pub struct PlaySums {
     pub unstarted: u64,
     /// Of the bytes from peers, those that pages in browsers gave; absent where there are none.
     #[n(12)]
-    pub from_pages: Option<PeerBytes>,
+    pub from_pages: Option<Box<PeerBytes>>,
 }
 
 /// Bytes that some of the peers gave.
@@ -146,7 +146,7 @@ impl PlaySums {
 
     fn is_plausible(&self) -> bool {
         let startups = self.startups.iter().copied().fold(0, u64::saturating_add);
-        let pages = self.from_pages.unwrap_or_default();
+        let pages = self.from_pages.as_deref().copied().unwrap_or_default();
         self.plays <= MAX_REPORT_PLAYS
             && self.unstarted <= MAX_REPORT_PLAYS
             && self.stuttered <= self.plays
@@ -197,7 +197,7 @@ mod tests {
             PlaySums { cache_bytes: u64::MAX, origin_bytes: 9, ..sums() },
             PlaySums { media_millis: u64::MAX, ..sums() },
             PlaySums { stalls: MAX_REPORT_PLAYS + 1, ..sums() },
-            PlaySums { from_pages: Some(PeerBytes { other: 1, ..PeerBytes::default() }), ..sums() },
+            PlaySums { from_pages: Some(Box::new(PeerBytes { other: 1, ..PeerBytes::default() })), ..sums() },
         ];
         bad.into_iter().for_each(|sums| assert!(!report(sums.clone()).is_plausible(), "{sums:?}"));
     }

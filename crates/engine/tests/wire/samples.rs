@@ -233,7 +233,7 @@ impl Samples for ChannelSignal {
 /// The same, where pages gave some of it.
 fn report_of_pages() -> PlayReport {
     let mut report = report();
-    report.shared.from_pages = Some(PeerBytes { lan: 255, isp: 0, other: 1 << 32 });
+    report.shared.from_pages = Some(Box::new(PeerBytes { lan: 255, isp: 0, other: 1 << 32 }));
     report
 }
 

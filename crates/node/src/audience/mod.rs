@@ -210,7 +210,7 @@ fn group(sums: &PlaySums) -> Value {
 /// Who delivered to players: bytes of pages in browsers, of programs, of the origin and of the own cache. Nobody is
 /// named: what peers gave is told apart by how near they were, as far as this supernode can tell.
 fn delivery(sums: &PlaySums) -> Value {
-    let pages = sums.from_pages.unwrap_or_default();
+    let pages = sums.from_pages.as_deref().copied().unwrap_or_default();
     let rest = |all: u64, of_pages: u64| all.saturating_sub(of_pages);
     json!({
         "from_pages": { "lan": pages.lan, "isp": pages.isp, "other": pages.other },
@@ -252,7 +252,7 @@ mod tests {
 
     #[test]
     fn what_pages_gave_is_taken_from_what_peers_gave() {
-        let from_pages = Some(PeerBytes { lan: 2, isp: 0, other: 9 });
+        let from_pages = Some(Box::new(PeerBytes { lan: 2, isp: 0, other: 9 }));
         let sums = PlaySums { lan_bytes: 3, isp_bytes: 4, other_bytes: 9, from_pages, ..PlaySums::default() };
         let sums = PlaySums { origin_bytes: 5, cache_bytes: 6, ..sums };
         let told = json!({

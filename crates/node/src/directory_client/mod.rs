@@ -134,6 +134,7 @@ pub struct DirectoryClient {
 }
 
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "what is told is nearly all there is, and few wait at once")]
 enum Command {
     Tell(Input),
     Present(Presence),
