@@ -89,6 +89,7 @@ test('the dashboard shows that tabs deliver to tabs', async (t) => {
   await row.locator('td').first().filter({ hasText: /[1-9]/u }).waitFor();
   assert.match(await row.locator('td').nth(1).textContent(), /^0 B$/u, 'no program is here');
   assert.ok((await board.page.locator('.flow path').count()) > 0);
+  await board.page.getByRole('img', { name: /What players got: .*own network [1-9].*from the origin [1-9]/u }).waitFor();
   const saved = board.page.waitForEvent('download');
   await board.page.getByRole('button', { name: 'Export CSV of who delivers to whom' }).click();
   const table = await readFile(await (await saved).path(), 'utf8');

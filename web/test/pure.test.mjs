@@ -14,6 +14,7 @@ const { Line } = await load('/src/tab/line.ts');
 const { Early } = await load('/src/tab/early.ts');
 const { drawn, flowsToCsv, readFlows } = await load('/src/dashboard/flows.ts');
 const { shownSpan } = await load('/src/dashboard/span.ts');
+const { bins, readGot } = await load('/src/dashboard/got.ts');
 
 after(close);
 
@@ -151,6 +152,17 @@ test('a chart shows five minutes at least, up to its last sample', () => {
   assert.deepEqual(shownSpan([]), [null, null]);
   assert.deepEqual(shownSpan([1000]), [700, 1000]);
   assert.deepEqual(shownSpan([0, 500, 1000]), [0, 1000]);
+});
+
+test('what players got is put in bins of equal length, and a server that was started anew takes nothing away', () => {
+  assert.deepEqual(readGot({ cache: 1, lan: 2, isp: 3, other: 4, origin: 5 }), [1, 2, 7, 5]);
+  assert.deepEqual(readGot({}), [0, 0, 0, 0]);
+  const at = (at, ...got) => ({ at, got });
+  const samples = [at(900, 9, 9, 9, 9), at(909, 10, 9, 9, 9), at(914, 10, 12, 9, 9), at(1000, 10, 12, 49, 10), at(1000.5, 0, 0, 0, 1), at(1000.9, 0, 0, 0, 6)];
+  const { times, bytes } = bins(samples, 1001, 100, 10);
+  assert.deepEqual([times[0], times[9]], [906, 996]);
+  assert.deepEqual(bytes.map((of) => of.slice(0, 3)), [[1, 0, 0], [0, 3, 0], [0, 0, 0], [0, 0, 0]]);
+  assert.deepEqual(bytes.map((of) => of[9]), [0, 0, 40, 6]);
 });
 
 /** Whether a promise has settled by the time that everything else that can happen at once has. */

@@ -117,6 +117,7 @@ async fn serve(
         origin: server.metrics().clone(),
         titles: server.asked().clone(),
         supernode: supernode.clone(),
+        provider,
     };
     let seen = audience::router(provider, supernode.clone(), server.metrics().clone(), &site);
     let router = router.merge(seen).merge(front_page(&site, &link)).merge(dashboard::router(

@@ -3,6 +3,7 @@
 import { signal } from '@preact/signals';
 import { child, number, objects, text } from '../source/parse';
 import { lookAtAudience } from './audience';
+import { type Got, readGot } from './got';
 
 export interface Sample {
   /** Seconds since 1970, by the server's clock. */
@@ -12,6 +13,8 @@ export interface Sample {
   readonly listeners: number;
   readonly connections: number;
   readonly requests: number;
+  /** What players got since the start, by source. */
+  readonly got: Got;
 }
 
 export interface AskedTitle {
@@ -58,7 +61,7 @@ const of = (value: unknown): number => number(value) ?? 0;
 function readSample(value: unknown): Sample {
   const json = child(value);
   const [media, sent, listeners] = [of(json['media']), of(json['sent']), of(json['listeners'])];
-  return { at: of(json['at']), media, sent, listeners, connections: of(json['connections']), requests: of(json['requests']) };
+  return { at: of(json['at']), media, sent, listeners, connections: of(json['connections']), requests: of(json['requests']), got: readGot(child(json['got'])) };
 }
 
 function read(value: unknown): Figures {
@@ -111,6 +114,6 @@ export function rates(samples: readonly Sample[], of: (s: Sample) => number): (n
 }
 
 export function toCsv(samples: readonly Sample[]): string {
-  const rows = samples.map((s) => [new Date(s.at * 1000).toISOString(), s.media, s.sent, s.listeners, s.connections, s.requests].join(','));
-  return ['time,media_bytes,sent_bytes,listeners,connections,requests', ...rows, ''].join('\r\n');
+  const rows = samples.map((s) => [new Date(s.at * 1000).toISOString(), s.media, s.sent, s.listeners, s.connections, s.requests, ...s.got].join(','));
+  return ['time,media_bytes,sent_bytes,listeners,connections,requests,got_kept_bytes,got_own_network_bytes,got_peers_bytes,got_origin_bytes', ...rows, ''].join('\r\n');
 }

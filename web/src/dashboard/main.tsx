@@ -5,9 +5,10 @@ import { render } from 'preact';
 import { bytes, count } from '../model/words';
 import { SiteSource } from '../source/site';
 import { AudienceBox } from './audience';
-import { Chart } from './chart';
+import { Chart, Stack } from './chart';
 import { Delivery } from './delivery';
 import { type Figures, figures, follow, giveToken, locked, rates, type Sample, toCsv, trouble } from './figures';
+import { bins } from './got';
 import { save } from './save';
 
 const RANGES = [
@@ -31,6 +32,8 @@ const shown = computed<readonly Sample[]>(() => {
 const times = computed(() => shown.value.map((s) => s.at));
 const sending = computed(() => rates(shown.value, (s) => s.sent));
 const listeners = computed(() => shown.value.map((s) => s.listeners));
+const BINS = 30;
+const got = computed(() => bins(shown.value, figures.value?.now ?? 0, range.value, BINS));
 
 const bitRate = (bytesPerSecond: number): string => {
   const bits = bytesPerSecond * 8;
@@ -102,6 +105,23 @@ function Titles({ all }: { all: Figures }) {
       </tbody>
     </table>
   );
+}
+
+const SOURCES = [
+  ['Kept from earlier', '--from-cache'],
+  ['From the own network', '--from-lan'],
+  ['From other listeners', '--from-peers'],
+  ['From the origin', '--from-origin'],
+] as const;
+
+/** Bytes by source over time. */
+function Sources() {
+  const { times, bytes: all } = got.value;
+  const sums = all.map((values) => values.reduce((a, b) => a + b, 0));
+  if (sums.every((sum) => sum === 0)) return <p class="quiet">Nothing was reported in this time: a play is when it has ended.</p>;
+  const parts = SOURCES.map(([name, colour], n) => ({ name, colour, values: all[n] ?? [] }));
+  const words = SOURCES.map(([name], n) => `${name.toLowerCase()} ${bytes(sums[n] ?? 0)}`).join(', ');
+  return <Stack label={`What players got: ${words}`} times={times} parts={parts} show={bytes} />;
 }
 
 const SUPERNODE = [
@@ -182,6 +202,10 @@ function Board({ all }: { all: Figures }) {
           <p class="quiet">Nothing here is estimated.</p>
         </section>
       </div>
+      <section class="box box-alone">
+        <h2>What players got, by source</h2>
+        <Sources />
+      </section>
       <section class="box box-alone">
         <h2>Who delivers to whom</h2>
         <Delivery />

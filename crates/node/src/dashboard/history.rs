@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use nearcast_engine::wire::{PlayReport, PlaySums};
 use serde::Serialize;
 
 /// Samples kept as they come: an hour of one each five seconds.
@@ -25,6 +26,37 @@ pub(super) struct Sample {
     pub(super) connections: u64,
     /// Requests that it answered.
     pub(super) requests: u64,
+    /// What players got.
+    pub(super) got: Got,
+}
+
+/// Bytes that players got, by where they came from, as the audience reported them since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub(super) struct Got {
+    /// Kept from earlier.
+    cache: u64,
+    /// From the same household.
+    lan: u64,
+    /// From peers of the same operator.
+    isp: u64,
+    /// From other peers.
+    other: u64,
+    /// From the origin.
+    origin: u64,
+}
+
+impl Got {
+    /// Of all players, those of held-out plays among them.
+    pub(super) fn of(report: &PlayReport) -> Self {
+        let all = |bytes: fn(&PlaySums) -> u64| bytes(&report.shared).saturating_add(bytes(&report.held_out));
+        Self {
+            cache: all(|sums| sums.cache_bytes),
+            lan: all(|sums| sums.lan_bytes),
+            isp: all(|sums| sums.isp_bytes),
+            other: all(|sums| sums.other_bytes),
+            origin: all(|sums| sums.origin_bytes),
+        }
+    }
 }
 
 /// A day of samples: every one of the last hour, one a minute before.
@@ -56,6 +88,20 @@ impl History {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_players_got_is_that_of_all_plays() {
+        let sums = |n: u64| PlaySums {
+            cache_bytes: n,
+            lan_bytes: 2 * n,
+            isp_bytes: 3 * n,
+            other_bytes: 4 * n,
+            origin_bytes: 5 * n,
+            ..PlaySums::default()
+        };
+        let report = PlayReport { shared: sums(10), held_out: sums(1) };
+        assert_eq!(Got::of(&report), Got { cache: 11, lan: 22, isp: 33, other: 44, origin: 55 });
+    }
 
     #[test]
     fn a_day_is_kept_and_no_more() {

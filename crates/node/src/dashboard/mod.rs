@@ -14,6 +14,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use data_encoding::BASE32_NOPAD;
+use nearcast_content::ProviderKey;
 use serde::Serialize;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
@@ -23,7 +24,7 @@ use crate::origin_server::{AskedTitle, AskedTitles};
 use crate::page;
 use crate::supernode::{SupernodeHandle, SupernodeStatus};
 
-use history::{History, Sample};
+use history::{Got, History, Sample};
 
 /// Where the page is.
 pub const DASHBOARD_PATH: &str = "/dashboard";
@@ -42,6 +43,8 @@ pub struct Sources {
     pub titles: AskedTitles,
     /// The supernode beside it.
     pub supernode: SupernodeHandle,
+    /// Whose audience it is.
+    pub provider: ProviderKey,
 }
 
 /// Who may see the figures: 128 bits that were drawn at the start.
@@ -92,7 +95,7 @@ impl Shared {
     }
 
     async fn sample(&self) -> Sample {
-        let Sources { origin, supernode, .. } = &self.sources;
+        let Sources { origin, supernode, provider, .. } = &self.sources;
         let status = supernode.status().await;
         Sample {
             at: unix_seconds(),
@@ -101,6 +104,7 @@ impl Shared {
             listeners: u64::try_from(status.sessions).unwrap_or(u64::MAX),
             connections: u64::try_from(origin.connections()).unwrap_or_default(),
             requests: origin.requests(),
+            got: Got::of(&supernode.audience(*provider).all()),
         }
     }
 }
@@ -164,7 +168,6 @@ fn unix_seconds() -> u64 {
 mod tests {
     use axum::body::Body;
     use axum::http::Request;
-    use nearcast_content::ProviderKey;
     use tower::ServiceExt as _;
 
     use super::*;
@@ -177,7 +180,8 @@ mod tests {
         titles.asked("a-song", 1_000);
         titles.asked("a-song", 500);
         titles.asked("b-song", 700);
-        let sources = Sources { origin: HttpMetrics::default(), titles, supernode };
+        let provider = ProviderKey([1; 32]);
+        let sources = Sources { origin: HttpMetrics::default(), titles, supernode, provider };
         let token = Token::draw().expect("random bytes");
         (router(sources, token.clone(), CancellationToken::new()), token)
     }
