@@ -1,5 +1,7 @@
 //! The part of the router that finds out who else may bring what is wanted.
 
+use std::cell::OnceCell;
+
 use nearcast_content::{BlockRange, ByteRange};
 
 use super::Swarm;
@@ -33,7 +35,9 @@ pub(super) struct Around {
     /// Somebody who serves wants it too.
     pub(super) shared: bool,
     /// How many want it too.
-    pub(super) crowd: usize,
+    crowd: usize,
+    /// How many of its blocks were neither held nor on their way when that was first looked at.
+    open: OnceCell<u64>,
     /// Until when somebody may still say that he holds something of it.
     silent_until: Option<Time>,
 }
@@ -84,10 +88,15 @@ impl Swarm {
     ) -> bool {
         let object = self.objects.get(pick.object);
         let all = u64::from(object.size.blocks());
-        let open = || object.missing(object.size.all()).iter().map(|gap| u64::from(gap.len())).sum::<u64>();
         match crowd {
-            Crowd::Unknown(_) => (all - open() + u64::from(of_origin.len())) * FIRST_SHARE <= all,
-            Crowd::Held if around.crowd > 0 => open() * LAST_SHARE * (1 + around.crowd as u64) <= all,
+            Crowd::Unknown(_) => {
+                (all - object.open_blocks() + u64::from(of_origin.len())) * FIRST_SHARE <= all
+            }
+            // Of a large object in many pieces this is looked at for each run of a plan, and only falls meanwhile.
+            Crowd::Held if around.crowd > 0 => {
+                let open = *around.open.get_or_init(|| object.open_blocks());
+                open * LAST_SHARE * (1 + around.crowd as u64) <= all
+            }
             Crowd::Held | Crowd::Nobody | Crowd::OursToBring => false,
             Crowd::Coming(_) | Crowd::TheirsToBring { .. } => false,
         }

@@ -55,6 +55,12 @@ impl Object {
         self.held.missing(within).any(|gap| self.coming.missing(gap).next().is_some())
     }
 
+    /// How many blocks are neither held nor on their way.
+    pub(super) fn open_blocks(&self) -> u64 {
+        let open = |gap| self.coming.missing(gap).map(|rest| u64::from(rest.len())).sum::<u64>();
+        self.held.missing(self.size.all()).map(open).sum()
+    }
+
     /// Bytes held.
     pub(super) fn held_bytes(&self) -> u64 {
         self.held.ranges().iter().map(|r| self.size.bytes_of(*r).len()).sum()
@@ -343,6 +349,7 @@ mod tests {
         objects.get_mut(ix).coming.insert(BlockRange::new(5, 8));
         let object = objects.get(ix);
         assert_eq!(object.missing(size(10).all()), [BlockRange::new(4, 5), BlockRange::new(8, 10)]);
+        assert_eq!(object.open_blocks(), 3);
         assert!(object.misses(BlockRange::new(7, 9)) && object.misses(BlockRange::new(2, 6)));
         assert!(!object.misses(BlockRange::new(0, 4)) && !object.misses(BlockRange::new(5, 8)));
         let peer = Source::Peer(Nearness::Isp, RunsIn::Program);
