@@ -44,6 +44,15 @@ async function playFilm({ page }) {
   await filmMoves(page);
 }
 
+/** A tab that has all of the film. */
+async function watched(t) {
+  const one = await enter(t);
+  await takesPart(one);
+  await playFilm(one);
+  await fetchedWhole(one);
+  return one;
+}
+
 test('the page says that it takes part as soon as its engine is there', async (t) => {
   const one = await enter(t);
   await takesPart(one);
@@ -56,29 +65,17 @@ test('the page says that it takes part as soon as its engine is there', async (t
 });
 
 test('the second tab gets the film from the first', async (t) => {
-  const one = await enter(t);
-  await takesPart(one);
-  await playFilm(one);
-  await fetchedWhole(one);
+  const one = await watched(t);
   const before = await sent();
-  const two = await enter(t);
-  await takesPart(two);
-  await playFilm(two);
-  await fetchedWhole(two);
+  const two = await watched(t);
   const more = (await sent()) - before;
   assert.ok(more < length / 2, `the server sent ${more} of ${length} again`);
   assert.deepEqual([...one.wrong, ...two.wrong], []);
 });
 
 test('the dashboard shows that tabs deliver to tabs', async (t) => {
-  const one = await enter(t);
-  await takesPart(one);
-  await playFilm(one);
-  await fetchedWhole(one);
-  const two = await enter(t);
-  await takesPart(two);
-  await playFilm(two);
-  await fetchedWhole(two);
+  const one = await watched(t);
+  const two = await watched(t);
   // A play is reported when it has ended: another one begins.
   await two.page.keyboard.press('Escape');
   await two.page.locator('.card-link[href*="album"]').first().click();
@@ -99,10 +96,7 @@ test('the dashboard shows that tabs deliver to tabs', async (t) => {
 });
 
 test('three more tabs, one after the other, cost the server less than one', async (t) => {
-  const one = await enter(t);
-  await takesPart(one);
-  await playFilm(one);
-  await fetchedWhole(one);
+  const one = await watched(t);
   const before = await sent();
   const tabs = [one];
   for (let n = 0; n < 3; n++) {
@@ -118,10 +112,7 @@ test('three more tabs, one after the other, cost the server less than one', asyn
 });
 
 test('a tab that goes in the middle of it is made up for', async (t) => {
-  const one = await enter(t);
-  await takesPart(one);
-  await playFilm(one);
-  await fetchedWhole(one);
+  const one = await watched(t);
   const two = await enter(t);
   await takesPart(two);
   await two.page.locator('.card-film .card-link').first().click();
@@ -226,10 +217,7 @@ test('switched off nothing goes up, and that is remembered', async (t) => {
   await playFilm(one);
   await fetchedWhole(one);
   const before = await sent();
-  const two = await enter(t);
-  await takesPart(two);
-  await playFilm(two);
-  await fetchedWhole(two);
+  const two = await watched(t);
   const more = (await sent()) - before;
   assert.ok(more >= length, `the server sent ${more} of ${length}`);
   assert.deepEqual([...one.wrong, ...two.wrong], []);

@@ -60,6 +60,8 @@ async fn fetching_reads_on_the_spot_what_is_in_memory() {
             assert_eq!(buf, sample.block(block));
         }
     }
+    let two = store.fetch(sample.id, range(1, 7), 2).await.expect("held");
+    assert_eq!(two, [sample.block(1), sample.block(2)].concat(), "no more at once than asked for");
     assert!(matches!(store.fetch(sample.id, range(7, 8), 4).await, Err(StoreError::NotHeld { .. })));
 }
 
