@@ -2,7 +2,9 @@
 
 Each opens a page that it has never seen and watches a film to its end. All that the pages load (scripts, engine,
 playlists, media) shares one fair bucket at the origin, which answers 20 ms late. Measured in the pages: the first frame
-from the opening of the page on, and each time that the playhead stands still; at the origin: all bytes that it sent.
+from the opening of the page on, and each time that the playhead stands still; at the origin: all bytes that it sent, and
+those of the film and its outboards, of which `copies` speaks. With `--natives` some of our viewers have the program and a
+player that begins with 64 KiB of media, so that their first frames are apart.
 """
 
 import json
@@ -35,6 +37,7 @@ def arguments(parser):
                         help="origin's Mbit/s, several with commas")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--delay-ms", type=float, default=20.0, help="how late the origin answers")
+    parser.add_argument("--natives", type=int, default=0, help="of our viewers so many have the program instead of a page")
     parser.add_argument("--only", choices=ENGINES, action="append", help="run only these")
 
 
@@ -44,6 +47,8 @@ def run(args, processes):
         f"browser: {args.viewers} viewers {args.apart:g} s apart, film of {args.mbit:g} Mbit/s and {args.seconds} s, "
         f"{args.repeats} times", COLUMNS, plain_arguments(args),
     )
+    if args.natives > args.viewers // 2:
+        raise Failed(f"--natives {args.natives}: every other viewer at most, of {args.viewers}")
     engines = args.only or ENGINES
     web = nearcast.ROOT / "web"
     if not (web / "node_modules").exists():
@@ -84,6 +89,7 @@ class Evening:
             [args.binary, "serve", service.site, "--listen", "127.0.0.1:0", "--relay", "off", "--json"],
             name="serve", environment=service.environment,
         )
+        ready = json.loads(serve.line())
         tracker = ""
         packages = media.store() / "browser-packages"
         if "p2p-media-loader" in engines:
@@ -94,22 +100,27 @@ class Evening:
         self.shared = {
             "viewers": args.viewers, "apart": args.apart, "seconds": args.seconds, "delayMs": args.delay_ms,
             "site": str(service.site), "playlist": str(master[0]), "web": str(web), "packages": str(packages),
-            "directory": json.loads(serve.line())["url"], "tracker": tracker, "chromium": shutil.which("chromium"),
+            "directory": ready["url"], "tracker": tracker, "chromium": shutil.which("chromium"),
+            "program": {"binary": str(args.binary), "key": ready["link"].split("#")[1], "place": str(processes.place("nodes")),
+                        "environment": service.environment},
         }
 
     def of(self, engine, mbit):
         """One evening with one engine at one rate."""
-        wanted = json.dumps(dict(self.shared, engine=engine, mbit=mbit))
+        natives = self.args.natives if engine == "nearcast" else 0
+        wanted = json.dumps(dict(self.shared, engine=engine, mbit=mbit, natives=natives))
         process = self.processes.start(["node", STAGE / "browser.mjs", wanted], name=engine)
         found = json.loads(process.end(4 * self.args.seconds + 180 + self.args.apart * self.args.viewers))
         missed = [viewer for viewer in found["viewers"] if viewer["first"] is None]
         if missed:
             raise Failed(f"{engine} at {mbit:g} Mbit/s showed a viewer nothing: {missed[0]}")
         return {
-            "first_frames_ms": [round(viewer["first"]) for viewer in found["viewers"]],
+            "first_frames_ms": [round(viewer["first"]) for viewer in found["viewers"] if not viewer.get("native")],
+            "native_first_frames_ms": [round(viewer["first"]) for viewer in found["viewers"] if viewer.get("native")],
             "stalled_s": [round(viewer["stalled"] / 1000, 2) for viewer in found["viewers"]],
             "ended": [viewer["ended"] for viewer in found["viewers"]],
             "origin_mb": round(found["sent"] / 1e6, 2),
+            "media_mb": round(found["media"] / 1e6, 2),
             "peer_mb": round(sum(viewer["peers"] for viewer in found["viewers"]) / 1e6, 2),
             "unverified_mb": round(sum(viewer.get("unverified", 0) for viewer in found["viewers"]) / 1e6, 2),
             "errors": [error for viewer in found["viewers"] for error in viewer["errors"] + viewer["wrong"]],
@@ -131,18 +142,20 @@ def install(packages):
 def summary(evenings, size):
     """The figures of one engine at one rate."""
     first = [evening["first_frames_ms"][0] for evening in evenings]
+    natives = [ms for evening in evenings for ms in evening["native_first_frames_ms"]]
     later = [ms for evening in evenings for ms in evening["first_frames_ms"][1:]]
     every = first + later
     stalls = [sum(evening["stalled_s"]) for evening in evenings]
     return {
         "first_frame_1_ms": median(first), "first_frame_1_max_ms": max(first),
-        "first_frame_later_ms": median(later), "first_frame_p50_ms": percentile(every, 50),
+        "first_frame_later_ms": median(later), "native_first_frame_ms": median(natives) if natives else None, "first_frame_p50_ms": percentile(every, 50),
         "first_frame_max_ms": max(every), "stall_s": round(median(stalls), 2), "stall_max_s": round(max(stalls), 2),
         "origin_mb": round(median([evening["origin_mb"] for evening in evenings]), 2),
         "origin_mb_range": [min(e["origin_mb"] for e in evenings), max(e["origin_mb"] for e in evenings)],
         "peer_mb": round(median([evening["peer_mb"] for evening in evenings]), 2),
         "unverified_mb": round(median([evening["unverified_mb"] for evening in evenings]), 2),
-        "copies": round(median([evening["origin_mb"] for evening in evenings]) * 1e6 / size, 3),
+        "media_mb": round(median([evening["media_mb"] for evening in evenings]), 2),
+        "copies": round(median([evening["media_mb"] for evening in evenings]) * 1e6 / size, 3),
         "ended": all(all(evening["ended"]) for evening in evenings),
         "errors": sum(len(evening["errors"]) for evening in evenings),
     }

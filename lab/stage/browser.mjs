@@ -5,15 +5,20 @@
 // playlists and media. It answers 20 ms late, as from a town away. Signalling is small and is not what is compared.
 // Every request, and each viewer's first steps, go to stderr, which `--keep-logs` keeps: one JSON array a line.
 
+import { spawn } from 'node:child_process';
 import { createReadStream, existsSync, readFileSync, readdirSync, statSync } from 'node:fs';
 import { createServer, get } from 'node:http';
 import { createRequire } from 'node:module';
 import { connect } from 'node:net';
-import { extname, join } from 'node:path';
-import { gzipSync } from 'node:zlib';
+import { dirname, extname, join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { brotliCompressSync } from 'node:zlib';
 
 const wanted = JSON.parse(process.argv[2]);
-const { engine, mbit, delayMs, viewers, apart, seconds, site, playlist, web, packages, directory, tracker, chromium } = wanted;
+const { engine, mbit, delayMs, viewers, apart, seconds, site, playlist, web, packages, directory, tracker, chromium, program } = wanted;
+/** Every other viewer has the program instead of a page, from the second on. */
+const natives = new Set(Array.from({ length: wanted.natives }, (_, n) => 2 * n + 1));
 
 const TYPES = {
   '.html': 'text/html', '.js': 'text/javascript', '.mjs': 'text/javascript', '.wasm': 'application/wasm',
@@ -28,14 +33,16 @@ const BURST_MS = 20;
 /** Answers share a rate: each gets a packet in turn. */
 class Bucket {
   sent = 0;
+  /** What of it was the film's media and their outboards. */
+  media = 0;
   #jobs = [];
   #rate = (mbit * 1e6) / 8;
   #tokens = 0;
   #at = performance.now();
   #timer = setInterval(() => this.#tick(), TICK_MS);
 
-  send(response, body, seen) {
-    const job = { response, body, at: 0, seen };
+  send(response, body, seen, media) {
+    const job = { response, body, at: 0, seen, media };
     response.on('close', () => {
       this.#jobs = this.#jobs.filter((other) => other !== job);
       seen(job.at);
@@ -54,6 +61,7 @@ class Bucket {
       job.at += piece.length;
       this.#tokens -= piece.length;
       this.sent += piece.length;
+      if (job.media) this.media += piece.length;
       if (job.at < job.body.length) {
         job.response.write(piece);
         this.#jobs.push(job);
@@ -70,7 +78,7 @@ class Bucket {
 
 const squeezed = new Map();
 function squeeze(path) {
-  if (!squeezed.has(path)) squeezed.set(path, gzipSync(readFileSync(path), { level: 9 }));
+  if (!squeezed.has(path)) squeezed.set(path, brotliCompressSync(readFileSync(path)));
   return squeezed.get(path);
 }
 
@@ -172,12 +180,14 @@ function watched(request) {
 function answer(request, response) {
   const { pathname } = new URL(request.url, 'http://lab');
   response.seen = watched(request);
-  if (pathname === '/') return reply(response, 200, { 'Content-Type': 'text/html', 'Content-Encoding': 'gzip' }, gzipSync(page()));
+  response.media = /\.(?:m4s|obo)$/u.test(pathname);
+  if (pathname === '/') return reply(response, 200, { 'Content-Type': 'text/html', 'Content-Encoding': 'br' }, brotliCompressSync(page()));
   if (pathname.startsWith('/nearcast/v1/')) return asksSupernode(request, response);
   const path = placed(decodeURIComponent(pathname));
   if (!existsSync(path) || !statSync(path).isFile()) return reply(response, 404, {}, Buffer.from('-'));
   const headers = { 'Content-Type': TYPES[extname(path)] ?? 'application/octet-stream', 'Accept-Ranges': 'bytes' };
-  if (SQUEEZED.has(extname(path))) return reply(response, 200, { ...headers, 'Content-Encoding': 'gzip' }, squeeze(path));
+  const takes = /\bbr\b/u.test(request.headers['accept-encoding'] ?? '');
+  if (takes && SQUEEZED.has(extname(path))) return reply(response, 200, { ...headers, 'Content-Encoding': 'br' }, squeeze(path));
   const size = statSync(path).size;
   const [, from, to] = /^bytes=(\d+)-(\d*)$/u.exec(request.headers.range ?? '') ?? [];
   const start = Number(from ?? 0);
@@ -195,7 +205,7 @@ function reply(response, status, headers, body) {
   setTimeout(() => {
     response.writeHead(status, { ...headers, 'Content-Length': body.length, 'Cache-Control': 'no-cache' });
     response.flushHeaders();
-    bucket.send(response, body, response.seen);
+    bucket.send(response, body, response.seen, response.media);
   }, delayMs);
 }
 
@@ -255,10 +265,51 @@ async function watches(number) {
   return { ended, wrong, ...told };
 }
 
+/** Programs of this evening. They end with it: by us, or with the group of processes that this one leads. */
+const running = [];
+
+/** Starts a program; answers its lines, and what it printed in all once it has ended. */
+function starts(command, ...words) {
+  const child = spawn(command, words.map(String), { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, ...program.environment } });
+  running.push(child);
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const end = async () => {
+    const printed = [];
+    for await (const line of { [Symbol.asyncIterator]: () => lines }) printed.push(line);
+    return printed.join('\n');
+  };
+  return { line: async () => (await lines.next()).value, end };
+}
+
+/** A node that has been running, as a program on a desktop does. */
+async function installed(number) {
+  const link = `http://127.0.0.1:${server.address().port}/#${program.key}`;
+  const words = ['node', link, '--supernode', `${directory.replace('http', 'ws')}nearcast/v1/directory`, '--gateway', '127.0.0.1:0'];
+  const node = starts(program.binary, ...words, '--state', join(program.place, `${engine}-${mbit}-${number}-${Date.now()}`), '--json');
+  const gateway = new URL(JSON.parse(await node.line()).gateway).host;
+  const asks = async (...words) => JSON.parse(await starts(program.binary, ...words, '--gateway', gateway, '--json').end());
+  while ((await asks('status')).supernode !== 'connected') await wait(100);
+  return { gateway, asks };
+}
+
+/** One viewer with the program and a player beside it. */
+async function plays(number, { gateway, asks }) {
+  await wait(number * apart * 1000);
+  const [title] = await asks('titles');
+  const player = join(dirname(fileURLToPath(import.meta.url)), 'player.py');
+  const address = `http://${gateway}/t/${title.id}/${title.file}`;
+  const { first_frame_ms: first, stall_seconds: stalled } = JSON.parse(await starts('python3', player, 'play', address, '--at', 0, '--stay').end());
+  const { delivered_bytes: came } = await asks('status');
+  return { native: true, first, stalled: stalled * 1000, ended: true, peers: came.peers, errors: [], wrong: [] };
+}
+
 try {
-  const found = await Promise.all(Array.from({ length: viewers }, (_, number) => watches(number)));
-  console.log(JSON.stringify({ sent: bucket.sent, viewers: found }));
+  // Programs run before anybody comes.
+  const nodes = new Map(await Promise.all([...natives].map(async (number) => [number, await installed(number)])));
+  const found = await Promise.all(Array.from({ length: viewers }, (_, number) => (nodes.has(number) ? plays(number, nodes.get(number)) : watches(number))));
+  console.log(JSON.stringify({ sent: bucket.sent, media: bucket.media, viewers: found }));
 } finally {
+  for (const child of running) child.kill();
   bucket.stop();
   await browser.close();
   server.close();
