@@ -1,8 +1,9 @@
 // What of ours the player loads, compressed, and the bounds of it: what it takes to start, and all with the engine. What
-// loads beside it on its own, hls.js, does not count, nor does the dashboard.
+// loads beside it on its own, hls.js, does not count, nor does the dashboard. And that what lies there compressed already
+// is the file beside it.
 
 import { readdirSync, readFileSync } from 'node:fs';
-import { gzipSync } from 'node:zlib';
+import { brotliDecompressSync, gzipSync } from 'node:zlib';
 
 const START = 150_000;
 const ALL = 400_000;
@@ -14,11 +15,19 @@ const sum = (sizes) => sizes.reduce((a, b) => a + b, 0);
 
 const html = readFileSync(new URL('index.html', dist), 'utf8');
 const named = new Set([...html.matchAll(/page\/([\w.-]+)/gu)].map(([, name]) => name));
-const others = readdirSync(page).filter((name) => !named.has(name) && !/^(?:hls|dashboard)-/u.test(name));
+const plain = readdirSync(page).filter((name) => !name.endsWith('.br'));
+const others = plain.filter((name) => !named.has(name) && !/^(?:hls|dashboard)-/u.test(name));
 const start = squeezed(dist, 'index.html') + sum([...named].map((name) => squeezed(page, name)));
 const all = start + squeezed(dist, 'worker.js') + sum(others.map((name) => squeezed(page, name)));
 console.log(`of ours, compressed: ${start} bytes to start, ${all} in all`);
 if (start > START || all > ALL) {
   console.log(`the page has grown: at most ${START} bytes to start and ${ALL} in all`);
+  process.exit(1);
+}
+
+const large = plain.filter((name) => readFileSync(new URL(name, page)).length >= 1024);
+const stale = large.filter((name) => !brotliDecompressSync(readFileSync(new URL(`${name}.br`, page))).equals(readFileSync(new URL(name, page))));
+if (stale.length > 0) {
+  console.log(`web/dist/page: compressed otherwise than they are: ${stale.join(' ')}; run npm run build in web/`);
   process.exit(1);
 }

@@ -1,11 +1,30 @@
 // Builds the pages into web/dist, which is committed and embedded in the program: users need no Node.
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { brotliCompressSync } from 'node:zlib';
 import { defineConfig } from 'vite';
+
+/** Below this a file is sent as it is. */
+const LEAST_BYTES = 1024;
+
+/** Puts what the pages load beside it once more, compressed: the best takes too long for a server that starts. */
+const squeezed = {
+  name: 'squeezed',
+  writeBundle({ dir }) {
+    const page = join(dir, 'page');
+    for (const name of readdirSync(page)) {
+      const plain = readFileSync(join(page, name));
+      if (plain.length >= LEAST_BYTES) writeFileSync(join(page, `${name}.br`), brotliCompressSync(plain));
+    }
+  },
+};
 
 const NAMED = ['worker', 'nearcast'];
 
 export default defineConfig({
   // Relative addresses: the page is served at the root of a gateway and in any folder of a web server.
   base: './',
+  plugins: [squeezed],
   build: {
     outDir: 'dist',
     assetsDir: 'page',

@@ -139,6 +139,13 @@ test('hls.js with the package: every byte is checked, and the next viewer gets i
   assert.deepEqual([...one.wrong(), ...two.wrong()], []);
 });
 
+test('an address that the page writes short is the same file: its playlists are checked too', async (t) => {
+  const one = await visit(t, `hls.html?site=${encodeURIComponent(serve.ready.url.replace(/^http:/u, ''))}`);
+  await says(one, 'sharing');
+  await moves(one);
+  await one.page.waitForFunction(() => window.near.stats().origin > 0 && window.near.stats().unverified === 0);
+});
+
 test('at the next visit the engine does not wait for media', async (t) => {
   const { page, wrong } = await visit(t, 'hls.html');
   await until('the browser keeps some of the film', async () => (await kept(page)).some((url) => !url.endsWith('/played')));

@@ -19,6 +19,14 @@ const SEGMENT_BYTES = 1024 * 1024;
 export const within = (promised: Promise<boolean>, millis: number): Promise<boolean> =>
   Promise.race([promised, new Promise<boolean>((resolve) => setTimeout(() => resolve(false), millis))]);
 
+/** Lets whatever else waits in this page go first. A timer would take a second where nobody looks at the page. */
+export const breath = (): Promise<void> =>
+  new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => (port1.close(), resolve());
+    port2.postMessage(null);
+  });
+
 export class Line {
   /** Settles when the engine is in nobody's way. */
   readonly free: Promise<void>;

@@ -43,15 +43,18 @@ export function loaderOf(Player: typeof Hls, part: Part, play: (config: HlsConfi
     private plain: Loader<LoaderContext> | null = null;
     private controller: AbortController | null = null;
     private callbacks: Callbacks | null = null;
+    private url = '';
 
     constructor(private readonly hls: HlsConfig) {}
 
     load(context: LoaderContext, config: LoaderConfiguration, callbacks: Callbacks): void {
       this.context = context;
       this.callbacks = callbacks;
-      const reads = part.fileAt(context.url) !== undefined;
+      // hls.js hands over a first playlist's address as the page wrote it.
+      this.url = new URL(context.url, document.baseURI).href;
+      const reads = part.fileAt(this.url) !== undefined;
       if (reads) before = null;
-      if (!reads && !part.expects(context.url)) {
+      if (!reads && !part.expects(this.url)) {
         this.loadPlain(context, config, callbacks);
         return;
       }
@@ -87,7 +90,7 @@ export function loaderOf(Player: typeof Hls, part: Part, play: (config: HlsConfi
       shown.delete(number);
       const pieces: Uint8Array<ArrayBuffer>[] = [];
       let length = 0;
-      for await (const piece of part.read(number, context.url, start, end > start ? end : Number.MAX_SAFE_INTEGER, true, signal)) {
+      for await (const piece of part.read(number, this.url, start, end > start ? end : Number.MAX_SAFE_INTEGER, true, signal)) {
         if (pieces.length === 0) {
           stats.loading.first ||= performance.now();
           began();
@@ -106,13 +109,13 @@ export function loaderOf(Player: typeof Hls, part: Part, play: (config: HlsConfi
       stats.loading.first ||= stats.loading.end;
       stats.loaded = stats.total = bytes.length;
       const data = context.responseType === 'arraybuffer' ? bytes.buffer : new TextDecoder().decode(bytes);
-      told(context.url, bytes.length, checked);
-      this.callbacks?.onSuccess({ url: context.url, data, code: 200 }, stats, context, null);
+      told(this.url, bytes.length, checked);
+      this.callbacks?.onSuccess({ url: this.url, data, code: 200 }, stats, context, null);
     }
 
     /** The engine is not there yet: the server is asked at once, and what it sends is checked when the engine is. */
     private async loadEarly(context: LoaderContext, config: LoaderConfiguration, controller: AbortController): Promise<void> {
-      const { url } = context;
+      const { url } = this;
       const [start, end] = [context.rangeStart ?? 0, context.rangeEnd ?? 0];
       // Less than a block has nothing that could be checked, and is not waited for.
       const media = context.responseType === 'arraybuffer' && (end === 0 || end - start >= BLOCK);
@@ -170,7 +173,7 @@ export function loaderOf(Player: typeof Hls, part: Part, play: (config: HlsConfi
         ...callbacks,
         onSuccess: (response, stats, loaded, details) => {
           part.unverified += stats.loaded;
-          told(loaded.url, stats.loaded, false);
+          told(new URL(loaded.url, document.baseURI).href, stats.loaded, false);
           callbacks.onSuccess(response, stats, loaded, details);
         },
       });

@@ -7,7 +7,7 @@ import { Desk } from './desk';
 import type { Early } from './early';
 import { Far, NOBODY, SILENT_MS } from './far';
 import { canKeep, type Kept, Lead } from './kept';
-import { Line, within } from './line';
+import { breath, Line, within } from './line';
 import type { Tab } from './tab';
 import type { FileOf, Figures, Shown, Taking } from './taking';
 import wasm from '../../wasm/tab.wasm?url';
@@ -125,7 +125,12 @@ export class Part {
 
   private hears(catalogue: Uint8Array): void {
     this.latest = catalogue;
-    this.tab?.catalogue(catalogue);
+    this.started?.catalogue(catalogue);
+  }
+
+  /** What takes part, even while it opens what is to be read: what is said meanwhile is said to it. */
+  private get started(): Taking | null {
+    return this.tab ?? this.own;
   }
 
   private async begin(reading: Uint8Array | Promise<Uint8Array>): Promise<void> {
@@ -176,8 +181,14 @@ export class Part {
     });
     const [Loaded, own] = await Promise.all([loading, secret(), read]);
     const setup = { site, supernode: supernode.href, secret: own, shares: this.shares, budget: BUDGET, catalogue: this.latest };
-    this.own = Loaded.start(setup, kept);
-    await Promise.all([...this.opened.keys()].map((title) => this.own?.open(title).catch(() => {})));
+    // Each step is a task of its own: what runs for the first time is compiled then.
+    await breath();
+    const tab = Loaded.start(setup);
+    this.own = tab;
+    await breath();
+    if (kept !== null) tab.keeps(kept);
+    await breath();
+    await Promise.all([...this.opened.keys()].map((title) => tab.open(title).catch(() => {})));
     this.tab = this.own;
     desk?.leads(this.own);
   }
@@ -312,17 +323,17 @@ export class Part {
   }
 
   upcoming(titles: readonly string[]): void {
-    this.tab?.upcoming(titles);
+    this.started?.upcoming(titles);
   }
 
   share(on: boolean): void {
     this.shares = on;
-    this.tab?.share(on);
+    this.started?.share(on);
   }
 
   /** Keeps nothing of what does not play. */
   clear(): void {
-    this.tab?.clear();
+    this.started?.clear();
   }
 
   /** How the tab is doing; nothing when it takes no part. */

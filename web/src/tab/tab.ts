@@ -54,15 +54,13 @@ export class Tab implements Taking {
     await init({ module_or_path: engine });
   }
 
-  /** Starts, once it is loaded. `kept` is what the browser keeps when this tab is to keep it. */
-  static start(setup: Setup, kept: Kept | null): Tab {
+  /** Starts, once it is loaded. */
+  static start(setup: Setup): Tab {
     const entropy = new Uint8Array(64);
     entropy.set(setup.secret);
     crypto.getRandomValues(entropy.subarray(32));
     const { site, supernode, budget, shares, catalogue } = setup;
-    const tab = new Tab(new Engine(performance.now(), Date.now() / 1000, site, supernode, entropy, budget, shares, catalogue));
-    if (kept !== null) tab.keeps(kept);
-    return tab;
+    return new Tab(new Engine(performance.now(), Date.now() / 1000, site, supernode, entropy, budget, shares, catalogue));
   }
 
   /** From here on what plays is kept. */

@@ -23,6 +23,8 @@ use crate::http::{BodyKind, Entity, media_type};
 static BUILT: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../web/dist");
 /// Folder of what the pages load. The names in it carry a hash of their content.
 const ASSETS: &str = "page";
+/// How the name of what was compressed when the pages were built goes on.
+const BROTLI: &str = ".br";
 /// What hands the player's bytes to elements that play files by themselves.
 const WORKER: &str = "worker.js";
 /// What pages of others load, so that their elements play through an engine of their own.
@@ -59,27 +61,32 @@ pub enum Before {
 #[derive(Debug)]
 struct Built {
     plain: Bytes,
-    gzip: Bytes,
+    /// Codings that make it smaller, the smallest first.
+    squeezed: Vec<(&'static str, Bytes)>,
     etag: HeaderValue,
     content_type: &'static str,
 }
 
 impl Built {
-    fn new(name: &str, plain: Bytes) -> Self {
+    /// `brotli` is the same, compressed when the pages were built, which takes seconds.
+    fn new(name: &str, plain: Bytes, brotli: Option<&'static [u8]>) -> Self {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
         // Writing to memory cannot fail; what it failed to compress would be sent plain.
         let gzip = encoder.write_all(&plain).and_then(|()| encoder.finish()).unwrap_or_default();
+        let brotli = brotli.map(|bytes| ("br", Bytes::from_static(bytes)));
+        let mut squeezed: Vec<_> = brotli.into_iter().chain([("gzip", gzip.into())]).collect();
+        squeezed.retain(|(_, bytes)| !bytes.is_empty() && bytes.len() < plain.len());
         let etag = Entity::tag(&blake3::hash(&plain).to_hex()[..32]);
-        Self { plain, gzip: gzip.into(), etag, content_type: media_type::of_name(name).0 }
+        Self { plain, squeezed, etag, content_type: media_type::of_name(name).0 }
     }
 
     fn answer(&self, method: &Method, headers: &HeaderMap, cache: &'static str) -> Response {
-        let squeezed = accepts_gzip(headers) && !self.gzip.is_empty() && self.gzip.len() < self.plain.len();
+        let squeezed = self.squeezed.iter().find(|(coding, _)| accepts(headers, coding));
         let known = headers.get(header::IF_NONE_MATCH).is_some_and(|tag| *tag == self.etag);
         let bytes = match (known || method == Method::HEAD, squeezed) {
             (true, _) => Bytes::new(),
-            (false, true) => self.gzip.clone(),
-            (false, false) => self.plain.clone(),
+            (false, Some((_, bytes))) => bytes.clone(),
+            (false, None) => self.plain.clone(),
         };
         let mut response = Response::new(Body::from(bytes));
         *response.status_mut() = if known { StatusCode::NOT_MODIFIED } else { StatusCode::OK };
@@ -89,19 +96,19 @@ impl Built {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
         headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        if squeezed && !known {
-            headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        if let Some((coding, _)) = squeezed.filter(|_| !known) {
+            headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding));
         }
         response.extensions_mut().insert(BodyKind::Page);
         response
     }
 }
 
-fn accepts_gzip(headers: &HeaderMap) -> bool {
+fn accepts(headers: &HeaderMap, coding: &str) -> bool {
     let accepted = headers.get(header::ACCEPT_ENCODING).and_then(|a| a.to_str().ok()).unwrap_or_default();
-    accepted.split(',').any(|coding| {
-        let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
-        name.trim().eq_ignore_ascii_case("gzip") && !weight.replace(' ', "").starts_with("q=0")
+    accepted.split(',').any(|one| {
+        let (name, weight) = one.split_once(';').unwrap_or((one, ""));
+        name.trim().eq_ignore_ascii_case(coding) && !weight.replace(' ', "").starts_with("q=0")
     })
 }
 
@@ -109,8 +116,14 @@ fn accepts_gzip(headers: &HeaderMap) -> bool {
 static LOADED: LazyLock<BTreeMap<&'static str, Built>> = LazyLock::new(|| {
     let files = BUILT.get_dir(ASSETS).into_iter().flat_map(Dir::files);
     let named = files.filter_map(|file| Some((file.path().file_name()?.to_str()?, file.contents())));
-    named.map(|(name, bytes)| (name, Built::new(name, Bytes::from_static(bytes)))).collect()
+    let plain = named.filter(|(name, _)| !name.ends_with(BROTLI));
+    plain.map(|(name, bytes)| (name, Built::new(name, Bytes::from_static(bytes), brotli_of(name)))).collect()
 });
+
+/// A file of the pages, compressed when they were built.
+fn brotli_of(name: &str) -> Option<&'static [u8]> {
+    BUILT.get_file(format!("{ASSETS}/{name}{BROTLI}")).map(include_dir::File::contents)
+}
 
 /// Routes for what the pages load.
 pub fn assets() -> Router {
@@ -127,7 +140,7 @@ async fn asset(Path(file): Path<String>, method: Method, headers: HeaderMap) -> 
 /// A route for the player's service worker. It lies at the root, as it may only serve what is below its folder.
 pub fn worker() -> Router {
     let text = BUILT.get_file(WORKER).and_then(|file| file.contents_utf8()).unwrap_or_default();
-    let built = Arc::new(Built::new(WORKER, text.into()));
+    let built = Arc::new(Built::new(WORKER, text.into(), None));
     let policy = HeaderValue::from_static("default-src 'none'; connect-src 'self'");
     Router::new().route("/worker.js", get(page)).with_state((built, policy))
 }
@@ -135,7 +148,7 @@ pub fn worker() -> Router {
 /// A route for the script that pages of others load. Its name stays, and its content moves with the program.
 pub fn script() -> Router {
     let text = BUILT.get_file(SCRIPT).and_then(|file| file.contents_utf8()).unwrap_or_default();
-    let built = Arc::new(Built::new(SCRIPT, text.into()));
+    let built = Arc::new(Built::new(SCRIPT, text.into(), None));
     Router::new()
         .route("/nearcast.js", get(page))
         .with_state((built, HeaderValue::from_static("default-src 'none'")))
@@ -161,7 +174,7 @@ fn document(at: &str, name: &str, before: Before, policy: &'static str) -> Route
         Before::Gateway => text.replace(BEFORE_SITE, BEFORE_GATEWAY),
         Before::Site => text.to_owned(),
     };
-    let built = Arc::new(Built::new(name, text.into()));
+    let built = Arc::new(Built::new(name, text.into(), None));
     Router::new().route(at, get(page)).with_state((built, HeaderValue::from_static(policy)))
 }
 
@@ -262,15 +275,18 @@ mod tests {
     async fn files_are_sent_compressed_to_whoever_takes_that() {
         let (name, built) = LOADED.iter().find(|(name, _)| name.ends_with(".js")).expect("a script");
         let path = format!("/page/{name}");
-        let (plain, whole) = ask(assets(), &path, &[(header::ACCEPT_ENCODING, "br, gzip;q=0")]).await;
+        let (plain, whole) = ask(assets(), &path, &[(header::ACCEPT_ENCODING, "zstd, gzip;q=0")]).await;
         assert!(plain.headers().get(header::CONTENT_ENCODING).is_none());
         assert_eq!(whole, built.plain);
-        let (squeezed, less) = ask(assets(), &path, &[(header::ACCEPT_ENCODING, "br, gzip")]).await;
+        let (squeezed, less) = ask(assets(), &path, &[(header::ACCEPT_ENCODING, "zstd, gzip")]).await;
         assert_eq!(squeezed.headers()[header::CONTENT_ENCODING], "gzip");
         let mut back = Vec::new();
         std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(less.as_slice()), &mut back)
             .expect("gzip");
         assert_eq!(back, whole);
+        let (brotli, least) = ask(assets(), &path, &[(header::ACCEPT_ENCODING, "gzip, br")]).await;
+        assert_eq!(brotli.headers()[header::CONTENT_ENCODING], "br");
+        assert!(least.len() < less.len(), "{} of {}", least.len(), less.len());
         let tag = squeezed.headers()[header::ETAG].to_str().expect("text");
         let (known, nothing) = ask(assets(), &path, &[(header::IF_NONE_MATCH, tag)]).await;
         assert_eq!((known.status(), nothing.len()), (StatusCode::NOT_MODIFIED, 0));
