@@ -28,6 +28,9 @@ pub(crate) struct SimArgs {
     #[arg(long, value_name = "NAME|FILE")]
     scenario: Option<String>,
     /// What decides in each node; several with commas. --report, --from-log and --price-per-gb add origin-only.
+    ///
+    /// oracle and oracle-told decide nothing: they are bounds, what no policy can do better with and without knowing
+    /// the future.
     #[arg(long, value_name = "NAME", value_delimiter = ',', default_value = "nearcast")]
     policy: Vec<Policy>,
     /// The first seed.

@@ -233,6 +233,11 @@ impl Title {
         ObjectIx(self.first_object + part)
     }
 
+    /// Which part an object of the title is.
+    pub(crate) fn part_of(&self, object: ObjectIx) -> u32 {
+        object.0 - self.first_object
+    }
+
     /// How much media the first `bytes` are.
     pub(crate) fn media(&self, bytes: u64) -> Span {
         Span::from_micros(scale(bytes, self.length.micros(), self.bytes))

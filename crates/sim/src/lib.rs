@@ -29,11 +29,13 @@ mod fixed;
 mod invariants;
 mod network;
 mod node;
+mod oracle;
 mod outcome;
 mod plan;
 mod player;
 mod queue;
 mod random;
+mod reach;
 mod scenario;
 mod seeds;
 mod series;
@@ -44,9 +46,10 @@ mod world;
 
 pub use agent::{Policy, UnknownPolicy};
 pub use invariants::{Broken, Violation};
+pub use oracle::Foresight;
 pub use outcome::{
-    BadPlay, Bytes, Census, HoldOut, OriginRequests, Outcome, PlayCounts, Popularity, Quantiles, Stalls,
-    Startup, Step, Waste, Worst,
+    BadPlay, Bound, Bytes, Census, Gap, HoldOut, OriginRequests, Outcome, PlayCounts, Popularity, Quantiles,
+    Stalls, Startup, Step, Waste, Why, Worst,
 };
 pub use scenario::{SHIPPED, Scenario, ScenarioError, parse_span};
 pub use seeds::{run_seeds, run_worlds};
@@ -62,7 +65,5 @@ pub fn simulate(
     policy: Policy,
     until: Until,
 ) -> Result<Outcome, Box<Violation>> {
-    World::new(scenario, seed, policy.name(), &|birth| policy.make(birth))
-        .with_rendezvous(policy.rendezvous())
-        .run(until)
+    World::new(scenario, seed, policy.name(), &|birth| policy.make(birth)).under(policy).run(until)
 }

@@ -76,7 +76,7 @@ impl Transport {
     /// What is left of a link's rate for bytes of runs. Of an Ethernet frame of 1,514 bytes TCP with timestamps leaves
     /// 1,448. QUIC's packets of 1,200 to 1,450 bytes spend 42 below UDP, about 30 on header, seal and frame; verified
     /// runs have 64 bytes of hashes for each block.
-    fn carried(self, rate: Rate) -> Rate {
+    pub(crate) fn carried(self, rate: Rate) -> Rate {
         let permille = match self {
             Self::Tcp => 956,
             Self::Quic => 940,

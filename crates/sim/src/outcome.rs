@@ -89,9 +89,62 @@ pub struct Outcome {
     pub corrupt_bytes: u64,
     /// Megabytes that moved over links, for events per megabyte.
     pub moved_bytes: u64,
+    /// What nobody could have done better in the same evening, where it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bound: Option<Bound>,
     /// Decisions of the listener asked about, one a line.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub explained: Vec<String>,
+}
+
+/// What nobody could have done better, with the same plays at the same moments and the same nodes online.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Bound {
+    /// Bytes that the origin has to send at least to others than the hold-out, of titles when agents are told of them.
+    pub origin_sent: u64,
+    /// The same with every click foreseen.
+    pub origin_sent_foreseeing: u64,
+    /// The network part of the start-ups at best, in milliseconds: of the plays that began.
+    pub network_startup_ms: Startup,
+    /// Plays that began sooner than that. There are none, or the bound is wrong.
+    pub sooner: u64,
+    /// Why bytes that players got from the origin came from there.
+    pub gap: Gap,
+}
+
+/// Bytes of the origin that were handed to players, the hold-out's left out: those that had to be, and what the player
+/// was at when the others were asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Gap {
+    /// Nobody could have had them in time.
+    pub bound: u64,
+    /// It waited for its start.
+    pub start: Why,
+    /// It played the title.
+    pub play: Why,
+    /// It played another title before.
+    pub before: Why,
+}
+
+/// Bytes by what was closest to a block from a peer when it was asked of the origin.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Why {
+    /// It was on its way from a peer.
+    pub raced: u64,
+    /// A connected peer had it and sent nothing to anybody.
+    pub idle: u64,
+    /// A connected peer had it and was sending something.
+    pub busy: u64,
+    /// A connect to somebody who had it was under way.
+    pub connecting: u64,
+    /// Somebody who had it was known, could be reached, and was not connected.
+    pub unconnected: u64,
+    /// Somebody who had it was there, could be reached, and was never heard of.
+    pub untold: u64,
+    /// Listeners of the title were there and could be reached, and none had this block.
+    pub not_had: u64,
+    /// Nobody who had ever heard of the title was there and could be reached: only earlier or later.
+    pub nobody: u64,
 }
 
 /// Events by what happened.

@@ -43,8 +43,7 @@ pub fn run_worlds(
                     let Some((seed, policy)) = worlds.get(index) else { return };
                     let make = |birth| policy.make(birth);
                     let (scenario, seed) = draw(*seed);
-                    let world = World::new(&scenario, seed, policy.name(), &make)
-                        .with_rendezvous(policy.rendezvous());
+                    let world = World::new(&scenario, seed, policy.name(), &make).under(*policy);
                     let result = world.telling(passing).run(Until::default());
                     // A thread that panicked has nothing half-written here.
                     results.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((index, result));

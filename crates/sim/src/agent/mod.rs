@@ -4,6 +4,7 @@ mod asking;
 mod isp_blind;
 mod nearcast;
 mod neighbours;
+mod oracle;
 mod origin_only;
 mod p2p_media_loader;
 mod shelf;
@@ -13,6 +14,7 @@ use nearcast_content::{BlockRange, NodeKey, ProviderKey, Verified};
 use nearcast_engine::swarm::{Input, InputError, Output, PeerId, Settings};
 use nearcast_engine::{Time, Verdict};
 
+use crate::oracle::Foresight;
 use crate::world::Rendezvous;
 
 pub use isp_blind::IspBlind;
@@ -102,12 +104,23 @@ pub enum Policy {
     P2pMediaLoader,
     /// A player that knows the origin and its own cache, and no peers.
     OriginOnly,
+    /// No policy, but what none can do better: knows what will be clicked, and who holds what.
+    Oracle,
+    /// The same without the future: of clicks it knows what agents are told.
+    OracleTold,
 }
 
 impl Policy {
     /// Every policy, in the order they are listed.
-    pub const ALL: [Self; 5] =
-        [Self::Nearcast, Self::IspBlind, Self::Spotify2010, Self::P2pMediaLoader, Self::OriginOnly];
+    pub const ALL: [Self; 7] = [
+        Self::Nearcast,
+        Self::IspBlind,
+        Self::Spotify2010,
+        Self::P2pMediaLoader,
+        Self::OriginOnly,
+        Self::Oracle,
+        Self::OracleTold,
+    ];
 
     /// The name on the command line and in results.
     pub fn name(self) -> &'static str {
@@ -117,13 +130,15 @@ impl Policy {
             Self::Spotify2010 => "spotify-2010",
             Self::P2pMediaLoader => "p2p-media-loader",
             Self::OriginOnly => "origin-only",
+            Self::Oracle => "oracle",
+            Self::OracleTold => "oracle-told",
         }
     }
 
     /// How agents of this policy find each other.
     pub fn rendezvous(self) -> Rendezvous {
         match self {
-            Self::Nearcast | Self::OriginOnly => Rendezvous::Directory,
+            Self::Nearcast | Self::OriginOnly | Self::Oracle | Self::OracleTold => Rendezvous::Directory,
             Self::IspBlind => Rendezvous::BlindDirectory,
             Self::Spotify2010 => Rendezvous::Tracker(spotify::TRACKER),
             Self::P2pMediaLoader => Rendezvous::Tracker(p2p_media_loader::TRACKER),
@@ -138,6 +153,18 @@ impl Policy {
             Self::Spotify2010 => Box::new(spotify::Spotify::new(birth)),
             Self::P2pMediaLoader => Box::new(p2p_media_loader::Loader::new(birth)),
             Self::OriginOnly => Box::new(OriginOnly::new(birth.settings)),
+            Self::Oracle | Self::OracleTold => Box::new(oracle::Onlooker),
+        }
+    }
+
+    /// What it knows of what listeners will do, when it is an oracle.
+    pub fn foresight(self) -> Option<Foresight> {
+        match self {
+            Self::Oracle => Some(Foresight::Clicks),
+            Self::OracleTold => Some(Foresight::Told),
+            Self::Nearcast | Self::IspBlind | Self::Spotify2010 | Self::P2pMediaLoader | Self::OriginOnly => {
+                None
+            }
         }
     }
 }
@@ -145,7 +172,8 @@ impl Policy {
 /// No policy has that name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "no policy is called '{0}'; there are: nearcast, isp-blind, spotify-2010, p2p-media-loader, origin-only"
+    "no policy is called '{0}'; there are: nearcast, isp-blind, spotify-2010, p2p-media-loader, origin-only, and the \
+     bounds oracle and oracle-told"
 )]
 pub struct UnknownPolicy(String);
 

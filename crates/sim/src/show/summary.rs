@@ -7,6 +7,21 @@ use crate::outcome::{Bytes, Outcome, Popularity, Quantiles, Startup, ratio};
 /// The policy that all others are held against: what a provider has today.
 pub const BASELINE: &str = "origin-only";
 
+/// What is no policy but what none can do better, and what that is in a sentence.
+pub(super) const BOUNDS: [(&str, &str); 2] = [
+    (
+        "oracle",
+        "oracle is a bound, not something anybody can run: it knows every click of the evening and who holds what, \
+         fetches what will be played from the moment a node is there, and uplinks bring any rate; nobody stores a title \
+         that it does not play, and predicted plays alone begin at once.",
+    ),
+    (
+        "oracle-told",
+        "oracle-told is the same bound without the future: it knows who holds what, and of clicks what agents are told, \
+         a title when it is asked for or announced as the next.",
+    ),
+];
+
 /// Figures of one policy. Counts and bytes handed to players are sums over the seeds; quantiles are those of the seed in the
 /// middle, each by itself.
 #[derive(Clone, Debug, Serialize)]
@@ -15,6 +30,8 @@ pub struct Summary {
     pub policy: String,
     /// Always true.
     pub simulated: bool,
+    /// Whether it is no policy that can be run, but what none can do better.
+    pub bound: bool,
     /// Worlds that these figures are from.
     pub seeds: u32,
     /// Plays that were asked for.
@@ -148,6 +165,7 @@ fn summary(policy: &str, worlds: &[&Outcome]) -> Summary {
     Summary {
         policy: policy.to_owned(),
         simulated: true,
+        bound: BOUNDS.iter().any(|(name, _)| *name == policy),
         seeds: u32::try_from(worlds.len()).unwrap_or(u32::MAX),
         plays: sum(|w| w.plays.asked),
         never_started: sum(|w| w.plays.never_started),

@@ -1,6 +1,6 @@
 //! Summaries as one table for people: a row a figure, a column a policy.
 
-use super::summary::{BASELINE, Driver, Range, Summary};
+use super::summary::{BASELINE, BOUNDS, Driver, Range, Summary};
 use super::words::{bytes, count, digits, millis, percent, rate};
 use crate::outcome::Quantiles;
 
@@ -33,7 +33,13 @@ pub fn table(summaries: &[Summary]) -> String {
     });
     row("peers' bytes from LAN or own ISP", &|s| percent(s.near_share));
     row("crossed an ISP's border", &|s| percent(s.cross_isp_share));
-    lay_out(&rows) + &comparison(summaries)
+    lay_out(&rows) + &comparison(summaries) + &bounds(summaries)
+}
+
+/// What is no policy says so.
+fn bounds(summaries: &[Summary]) -> String {
+    let shown = BOUNDS.iter().filter(|(name, _)| summaries.iter().any(|summary| summary.policy == *name));
+    shown.map(|(_, words)| format!("simulated: {words}\n")).collect()
 }
 
 /// What each policy saved by the popularity of the titles, beside what so many holders can save when each fetches as it

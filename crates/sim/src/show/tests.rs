@@ -107,3 +107,28 @@ fn what_was_saved_is_told_by_popularity_for_those_who_share() {
     let groups = found[0].popularity.len();
     assert!(groups > 0 && text.lines().count() == groups + 2, "{text}");
 }
+
+#[test]
+fn a_bound_says_that_nobody_can_run_it() {
+    let scenario = Scenario::parse("length = '90s'\n[listeners]\ncount = 6").expect("a scenario");
+    let worlds = [Policy::OracleTold, Policy::Nearcast, Policy::OriginOnly]
+        .map(|policy| simulate(&scenario, 1, policy, Until::default()).expect("no invariant breaks"));
+    let found = summaries(&worlds);
+    assert!(found[0].bound && !found[1].bound);
+    let text = table(&found);
+    assert!(text.contains("oracle-told is the same bound") && !text.contains("oracle is a bound"), "{text}");
+    let report = Report {
+        name: "mine".to_owned(),
+        worlds: &worlds,
+        summaries: &found,
+        money: None,
+        assumptions: Vec::new(),
+        drivers: &[],
+        log: None,
+        command: String::new(),
+    };
+    let html = page(&report);
+    assert!(html.contains("oracle-told is the same bound"), "the page says so too");
+    assert!(html.contains("What players received with Nearcast"), "and is about what can be run");
+    assert_eq!(csv(&worlds).lines().filter(|line| line.contains(",oracle-told,")).count(), 1);
+}

@@ -12,11 +12,8 @@ use crate::network::{ChannelKey, Pacer, Route, Transport};
 use crate::node::Who;
 use crate::plan::Honesty;
 use crate::queue::Ticket;
-use crate::random::{Random, Stream};
+use crate::reach::Reach;
 use crate::scenario::Harm;
-
-/// One way within a household.
-const LAN_DELAY: Span = Span::from_micros(500);
 
 /// A connection between two nodes. `channels[i]` sends from `ends[i]`.
 #[derive(Clone, Copy, Debug)]
@@ -48,42 +45,22 @@ fn key_of(peer: PeerId) -> Key {
 }
 
 impl World<'_> {
-    /// One way between operators, by how near they are: a metro, a country, a continent.
-    fn distance(near: Nearness) -> Span {
-        Span::from_millis(match near {
-            Nearness::Lan => 0,
-            Nearness::Neighbourhood => 1,
-            Nearness::Isp => 4,
-            Nearness::Country => 10,
-            Nearness::Far => 45,
-        })
+    pub(super) fn reach(&self) -> Reach<'_> {
+        Reach::new(&self.scenario, &self.audience, self.seed)
     }
 
     fn delay_between(&self, a: u32, b: u32) -> (Nearness, Span) {
-        let place = |node: u32| self.audience.listeners[node as usize].place;
-        let near = place(a).nearness(place(b));
-        if near == Nearness::Lan {
-            return (near, LAN_DELAY);
-        }
-        let access = |node: u32| self.nodes[node as usize].pipes.delay;
-        (near, access(a) + access(b) + Self::distance(near))
+        self.reach().delay(a, b)
     }
 
-    /// Whether two nodes can get a direct path: drawn once for each pair.
+    /// Whether two nodes can get a direct path.
     fn reachable(&self, a: u32, b: u32) -> bool {
-        let pair = u64::from(a.min(b)) << 32 | u64::from(a.max(b));
-        let fails = self.scenario.nat.fail_percent;
-        let near = self.delay_between(a, b).0;
-        if near == Nearness::Lan {
-            return true;
-        }
-        let nat = |node: u32| self.audience.listeners[node as usize].nat;
-        let apart = self.scenario.places.own_isp_only && near > Nearness::Isp;
-        !apart && nat(a).connects(nat(b)) && !Random::stream(self.seed, Stream::Nat, pair).percent(fails)
+        self.reach().connects(a, b)
     }
 
     /// A node wants to connect: a signal through the supernode and a handshake, or giving up.
     pub(super) fn connect(&mut self, who: Who, node: NodeKey) {
+        self.gap_dials(who, node);
         let other = self.by_key.get(&node).copied().filter(|other| *other != who.node);
         let there = other
             .filter(|other| self.nodes[*other as usize].agent.is_some() && self.reachable(who.node, *other));
@@ -99,6 +76,7 @@ impl World<'_> {
 
     /// A connect has come to its end, well or not.
     pub(super) fn dialed(&mut self, who: Who, other: u32) {
+        self.gap_dialed(who, other);
         let Some(target) = self.nodes.get(other as usize) else { return };
         let there = Who { node: other, life: target.life };
         let works = target.agent.is_some() && self.reachable(who.node, other);

@@ -26,6 +26,7 @@ impl World<'_> {
                         run: None,
                         check: None,
                     };
+                    self.gap_asks(who, request, object, blocks);
                     self.expect(who, request, coming);
                     self.ask_origin(who, request);
                 }

@@ -6,7 +6,9 @@
 
 mod connections;
 mod effects;
+mod gap;
 mod nodes;
+mod oracle;
 mod outcome;
 mod overlay;
 mod plays;
@@ -27,6 +29,7 @@ use nearcast_engine::wire::{PeerMessage, SwarmId};
 use nearcast_engine::{Nearness, Span, Time, directory};
 
 use self::connections::Connection;
+use self::gap::Gaps;
 use self::presence::Presence;
 use self::supernode::Supernode;
 pub use self::tracker::TrackerSpec;
@@ -37,6 +40,7 @@ use crate::explain::Explain;
 use crate::invariants::{Broken, MAX_OUTPUTS, Violation};
 use crate::network::{ChunkKey, Network, PipeIx, RunKey, Wire};
 use crate::node::{Node, Pipes, Ring, Who};
+use crate::oracle::{Foresight, Record};
 use crate::outcome::{Census, Outcome};
 use crate::plan::{Audience, Household};
 use crate::queue::{Queue, Ticket};
@@ -234,6 +238,12 @@ pub struct World<'m> {
     moved: Moved,
     trace: Trace,
     explain: Option<Explain>,
+    /// What an oracle knows, when players are to wait for nothing.
+    oracle: Option<Foresight>,
+    /// The evening as it went, where somebody asks what could have been.
+    record: Option<Record>,
+    /// Why the origin was asked, there.
+    gaps: Option<Gaps>,
     /// Told how much time has passed, and up to when it was told.
     passing: Option<(&'m Passing<'m>, Time)>,
     /// A shell that forgot to verify, to see it caught.
@@ -282,6 +292,9 @@ impl<'m> World<'m> {
             moved: Moved::default(),
             trace: Trace::default(),
             explain: None,
+            oracle: None,
+            record: None,
+            gaps: None,
             passing: None,
             #[cfg(test)]
             blind: false,
@@ -447,6 +460,7 @@ impl<'m> World<'m> {
         if let Some(explain) = &mut self.explain {
             explain.input(now, who.node, &input);
         }
+        self.gap_hears(who, &input);
         let Some(agent) = self.node(who).and_then(|node| node.agent.as_mut()) else { return };
         if let Err(why) = agent.handle_input(now, input) {
             self.broke(Some(who.node), Broken::InputRefused(why.to_string()));

@@ -40,6 +40,10 @@ impl World<'_> {
             }
         }
         node.store.note_restart();
+        let now = self.now;
+        if let Some(record) = &mut self.record {
+            record.came(index, now);
+        }
         let strikes = node.strikes.clone();
         self.note_presence_of_all(index, true);
         self.remember(who);
@@ -99,6 +103,9 @@ impl World<'_> {
         let (peers, session, origin) = (node.peers.clone(), node.session, node.origin);
         let calls = [node.timer.call, node.player_timer.call];
         node.go_away();
+        if let Some(record) = &mut self.record {
+            record.went(who.node, now);
+        }
         self.network.set_pace(Pacer(who.node), None);
         calls.into_iter().flatten().for_each(|call| self.queue.cancel(call));
         self.note_presence_of_all(who.node, false);

@@ -26,6 +26,7 @@ impl World<'_> {
             }
             node.plays.extend(node.keeps.take());
         }
+        let bound = self.consult();
         let (share, held_out): (Vec<_>, Vec<_>) =
             self.nodes.iter().zip(&self.audience.listeners).partition(|(_, l)| !l.holds_out());
         let plays: Vec<&PlayReport> = share.iter().flat_map(|(node, _)| &node.plays).collect();
@@ -81,6 +82,7 @@ impl World<'_> {
             control_messages: count(|c| c.control_messages),
             corrupt_bytes: count(|c| c.corrupt),
             moved_bytes: self.moved.through,
+            bound,
             explained: self.explain.take().map_or_else(Vec::new, crate::explain::Explain::into_lines),
         }
     }
@@ -234,7 +236,7 @@ fn play_counts(plays: &[&PlayReport]) -> PlayCounts {
     counts
 }
 
-fn startup(plays: &[&PlayReport]) -> Startup {
+pub(super) fn startup(plays: &[&PlayReport]) -> Startup {
     let of = |which: fn(&PlayReport) -> bool| {
         let times = plays.iter().filter(|play| which(play)).filter_map(|play| play.started_after);
         Quantiles::of(times.map(|span| span.millis()).collect())

@@ -8,6 +8,7 @@ use super::{Event, World};
 use crate::catalogue::{Catalogue, ObjectIx};
 use crate::invariants::Broken;
 use crate::node::{Ring, Who};
+use crate::oracle::{Begun, Take};
 use crate::plan::Act;
 use crate::player::{Cached, OpenRead, PlayEnd, PlayReport, Player, Want};
 use crate::store::{BySource, Store};
@@ -33,6 +34,11 @@ impl World<'_> {
         let there = u32::from(plan.serves() && node.store.has(object));
         let holders = self.presence.count(next.title, plan.place.isp) - there;
         self.series.at(now).plays += 1;
+        let Some(node) = self.nodes.get(who.node as usize) else { return };
+        let play = u32::try_from(node.plays.len()).unwrap_or(u32::MAX);
+        if let Some(record) = &mut self.record {
+            record.asked(Begun { node: who.node, title: next.title, play, at: now });
+        }
         let Some(node) = self.node(who) else { return };
         let report = PlayReport {
             asked_at: now,
@@ -64,6 +70,7 @@ impl World<'_> {
         }
         self.describe_to(who, title);
         self.tell(who, Input::Keep(self.catalogue.title(title).rendition.id));
+        self.conjure_title(who.node, title);
         self.tend_keep(who);
     }
 
@@ -74,6 +81,12 @@ impl World<'_> {
         let whole =
             |report: &mut PlayReport| cached(&node.store, &catalogue, report.title) == Cached::Everything;
         let Some(mut report) = node.keeps.take_if(whole) else { return };
+        let (title, play) = (report.title, u32::try_from(node.plays.len()).unwrap_or(u32::MAX));
+        let bytes = (0, catalogue.title(title).bytes);
+        if let Some(record) = self.record.as_mut().filter(|_| report.cached != Cached::Everything) {
+            record.took(Take { node: who.node, title, play, at: now, bytes, origin: false });
+        }
+        let Some(node) = self.node(who) else { return };
         report.all_after = Some(now.since(report.asked_at));
         report.end = PlayEnd::Played;
         node.plays.push(report);
@@ -99,6 +112,10 @@ impl World<'_> {
         let rendition = &catalogue.title(title).rendition;
         let Some(node) = self.node(who) else { return };
         if node.described.insert(rendition.id) {
+            let now = self.now;
+            if let Some(record) = &mut self.record {
+                record.told(who.node, title, now);
+            }
             self.hand(who, Input::Describe(rendition.clone()));
         }
     }
@@ -172,6 +189,7 @@ impl World<'_> {
     /// Hands what is there of the wanted bytes to the player. False when nothing is.
     fn hand_over(&mut self, who: Who, from: u64, to: u64) -> bool {
         let (catalogue, scenario, now) = (self.catalogue.clone(), self.scenario.clone(), self.now);
+        self.conjure_bytes(who, from, to);
         let Some(node) = self.node(who) else { return false };
         let Some((player, open)) = node.player.as_mut().and_then(|p| p.read.map(|open| (p, open))) else {
             return false;
@@ -186,11 +204,11 @@ impl World<'_> {
             return false;
         }
         let bytes = ByteRange::new(from - base, end - base);
+        let sources = sources_of(&node.store, object, size, bytes);
         let mut taken = BySource::default();
-        for (source, count) in sources_of(&node.store, object, size, bytes) {
-            taken.add(source, count);
-        }
+        sources.iter().for_each(|(source, bytes)| taken.add(*source, bytes.len()));
         player.report.bytes.add_all(taken);
+        let (title_ix, play) = (player.title, u32::try_from(node.plays.len()).unwrap_or(u32::MAX));
         let blocks = size.covering(bytes);
         let unfinished = u32::from(bytes.end < size.bytes_of(blocks).end);
         node.store.note_play(object, blocks, unfinished);
@@ -201,6 +219,15 @@ impl World<'_> {
             self.observe(who, &|| format!("the player stood still for {} ms", stood.millis()));
         }
         let ended = end == open.end;
+        if let Some(record) = &mut self.record {
+            for (source, bytes) in sources.iter().filter(|(source, _)| *source != Source::Cache) {
+                let (bytes, origin) = ((base + bytes.start, base + bytes.end), *source == Source::Origin);
+                record.took(Take { node: who.node, title: title_ix, play, at: now, bytes, origin });
+            }
+        }
+        if self.oracle.is_some() {
+            taken = BySource { cache: taken.cache, ..BySource::default() };
+        }
         self.series.at(now).bytes.add(taken);
         if let Some(player) = self.node(who).and_then(|node| node.player.as_mut()).filter(|_| ended) {
             player.read = None;
@@ -222,7 +249,10 @@ impl World<'_> {
     /// In a world with bytes, what a player gets is compared with what was published.
     fn check_handed(&mut self, who: Who, object: ObjectIx, blocks: BlockRange) {
         let catalogue = self.catalogue.clone();
-        let Some(content) = &catalogue.object(object).content else { return };
+        let Some(content) = &catalogue.object(object).content.as_ref().filter(|_| self.oracle.is_none())
+        else {
+            return;
+        };
         let Some(node) = self.node(who) else { return };
         let same = |block: &u32| node.store.content(object, *block) == content.blocks.get(*block as usize);
         if let Some(block) = blocks.iter().find(|block| !same(block)) {
@@ -288,10 +318,10 @@ fn sources_of(
     object: ObjectIx,
     size: nearcast_content::ObjectSize,
     bytes: ByteRange,
-) -> Vec<(Source, u64)> {
+) -> Vec<(Source, ByteRange)> {
     let clip = |blocks: BlockRange| {
         let covered = size.bytes_of(blocks);
-        ByteRange::new(covered.start.max(bytes.start), covered.end.min(bytes.end)).len()
+        ByteRange::new(covered.start.max(bytes.start), covered.end.min(bytes.end))
     };
     let sources = store.play_sources(object, size.covering(bytes));
     sources.into_iter().map(|(blocks, source)| (source, clip(blocks))).collect()

@@ -25,9 +25,11 @@ impl World<'_> {
         let bounded = self.keeps_engine_bounds(who);
         let rate = self.scenario.catalogue.rate;
         let budget = self.scenario.listeners.cache;
+        let foresees = self.oracle.is_some();
         let Some(node) = self.node(who) else { return };
         let in_use = rate.bytes_in(IN_USE) + 4 * 1024 * 1024;
-        if node.store.bytes() > budget + in_use {
+        // What cannot be done better never evicts.
+        if !foresees && node.store.bytes() > budget + in_use {
             let broken = Broken::BudgetPassed(node.store.bytes(), budget);
             return self.broke(Some(who.node), broken);
         }

@@ -3,6 +3,7 @@
 mod plain;
 
 mod breaking;
+mod oracle;
 mod outage;
 mod random;
 mod repeating;

@@ -2,7 +2,7 @@
 
 use super::svg::escape;
 use super::{Report, named, ranged, section};
-use crate::show::summary::{Summary, to_float};
+use crate::show::summary::{BOUNDS, Summary, to_float};
 use crate::show::words::{bytes, count, digits, duration, millis, percent, rate};
 
 /// Title and what the page is about.
@@ -216,6 +216,8 @@ pub(super) fn table(report: &Report) -> String {
 /// What was assumed, and how to make it again.
 pub(super) fn assumptions(report: &Report) -> String {
     let mut items: Vec<String> = report.assumptions.clone();
+    let shown = |name: &str| report.summaries.iter().any(|summary| summary.policy == name);
+    items.extend(BOUNDS.iter().filter(|(name, _)| shown(name)).map(|(_, words)| (*words).to_owned()));
     if let Some((reading, replayed)) = report.log {
         items.push(format!(
             "The log has {} lines: {} requests that delivered media ({}), {} for other things, {} that delivered \

@@ -75,9 +75,9 @@ pub fn page(report: &Report) -> String {
 }
 
 impl Report<'_> {
-    /// The policy that the page is about: the first that is not what a provider has today.
+    /// The policy that the page is about: the first that is not what a provider has today, and no bound.
     fn ours(&self) -> Option<&Summary> {
-        self.summaries.iter().find(|s| s.policy != BASELINE).or(self.summaries.first())
+        self.summaries.iter().find(|s| s.policy != BASELINE && !s.bound).or(self.summaries.first())
     }
 
     /// What a provider has today.
@@ -119,6 +119,8 @@ fn named(policy: &str) -> String {
     match policy {
         "nearcast" => "Nearcast".to_owned(),
         BASELINE => "origin only (today)".to_owned(),
+        "oracle" => "the best possible with the future known (a bound)".to_owned(),
+        "oracle-told" => "the best possible without the future (a bound)".to_owned(),
         "spotify-2010" => "Spotify's published design of 2010".to_owned(),
         other => other.to_owned(),
     }
