@@ -12,7 +12,9 @@ use anyhow::{Context as _, bail, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 use nearcast_engine::Span;
 use nearcast_sim::show::{BASELINE, Driver, summaries};
-use nearcast_sim::{Outcome, Policy, SHIPPED, Scenario, Until, Violation, run_seeds, simulate};
+use nearcast_sim::{
+    Outcome, Policy, SHIPPED, Scenario, Until, Violation, run_seeds, simulate, simulate_with_bound,
+};
 
 use log::LogArgs;
 use output::{Made, OutputArgs};
@@ -51,6 +53,10 @@ pub(crate) struct SimArgs {
     /// Print the decisions of this listener, in plain words.
     #[arg(long, value_name = "LISTENER")]
     trace: Option<u32>,
+    /// Print beside one world what nobody could have done better in the same evening, and why the origin was asked for
+    /// what others had.
+    #[arg(long)]
+    bound: bool,
     /// Run the first seed also with one assumption changed at a time. With --from-log it always is.
     #[arg(long)]
     what_if: bool,
@@ -80,13 +86,14 @@ pub(crate) fn run(mut args: SimArgs) -> anyhow::Result<ExitCode> {
     };
     let base = log.as_ref().map_or(base, |log| Some(log.scenario.clone()));
     let scenario = |seed| base.clone().unwrap_or_else(|| Scenario::random(seed));
-    if args.until.is_some() || args.trace.is_some() || args.replay.is_some() {
+    if args.until.is_some() || args.trace.is_some() || args.replay.is_some() || args.bound {
         ensure!(
             seeds == 1 && args.policy.len() == 1,
-            "--replay, --until and --trace are about one world: give one seed and one policy"
+            "--replay, --until, --trace and --bound are about one world: give one seed and one policy"
         );
         let until = Until { event: args.until, explain: args.trace };
-        let result = simulate(&scenario(args.seed), args.seed, args.policy[0], until);
+        let run = if args.bound { simulate_with_bound } else { simulate };
+        let result = run(&scenario(args.seed), args.seed, args.policy[0], until);
         return output::one_world(&args.output, result, began.elapsed());
     }
     let seeds: Vec<u64> = (0..seeds).map(|n| args.seed.wrapping_add(n)).collect();

@@ -55,6 +55,22 @@ pub use scenario::{SHIPPED, Scenario, ScenarioError, parse_span};
 pub use seeds::{run_seeds, run_worlds};
 pub use world::{Passing, Rendezvous, TrackerSpec, Until, World};
 
+/// As [`simulate`], and says what nobody could have done better in the same evening ([`Outcome::bound`]).
+///
+/// # Errors
+/// With the first invariant that is broken.
+pub fn simulate_with_bound(
+    scenario: &Scenario,
+    seed: u64,
+    policy: Policy,
+    until: Until,
+) -> Result<Outcome, Box<Violation>> {
+    World::new(scenario, seed, policy.name(), &|birth| policy.make(birth))
+        .under(policy)
+        .with_bound()
+        .run(until)
+}
+
 /// Runs the world of `scenario` and `seed` with agents of `policy`.
 ///
 /// # Errors

@@ -227,6 +227,7 @@ pub(super) fn one_world(args: &OutputArgs, result: WorldResult, wall: Duration) 
         explained.into_iter().flatten().for_each(|line| println!("{line}"));
         for world in &worlds {
             print!("{}", table(&summaries));
+            print!("{}", show::bound(world));
             if args.by_popularity {
                 print!("{}", show::popularity(&summaries));
             }

@@ -6,7 +6,8 @@
 //! - Caches never throw anything out, uplinks bring any rate, connects take no time.
 //! - Whoever hears of a title, because it plays it or it is announced as the next, may hold all of it from then on and
 //!   hand it on, however little of it is played. With [`Foresight::Clicks`] from its arrival on.
-//! - A node that adversaries have spoilt half of the time is as good as any other.
+//! - An adversary that spoils some of what it sends is as good a source as any other; a silent one is none.
+//! - The origin is always there and never slow, whatever the scenario's faults.
 //!
 //! It keeps the rules that agents are held to: pairs that cannot connect do not, who does not serve hands on nothing,
 //! the hold-out takes no part, nobody gives what has not reached it, by a chain of meetings in the order of time.

@@ -2,6 +2,7 @@
 //!
 //! Nothing here decides anything, so numbers may be platform floats: they are shown and forgotten.
 
+mod bound;
 mod csv;
 mod page;
 mod reading;
@@ -11,6 +12,7 @@ mod table;
 mod tests;
 mod words;
 
+pub use bound::bound;
 pub use csv::csv;
 pub use page::{Money, Report, page};
 pub use reading::reading;

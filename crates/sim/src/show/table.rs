@@ -95,7 +95,7 @@ fn with_range(summary: &Summary, value: String, range: Range, show: &dyn Fn(f64)
     }
 }
 
-fn four(q: &Quantiles) -> String {
+pub(super) fn four(q: &Quantiles) -> String {
     match q.count {
         0 => "no such play".to_owned(),
         _ => format!("{} / {} / {} / {} ms", q.p50, q.p75, q.p90, q.p99),
@@ -121,7 +121,7 @@ fn comparison(summaries: &[Summary]) -> String {
     lines
 }
 
-fn lay_out(rows: &[(&str, Vec<String>)]) -> String {
+pub(super) fn lay_out(rows: &[(&str, Vec<String>)]) -> String {
     let wide = |text: &str| text.chars().count();
     let name_width = rows.iter().map(|(name, _)| wide(name)).max().unwrap_or(0);
     let columns = rows.first().map_or(0, |(_, cells)| cells.len());

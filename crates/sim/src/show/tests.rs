@@ -132,3 +132,21 @@ fn a_bound_says_that_nobody_can_run_it() {
     assert!(html.contains("What players received with Nearcast"), "and is about what can be run");
     assert_eq!(csv(&worlds).lines().filter(|line| line.contains(",oracle-told,")).count(), 1);
 }
+
+#[test]
+fn a_world_beside_its_bound_says_what_had_to_be() {
+    let scenario = Scenario::parse("length = '90s'\n[listeners]\ncount = 6").expect("a scenario");
+    let world = crate::simulate_with_bound(&scenario, 1, Policy::Nearcast, Until::default());
+    let world = world.expect("no invariant breaks");
+    let (text, found) = (bound(&world), world.bound.as_ref().expect("asked for"));
+    assert!(text.starts_with("simulated: in this evening the origin had to send"), "{text}");
+    assert!(text.contains("nobody could have given it"), "{text}");
+    let why = |why: crate::Why| {
+        let near = why.raced + why.idle + why.busy + why.connecting;
+        near + why.unconnected + why.untold + why.not_had + why.nobody
+    };
+    let gap = &found.gap;
+    let told = gap.bound + why(gap.start) + why(gap.play) + why(gap.before);
+    assert_eq!(told, world.bytes.origin, "every byte of the origin has a reason");
+    assert_eq!(bound(&crate::Outcome { bound: None, ..world }), "");
+}

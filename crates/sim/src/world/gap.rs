@@ -86,9 +86,12 @@ impl World<'_> {
             Some(player) if player.report.started_after.is_none() => When::Start,
             Some(_) | None => When::Play,
         };
-        let others = self.could_give(who.node, title);
+        let others = self.could_give(who, title, object);
         for block in blocks.iter() {
-            let cause = self.cause(who, request, (object, block), &others);
+            let cause = match self.comes_from_peer(who, request, object, block) {
+                true => Cause::Raced,
+                false => self.closest(&others, object, block),
+            };
             let key = (who.node, title, block_of_part(of, of.part_of(object), block));
             if let Some(gaps) = &mut self.gaps {
                 gaps.asked.insert(key, (when, cause));
@@ -96,55 +99,53 @@ impl World<'_> {
         }
     }
 
-    /// Who is there, can be reached, serves, and was told of a title.
-    fn could_give(&self, node: u32, title: u32) -> Vec<u32> {
+    /// Who is there, can be reached, serves, and was told of a title; and how things stand if it has what is asked for. The
+    /// closest come first.
+    fn could_give(&self, who: Who, title: u32, object: ObjectIx) -> Vec<(Cause, u32)> {
         let told = self.record.as_ref().map(|record| record.who_knows(title)).unwrap_or_default();
+        let lines = self.nodes[who.node as usize].peers.iter().filter_map(|peer| self.connection(who, *peer));
+        let connected: BTreeSet<u32> = lines.map(|(_, line, end)| line.ends[1 - end].node).collect();
         let could = |other: &u32| {
-            *other != node
+            *other != who.node
                 && self.nodes[*other as usize].agent.is_some()
                 && gives(&self.audience.listeners[*other as usize])
-                && self.reach().connects(node, *other)
+                && self.reach().connects(who.node, *other)
         };
-        told.into_iter().filter(could).collect()
-    }
-
-    fn cause(&self, who: Who, request: RequestId, (object, block): (ObjectIx, u32), others: &[u32]) -> Cause {
-        let blocks = BlockRange::new(block, block + 1);
-        let own = &self.nodes[who.node as usize];
-        let raced = own.coming.iter().any(|(id, coming)| {
-            *id != request
-                && coming.peer.is_some()
-                && coming.object == object
-                && coming.next <= block
-                && coming.blocks.contains(block)
-        });
-        if raced {
-            return Cause::Raced;
-        }
-        let connected = |other: u32| {
-            let at_the_end = |peer| {
-                self.connection(who, peer).is_some_and(|(_, line, end)| line.ends[1 - end].node == other)
+        let stands = |other: u32| {
+            let peer = &self.nodes[other as usize];
+            let seen = |set: fn(&Gaps) -> &BTreeSet<(u32, u32)>| {
+                self.gaps.as_ref().is_some_and(|gaps| set(gaps).contains(&(who.node, other)))
             };
-            own.peers.iter().any(|peer| at_the_end(*peer))
-        };
-        let stands = |other: &u32| {
-            let peer = &self.nodes[*other as usize];
-            let has = |set: fn(&Gaps) -> &BTreeSet<(u32, u32)>| {
-                self.gaps.as_ref().is_some_and(|gaps| set(gaps).contains(&(who.node, *other)))
-            };
-            if !peer.store.holds(object, blocks) {
-                Cause::NotHad
-            } else if connected(*other) {
-                if peer.going.is_empty() { Cause::Idle } else { Cause::Busy }
-            } else if has(|gaps| &gaps.dialing) {
-                Cause::Connecting
-            } else if has(|gaps| &gaps.told_of) {
-                Cause::Unconnected
-            } else {
-                Cause::Untold
+            match (peer.store.has(object), connected.contains(&other)) {
+                (false, _) => Cause::NotHad,
+                (true, true) if peer.going.is_empty() => Cause::Idle,
+                (true, true) => Cause::Busy,
+                (true, false) if seen(|gaps| &gaps.dialing) => Cause::Connecting,
+                (true, false) if seen(|gaps| &gaps.told_of) => Cause::Unconnected,
+                (true, false) => Cause::Untold,
             }
         };
-        others.iter().map(stands).min().unwrap_or(Cause::Nobody)
+        let mut others: Vec<(Cause, u32)> =
+            told.into_iter().filter(could).map(|other| (stands(other), other)).collect();
+        others.sort_unstable();
+        others
+    }
+
+    /// Whether a block is on its way from a peer already.
+    fn comes_from_peer(&self, who: Who, request: RequestId, object: ObjectIx, block: u32) -> bool {
+        self.nodes[who.node as usize].coming.iter().any(|(id, coming)| {
+            let of_it = coming.object == object && coming.next <= block && coming.blocks.contains(block);
+            *id != request && coming.peer.is_some() && of_it
+        })
+    }
+
+    /// How things stand with the closest who has a block.
+    fn closest(&self, others: &[(Cause, u32)], object: ObjectIx, block: u32) -> Cause {
+        let blocks = BlockRange::new(block, block + 1);
+        let has = |other: u32| self.nodes[other as usize].store.holds(object, blocks);
+        let found = others.iter().find(|(cause, other)| *cause < Cause::NotHad && has(*other));
+        let none = if others.is_empty() { Cause::Nobody } else { Cause::NotHad };
+        found.map_or(none, |(cause, _)| *cause)
     }
 
     /// A player played a block that came from the origin, and that somebody could have given.

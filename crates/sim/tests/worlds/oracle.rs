@@ -1,6 +1,6 @@
 //! What nobody can do better is not done better by anybody.
 
-use nearcast_sim::{Outcome, Policy, Scenario, Until, World};
+use nearcast_sim::{Outcome, Policy, Scenario, Until, simulate_with_bound};
 
 /// The policies that can be run.
 const REAL: [Policy; 5] =
@@ -10,9 +10,8 @@ const REAL: [Policy; 5] =
 const WORLDS: u64 = 80;
 
 fn run(scenario: &Scenario, seed: u64, policy: Policy) -> Outcome {
-    let make = |birth| policy.make(birth);
-    let world = World::new(scenario, seed, policy.name(), &make).under(policy).with_bound();
-    world.run(Until::default()).unwrap_or_else(|violation| panic!("{violation}"))
+    let result = simulate_with_bound(scenario, seed, policy, Until::default());
+    result.unwrap_or_else(|violation| panic!("{violation}"))
 }
 
 /// What an outcome does better than its bound says is possible.
