@@ -56,7 +56,7 @@ fn nobody_does_better_in_an_evening_of_2010() {
 #[test]
 fn an_oracle_s_evening_is_that_of_the_others_without_the_waiting() {
     for name in ["small", "campus"] {
-        let scenario = Scenario::shipped(name).and_then(|s| s.with_listeners(30)).expect("shipped");
+        let scenario = Scenario::shipped(name).and_then(|s| s.with_listeners(12)).expect("shipped");
         let [foresees, told, ours] =
             [Policy::Oracle, Policy::OracleTold, Policy::Nearcast].map(|policy| run(&scenario, 2, policy));
         assert_eq!((foresees.plays.asked, foresees.bytes.sum()), (told.plays.asked, told.bytes.sum()));
