@@ -118,8 +118,14 @@ pub const MAX_UPLOADS: usize = 4;
 pub const MAX_PLAYS: usize = 32;
 /// Reads of one play at once. Players open two or three ranges beside each other.
 pub const MAX_READS: usize = 64;
-/// Renditions described at once.
+/// Renditions described at once. The title that was used longest ago makes room for one more, with what is held of it.
 pub const MAX_RENDITIONS: usize = 4_096;
+/// Titles remembered that nobody plays, keeps or expects and of which nothing is held: the songs of an evening that
+/// were skipped at once, for who goes back to one. They are gone through when there are as many more.
+pub const SPARE_TITLES: usize = 64;
+/// Nodes remembered that misbehaved: those of an attacker that draws keys push out one another, and what two of them
+/// sent cost a run each.
+pub const MAX_STRUCK: usize = 4_096;
 /// Parts of a rendition: 12 h of 4 s segments.
 pub const MAX_PARTS: usize = 10_800;
 

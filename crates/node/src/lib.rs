@@ -18,3 +18,4 @@ pub mod store;
 pub mod stun;
 pub mod supernode;
 pub mod transport;
+mod wall;

@@ -80,6 +80,7 @@ impl Explain {
             | Input::Settings(_)
             | Input::Stored(_)
             | Input::Describe(_)
+            | Input::Use { .. }
             | Input::Progress { .. }
             | Input::Closed { .. }
             | Input::Showed { .. }
@@ -134,6 +135,7 @@ impl Explain {
             }
             Output::Lookup { .. } => "asks the directory for holders".to_owned(),
             Output::Evict { blocks, .. } => format!("throws out blocks {blocks:?}"),
+            Output::Forgot { .. } => "forgets a title".to_owned(),
             Output::Timeout(..)
             | Output::AskOrigin { .. }
             | Output::AskPeer { .. }

@@ -48,8 +48,8 @@ pub use agent::{Policy, UnknownPolicy};
 pub use invariants::{Broken, Violation};
 pub use oracle::Foresight;
 pub use outcome::{
-    BadPlay, Bound, Bytes, Census, Gap, HoldOut, OriginRequests, Outcome, PlayCounts, Popularity, Quantiles,
-    Stalls, Startup, Step, Waste, Why, Worst,
+    BadPlay, Bound, Bytes, Census, Gap, HoldOut, Memory, OriginRequests, Outcome, PlayCounts, Popularity,
+    Quantiles, Stalls, Startup, Step, Waste, Why, Worst,
 };
 pub use scenario::{SHIPPED, Scenario, ScenarioError, parse_span};
 pub use seeds::{run_seeds, run_worlds};

@@ -28,6 +28,7 @@ pub(crate) struct Node {
     /// None while it is away.
     pub(crate) agent: Option<Box<dyn Agent>>,
     pub(crate) life: u32,
+    pub(crate) sleep: Sleep,
     pub(crate) timer: Timer,
     pub(crate) store: Store,
     pub(crate) pipes: Pipes,
@@ -66,6 +67,19 @@ pub(crate) struct Pipes {
     pub(crate) lan_down: PipeIx,
     /// One way to the operator's network.
     pub(crate) delay: Span,
+}
+
+/// How a node's machine sleeps, and slept.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Sleep {
+    /// Until when, while it does.
+    pub(crate) until: Option<Time>,
+    /// When it last woke up.
+    pub(crate) woke: Time,
+    /// How far the clock of its player is behind the world's: sound and pictures stand still.
+    pub(crate) player: Span,
+    /// How far the clock of its program is behind.
+    pub(crate) program: Span,
 }
 
 /// A wake-up call. Putting it off costs nothing until the call that is scheduled comes.
@@ -164,6 +178,7 @@ impl Node {
         Self {
             agent: None,
             life: 0,
+            sleep: Sleep::default(),
             timer: Timer::default(),
             store: Store::default(),
             pipes,
@@ -198,6 +213,7 @@ impl Node {
     /// Forgets everything that does not survive a restart.
     pub(crate) fn go_away(&mut self) {
         self.agent = None;
+        self.sleep = Sleep::default();
         self.timer.clear();
         self.origin = None;
         self.coming = FlatMap::new();

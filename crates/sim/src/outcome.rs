@@ -1,5 +1,7 @@
 //! What came of a world, as numbers and as a table.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::store::BySource;
@@ -92,6 +94,9 @@ pub struct Outcome {
     /// What nobody could have done better in the same evening, where it was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bound: Option<Bound>,
+    /// What agents remembered, by the hour; of baselines nothing is counted.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub memory: Vec<Memory>,
     /// Decisions of the listener asked about, one a line.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub explained: Vec<String>,
@@ -145,6 +150,17 @@ pub struct Why {
     pub not_had: u64,
     /// Nobody who had ever heard of the title was there and could be reached: only earlier or later.
     pub nobody: u64,
+}
+
+/// What agents remembered at one moment, in entries of lists.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Memory {
+    /// Hours since the world began.
+    pub hour: u64,
+    /// All entries of the agent that had most.
+    pub largest: u64,
+    /// The most that any agent had, list by list.
+    pub entries: BTreeMap<&'static str, u64>,
 }
 
 /// Events by what happened.

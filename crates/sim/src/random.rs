@@ -73,6 +73,8 @@ pub(crate) enum Stream {
     Engine = 7,
     /// A scenario drawn for a random world.
     Scenario = 8,
+    /// Whose machine sleeps.
+    Sleep = 9,
 }
 
 /// Finalizer of SplitMix64.

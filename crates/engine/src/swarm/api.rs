@@ -177,6 +177,11 @@ pub enum Input<V> {
     Stored(Stored),
     /// A rendition exists. Again with the same id is ignored.
     Describe(Rendition),
+    /// A title that was described is about to be played: it is not forgotten before that.
+    Use {
+        /// The title.
+        swarm: SwarmId,
+    },
 
     /// A player asked for bytes of a part. Deadlines follow from the play's clock: the first read of a play, or
     /// one that does not continue where another of its reads is, is a start or a seek and due at once.
@@ -509,6 +514,12 @@ pub enum Output {
         renditions: u16,
         /// Which of 64 equal parts.
         coverage: u64,
+    },
+    /// A title was not used for long and nothing of it is held: it is to be described again before it is played or
+    /// kept.
+    Forgot {
+        /// The title.
+        swarm: SwarmId,
     },
     /// Remove blocks from the store.
     Evict {

@@ -216,6 +216,11 @@ pub(super) struct Allowance {
 }
 
 impl Allowance {
+    /// How many months are remembered.
+    pub(super) fn len(&self) -> usize {
+        self.months.len()
+    }
+
     pub(super) fn set(&mut self, caps: Caps) {
         self.caps = caps;
         self.spent = None;
@@ -226,11 +231,19 @@ impl Allowance {
     }
 
     /// What an earlier life handed on in a month.
-    pub(super) fn remembered(&mut self, handed: Handed) {
+    pub(super) fn remembered(&mut self, now: Time, handed: Handed) {
+        let running = self.local(now).map_or(handed.month, |local| local.month);
         let bytes = self.months.entry(handed.month).or_default();
         *bytes = (*bytes).max(handed.bytes);
+        self.forget_months(running);
+    }
+
+    /// Beyond [`MAX_MONTHS`] the oldest goes, but not the one that is counted in: a clock that is set back for long
+    /// would win a new allowance with each run.
+    fn forget_months(&mut self, running: Month) {
         while self.months.len() > MAX_MONTHS {
-            self.months.pop_first();
+            let oldest = self.months.keys().copied().find(|month| *month != running);
+            oldest.map(|month| self.months.remove(&month));
         }
     }
 
@@ -255,6 +268,7 @@ impl Allowance {
         let handed = self.months.entry(month).or_default();
         *handed = handed.saturating_add(on_the_line(bytes));
         let handed = Handed { month, bytes: *handed };
+        self.forget_months(month);
         let share = self.caps.monthly.map_or(LEDGER_STEP, |limit| limit / 200);
         let step = share.clamp(SMALLEST_LEDGER_STEP, LEDGER_STEP);
         if handed.bytes >= self.told && handed.bytes - self.told < step {
@@ -419,13 +433,42 @@ mod tests {
         let caps = Caps { monthly: Some(10_000_000), ..Caps::default() };
         let mut allowance = allowance(caps, EVENING);
         let month = allowance.handed(Time::ZERO).expect("the time is known").month;
-        allowance.remembered(Handed { month, bytes: 9_900_000 });
+        allowance.remembered(Time::ZERO, Handed { month, bytes: 9_900_000 });
         assert!(!allowance.fits(at(1), 262_144, 0));
         assert!(matches!(allowance.sharing(at(1), &settings()), Sharing::LanOnly(Rest::MonthUsed { .. })));
         allowance.clock(at(2), WallClock { unix: EVENING + 40 * DAY, ahead: 0 });
         assert_eq!(allowance.sharing(at(2), &settings()), Sharing::On);
         allowance.clock(at(3), WallClock { unix: EVENING, ahead: 0 });
         assert!(!allowance.fits(at(3), 262_144, 0), "the month is remembered");
+    }
+
+    #[test]
+    fn a_clock_that_jumps_about_neither_wins_bytes_nor_grows_memory() {
+        let caps = Caps { monthly: Some(10_000_000), ..Caps::default() };
+        let mut allowance = allowance(caps, EVENING);
+        for month in 0..24 {
+            allowance.clock(at(month), WallClock { unix: EVENING + month * 31 * DAY, ahead: 0 });
+            allowance.sent(at(month), 9_000_000);
+        }
+        assert!(allowance.len() <= MAX_MONTHS, "{} months", allowance.len());
+        // Without a battery the clock begins in 1970 again.
+        allowance.clock(at(30), WallClock { unix: 0, ahead: 0 });
+        allowance.sent(at(30), 9_000_000);
+        allowance.clock(at(31), WallClock { unix: EVENING + 23 * 31 * DAY, ahead: 0 });
+        assert!(!allowance.fits(at(31), 2_000_000, 0), "the month is remembered");
+        allowance.clock(at(32), WallClock { unix: 60, ahead: 0 });
+        assert!(!allowance.fits(at(32), 2_000_000, 0), "and so is the wrong one");
+        let back = WallClock { unix: 0, ahead: -12 * 3_600 };
+        allowance.clock(at(33), back);
+        assert!(allowance.handed(at(33)).is_some(), "before 1970 by local time");
+        let mut later = Allowance::default();
+        later.set(caps);
+        later.clock(at(0), WallClock { unix: EVENING, ahead: 0 });
+        let running = later.handed(at(0)).expect("the time is known").month;
+        for ahead in 0..24 {
+            later.remembered(at(0), Handed { month: Month(running.0 + ahead), bytes: 9_900_000 });
+        }
+        assert!(!later.fits(at(1), 262_144, 0), "months that a wrong clock made up push nothing out");
     }
 
     #[test]

@@ -84,6 +84,17 @@ impl Connects {
         }
     }
 
+    /// How many nodes are known, and hold a title of interest.
+    pub(super) fn len(&self) -> usize {
+        let holders = self.titles.values().map(|title| title.holders.len()).sum::<usize>();
+        self.known.len() + self.connecting.len() + holders
+    }
+
+    /// How many titles are of interest.
+    pub(super) fn title_count(&self) -> usize {
+        self.titles.len()
+    }
+
     /// A node as it becomes known, or as it is known already.
     fn know(&mut self, now: Time, node: NodeKey, nearness: Nearness) -> &mut Known {
         self.settled = None;

@@ -23,6 +23,11 @@ pub(super) struct News {
 }
 
 impl News {
+    /// Peers that there is something to tell.
+    pub(super) fn len(&self) -> usize {
+        self.peers.len()
+    }
+
     /// There is something to tell one peer.
     pub(super) fn of(&mut self, peer: PeerId) {
         self.peers.insert(peer);

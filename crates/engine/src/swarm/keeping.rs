@@ -109,8 +109,13 @@ impl Swarm {
         }
     }
 
-    /// Forgets a title: its runs end, its blocks go, nobody is served them.
+    /// A title was withdrawn: it is neither played nor served any more.
     pub(super) fn withdrawn(&mut self, swarm: SwarmId) {
+        self.drop_title(swarm);
+    }
+
+    /// Forgets a title: its runs end, its blocks go, nobody is served them.
+    pub(super) fn drop_title(&mut self, swarm: SwarmId) {
         let (renditions, objects) = self.objects.withdraw(swarm);
         for rendition in renditions {
             self.keeps.remove(&rendition);

@@ -78,6 +78,12 @@ impl Meter {
         }
     }
 
+    /// Nobody looked for `missed`: it does not count.
+    fn slept(&mut self, missed: Span) {
+        self.since += missed;
+        self.expected += missed;
+    }
+
     fn sample(&mut self, now: Time, span: Span) {
         let sample = Rate::mean(self.bytes, span).bytes_per_sec();
         let old = self.rate.bytes_per_sec();
@@ -139,6 +145,11 @@ impl Pipe {
         self.owed += bytes;
         self.runs += 1;
         takes
+    }
+
+    /// Nobody looked for `missed`.
+    pub(super) fn slept(&mut self, missed: Span) {
+        self.meter.slept(missed);
     }
 
     /// A run is later than was expected.

@@ -7,6 +7,7 @@
 mod advice;
 mod api;
 mod arrivals;
+mod asleep;
 mod caps;
 mod connect;
 mod crowd;
@@ -15,6 +16,7 @@ mod haves;
 mod hold_out;
 mod keeping;
 mod line;
+mod memory;
 mod meter;
 mod objects;
 mod origin;
@@ -48,6 +50,7 @@ use self::plays::{Moved, Plays, Read};
 use self::runs::Runs;
 use self::serve::Serving;
 use self::uplink::Uplink;
+use crate::limits::SPARE_TITLES;
 use crate::random::Random;
 use crate::time::{Span, Time};
 use crate::units::Rate;
@@ -55,6 +58,7 @@ use crate::verdict::Verdict;
 use crate::wire::{PeerMessage, SwarmId};
 
 pub use api::*;
+pub use memory::Footprint;
 pub use tally::Tallies;
 pub use tuning::Tuning;
 
@@ -132,6 +136,8 @@ pub struct Swarm {
     planned_for: FlatSet<ObjectIx>,
     /// The store took no bytes: nothing ahead of need is fetched before this.
     no_room_until: Time,
+    /// With so many titles those that nobody came back to are forgotten.
+    forget_at: usize,
     /// Bytes that the cache may hold until then.
     shrunk_budget: u64,
 }
@@ -198,6 +204,7 @@ impl Swarm {
             interests_told: true,
             planned_for: FlatSet::new(),
             no_room_until: Time::ZERO,
+            forget_at: SPARE_TITLES,
             shrunk_budget: u64::MAX,
         }
     }
@@ -208,6 +215,7 @@ impl Swarm {
         if now < self.now {
             return Err(InputError::TimeWentBack(self.now, now));
         }
+        self.note_sleep(now);
         self.now = now;
         // What went out and how paths did changes nothing about what to do: those who are told stir when it does.
         self.stirred |= !matches!(input, Input::Sent { .. } | Input::Uplink(_));
@@ -217,9 +225,10 @@ impl Swarm {
             Input::Settings(settings) => self.settings(settings),
             Input::Caps(caps) => self.allowance.set(caps),
             Input::Clock(wall) => self.allowance.clock(now, wall),
-            Input::Handed(handed) => self.allowance.remembered(handed),
+            Input::Handed(handed) => self.allowance.remembered(now, handed),
             Input::Stored(stored) => self.stored(&stored),
             Input::Describe(rendition) => self.describe(&rendition)?,
+            Input::Use { swarm } => self.objects.use_title(swarm),
             Input::Read { read, play, rendition, part, bytes, taking } => {
                 self.read(read, play, rendition, part, bytes, taking)?
             }
@@ -383,6 +392,7 @@ impl Swarm {
     }
 
     fn describe(&mut self, rendition: &Rendition) -> Result<(), InputError> {
+        self.forget_titles();
         match self.objects.describe(rendition) {
             Described::Added => {
                 self.unannounced.insert(rendition.swarm);
@@ -418,6 +428,9 @@ impl Swarm {
             self.note(Note::HeldOut { play });
         }
         self.objects.touch(object);
+        if let Some(swarm) = self.objects.track(rendition).map(|track| track.swarm) {
+            self.objects.use_title(swarm);
+        }
         Ok(())
     }
 
@@ -548,6 +561,7 @@ fn judges_the_plan<V>(input: &Input<V>) -> bool {
             | Input::Sent { .. }
             | Input::SentAll { .. }
             | Input::Clock(_)
+            | Input::Use { .. }
             | Input::Connected { .. }
             | Input::ConnectFailed { .. }
             | Input::Uplink(_)

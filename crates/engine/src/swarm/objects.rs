@@ -32,6 +32,8 @@ pub(super) struct Object {
     pub(super) gone_until: Time,
     /// A title it belongs to, once described.
     pub(super) home: Option<Home>,
+    /// How many parts of described renditions it is.
+    parts: u32,
 }
 
 /// Where an object stands in a title.
@@ -153,10 +155,21 @@ pub(super) struct Objects {
     list: Vec<Object>,
     /// May be tens of thousands, in any order.
     by_id: BTreeMap<ObjectId, ObjectIx>,
+    /// Places in the list of objects that were forgotten.
+    free: Vec<ObjectIx>,
     tracks: FlatMap<RenditionId, Track>,
-    by_swarm: FlatMap<SwarmId, Vec<RenditionId>>,
+    by_swarm: FlatMap<SwarmId, Titled>,
     held_bytes: u64,
     uses: u64,
+    title_uses: u64,
+}
+
+/// A title that was described.
+#[derive(Debug, Default)]
+struct Titled {
+    renditions: Vec<RenditionId>,
+    /// Rank of its last use: described, or read.
+    last_used: u64,
 }
 
 impl Objects {
@@ -172,8 +185,9 @@ impl Objects {
         self.by_id.get(id).copied()
     }
 
-    pub(super) fn indices(&self) -> impl Iterator<Item = ObjectIx> + use<> {
-        (0..u32::try_from(self.list.len()).unwrap_or(u32::MAX)).map(ObjectIx)
+    /// All objects, in an order that does not depend on when they became known.
+    pub(super) fn indices(&self) -> impl Iterator<Item = ObjectIx> {
+        self.by_id.values().copied()
     }
 
     pub(super) fn track(&self, id: RenditionId) -> Option<&Track> {
@@ -182,24 +196,109 @@ impl Objects {
 
     /// The renditions of a title.
     pub(super) fn tracks_of(&self, swarm: SwarmId) -> impl Iterator<Item = &Track> {
-        let of = self.by_swarm.get(&swarm).map(Vec::as_slice).unwrap_or_default();
+        let of = self.by_swarm.get(&swarm).map(|titled| titled.renditions.as_slice()).unwrap_or_default();
         of.iter().filter_map(|id| self.tracks.get(id))
     }
 
     /// Forgets a title. Answers its renditions and the objects that no other title has described.
     pub(super) fn withdraw(&mut self, swarm: SwarmId) -> (Vec<RenditionId>, Vec<ObjectIx>) {
-        let renditions = self.by_swarm.remove(&swarm).unwrap_or_default();
-        let mut objects = Vec::new();
+        let renditions = self.by_swarm.remove(&swarm).unwrap_or_default().renditions;
+        let mut left = FlatSet::new();
         let tracks: Vec<Track> = renditions.iter().filter_map(|r| self.tracks.remove(r)).collect();
         for part in tracks.into_iter().flat_map(|t| t.parts) {
             let object = self.get_mut(part.object);
+            object.parts = object.parts.saturating_sub(1);
             if object.home.is_some_and(|home| renditions.contains(&home.rendition)) {
                 object.home = None;
-                object.pins = 0;
-                objects.push(part.object);
+            }
+            if object.home.is_none() {
+                left.insert(part.object);
             }
         }
-        (renditions, objects)
+        let (shared, alone): (Vec<_>, Vec<_>) = left.iter().partition(|ix| self.get(**ix).parts > 0);
+        self.rehome(&shared.into_iter().copied().collect());
+        let alone: Vec<ObjectIx> = alone.into_iter().copied().collect();
+        for ix in &alone {
+            self.get_mut(*ix).pins = 0;
+        }
+        (renditions, alone)
+    }
+
+    /// Objects whose title is gone belong to another that has them too.
+    fn rehome(&mut self, objects: &FlatSet<ObjectIx>) {
+        if objects.is_empty() {
+            return;
+        }
+        for (rendition, track) in &self.tracks {
+            for part in track.parts.iter().filter(|part| objects.contains(&part.object)) {
+                let home = Home { rendition: *rendition };
+                self.list[part.object.0 as usize].home.get_or_insert(home);
+            }
+        }
+    }
+
+    /// A title is used: it is remembered longer than those that were used before.
+    pub(super) fn use_title(&mut self, swarm: SwarmId) {
+        if let Some(titled) = self.by_swarm.get_mut(&swarm) {
+            self.title_uses += 1;
+            titled.last_used = self.title_uses;
+        }
+    }
+
+    /// How many titles are described.
+    pub(super) fn title_count(&self) -> usize {
+        self.by_swarm.len()
+    }
+
+    /// How many renditions are described.
+    pub(super) fn rendition_count(&self) -> usize {
+        self.tracks.len()
+    }
+
+    /// How many objects are known.
+    pub(super) fn object_count(&self) -> usize {
+        self.by_id.len()
+    }
+
+    /// How many parts the renditions have.
+    pub(super) fn part_count(&self) -> usize {
+        self.tracks.values().map(|track| track.parts.len()).sum()
+    }
+
+    /// Ranges of blocks that are held, on their way or fresh, over all objects.
+    pub(super) fn range_count(&self) -> usize {
+        let of = |o: &Object| {
+            let fresh = o.fresh.iter().map(|(_, set)| set.ranges().len()).sum::<usize>();
+            o.held.ranges().len() + o.coming.ranges().len() + fresh
+        };
+        self.indices().map(|ix| of(self.get(ix))).sum()
+    }
+
+    /// Titles none of whose renditions is `busy` and none of whose objects is pinned, the least recently used first,
+    /// each with the rank of the last use of what is held of it, if anything is.
+    pub(super) fn idle_titles(&self, busy: &FlatSet<RenditionId>) -> Vec<(SwarmId, Option<u64>)> {
+        let idle = |titled: &Titled| titled.renditions.iter().all(|rendition| !busy.contains(rendition));
+        let titles = self.by_swarm.iter().filter(|(_, titled)| idle(titled));
+        let mut titles: Vec<_> = titles.map(|(swarm, titled)| (titled.last_used, *swarm)).collect();
+        titles.sort_unstable();
+        let objects =
+            |swarm| self.tracks_of(swarm).flat_map(|track| &track.parts).map(|part| self.get(part.object));
+        let free = titles.into_iter().filter(|(_, swarm)| objects(*swarm).all(|object| object.pins == 0));
+        let held = |swarm| objects(swarm).filter(|object| !object.held.is_empty());
+        free.map(|(_, swarm)| (swarm, held(swarm).map(|object| object.last_used).max())).collect()
+    }
+
+    /// Objects that no rendition has and of which nothing is held, on its way, or pinned.
+    pub(super) fn orphans(&self) -> Vec<ObjectIx> {
+        let idle = |o: &Object| o.parts == 0 && o.held.is_empty() && o.coming.is_empty() && o.pins == 0;
+        self.by_id.values().copied().filter(|ix| idle(self.get(*ix))).collect()
+    }
+
+    /// Forgets an object that nothing refers to any more; its place is taken by the next.
+    pub(super) fn forget_object(&mut self, ix: ObjectIx) {
+        let id = self.get(ix).id;
+        self.by_id.remove(&id);
+        self.free.push(ix);
     }
 
     /// All titles described.
@@ -216,8 +315,7 @@ impl Objects {
         if let Some(ix) = self.by_id.get(&id) {
             return *ix;
         }
-        let ix = ObjectIx(u32::try_from(self.list.len()).unwrap_or(u32::MAX));
-        self.list.push(Object {
+        let object = Object {
             id,
             size,
             held: BlockSet::EMPTY,
@@ -227,7 +325,18 @@ impl Objects {
             pins: 0,
             gone_until: Time::ZERO,
             home: None,
-        });
+            parts: 0,
+        };
+        let ix = match self.free.pop() {
+            Some(ix) => {
+                *self.get_mut(ix) = object;
+                ix
+            }
+            None => {
+                self.list.push(object);
+                ObjectIx(u32::try_from(self.list.len() - 1).unwrap_or(u32::MAX))
+            }
+        };
         self.by_id.insert(id, ix);
         ix
     }
@@ -235,6 +344,7 @@ impl Objects {
     /// Adds a rendition; the same id again is left as it was. False when it is not well formed or one too many.
     pub(super) fn describe(&mut self, rendition: &Rendition) -> Described {
         if self.tracks.contains_key(&rendition.id) {
+            self.use_title(rendition.swarm);
             return Described::Known;
         }
         let count = rendition.parts.len();
@@ -252,14 +362,17 @@ impl Objects {
             parts.push(TrackPart { object, size: self.get(object).size, start, length });
             start += length;
         }
-        self.by_swarm.entry(rendition.swarm).or_default().push(rendition.id);
+        self.by_swarm.entry(rendition.swarm).or_default().renditions.push(rendition.id);
         self.tracks.insert(rendition.id, Track { swarm: rendition.swarm, bit: rendition.bit, parts });
+        self.use_title(rendition.swarm);
         Described::Added
     }
 
     fn resolve(&mut self, part: &Part, home: Home) -> ObjectIx {
         let ix = self.intern(part.object, part.size);
-        self.get_mut(ix).home.get_or_insert(home);
+        let object = self.get_mut(ix);
+        object.home.get_or_insert(home);
+        object.parts += 1;
         ix
     }
 

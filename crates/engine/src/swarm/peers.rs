@@ -6,7 +6,7 @@ use super::api::{Candidate, Misbehaviour, Over, Path, PeerId, RunsIn, Side};
 use super::meter::Pipe;
 use super::objects::ObjectIx;
 use super::pick::Promise;
-use crate::limits::{HAVE_INTERVAL, MAX_INTERESTS, MAX_RUNS_PER_PEER};
+use crate::limits::{HAVE_INTERVAL, MAX_INTERESTS, MAX_RUNS_PER_PEER, MAX_STRUCK};
 use crate::place::Nearness;
 use crate::time::{Span, Time};
 use crate::units::Rate;
@@ -209,27 +209,32 @@ impl Peer {
     }
 }
 
+/// A node that misbehaved.
+#[derive(Clone, Copy, Debug, Default)]
+struct Struck {
+    /// How often it handed out bad bytes.
+    strikes: u32,
+    /// Dropped for this life.
+    dropped: bool,
+    /// The later, the higher.
+    rank: u64,
+}
+
 /// All connected peers, and the strikes of those that were.
 #[derive(Debug)]
 pub(super) struct Peers {
     /// Each in a place of its own: what is looked for among large entries is found in none of the processor's caches.
     peers: FlatMap<PeerId, Box<Peer>>,
     by_node: FlatMap<NodeKey, PeerId>,
-    strikes: FlatMap<NodeKey, u32>,
-    /// Dropped for this life.
-    dropped: FlatSet<NodeKey>,
+    struck: FlatMap<NodeKey, Struck>,
+    /// Those that were struck, or are, counted up.
+    strikes: u64,
     prior: Rate,
 }
 
 impl Peers {
     pub(super) fn new(prior: Rate) -> Self {
-        Self {
-            peers: FlatMap::new(),
-            by_node: FlatMap::new(),
-            strikes: FlatMap::new(),
-            dropped: FlatSet::new(),
-            prior,
-        }
+        Self { peers: FlatMap::new(), by_node: FlatMap::new(), struck: FlatMap::new(), strikes: 0, prior }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -315,25 +320,55 @@ impl Peers {
 
     /// Whether this node may be connected to at all.
     pub(super) fn welcome(&self, node: &NodeKey) -> bool {
-        !self.dropped.contains(node) && self.strikes.get(node).is_none_or(|n| *n < 2)
+        self.struck.get(node).is_none_or(|struck| !struck.dropped && struck.strikes < 2)
     }
 
     /// A node handed out bad bytes: dropped for this life at once, banned from the second time on.
     pub(super) fn strike(&mut self, node: NodeKey) -> u32 {
-        self.dropped.insert(node);
-        let strikes = self.strikes.entry(node).or_insert(0);
-        *strikes = strikes.saturating_add(1);
-        *strikes
+        let struck = self.mark(node);
+        struck.dropped = true;
+        struck.strikes = struck.strikes.saturating_add(1);
+        struck.strikes
     }
 
     /// A node had misbehaved in an earlier life.
     pub(super) fn struck(&mut self, node: NodeKey, strikes: u32) {
-        self.strikes.insert(node, strikes);
+        self.mark(node).strikes = strikes;
     }
 
     /// A connection's node is not welcome for the rest of this life.
     pub(super) fn drop_for_now(&mut self, node: NodeKey) {
-        self.dropped.insert(node);
+        self.mark(node).dropped = true;
+    }
+
+    /// The entry of a node that misbehaves. Beyond [`MAX_STRUCK`] the one with the fewest strikes, and of these the
+    /// oldest, is forgiven.
+    fn mark(&mut self, node: NodeKey) -> &mut Struck {
+        if self.struck.len() >= MAX_STRUCK && !self.struck.contains_key(&node) {
+            let least = self.struck.iter().min_by_key(|(_, s)| (s.strikes, s.rank)).map(|(node, _)| *node);
+            least.map(|node| self.struck.remove(&node));
+        }
+        self.strikes += 1;
+        let rank = self.strikes;
+        let struck = self.struck.entry(node).or_default();
+        struck.rank = rank;
+        struck
+    }
+
+    /// How many nodes are remembered that misbehaved.
+    pub(super) fn struck_count(&self) -> usize {
+        self.struck.len()
+    }
+
+    /// Forgets an object: who is interested in it is told again when it is known again.
+    pub(super) fn forget_object(&mut self, ix: ObjectIx, object: ObjectId) {
+        for peer in self.peers.values_mut() {
+            peer.haves.remove(&ix);
+            peer.coming.remove(&ix);
+            if peer.interests.remove(&ix).is_some() && peer.unknown.len() < MAX_INTERESTS {
+                peer.unknown.insert(object);
+            }
+        }
     }
 
     /// Notes for every interested peer that `blocks` are held. Answers who they are.

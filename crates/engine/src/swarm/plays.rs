@@ -126,11 +126,30 @@ pub(super) struct Plays {
     reads: FlatMap<ReadId, Read>,
     /// When what a player took to its end and closed plays out: players read faster than they play.
     plays_out: Option<Clock>,
+    /// Since when the shell has run: what stood still before that is not known.
+    awake_since: Time,
 }
 
 impl Plays {
+    /// The shell runs again at `now`: how long plays stood still before that is not known, and not counted.
+    pub(super) fn slept(&mut self, now: Time) {
+        self.awake_since = now;
+    }
+
     pub(super) fn reads(&self) -> impl Iterator<Item = (ReadId, &Read)> {
         self.reads.iter().map(|(id, read)| (*id, read))
+    }
+
+    /// How many plays go on.
+    pub(super) fn len(&self) -> usize {
+        self.plays.len()
+    }
+
+    /// Renditions that plays are of.
+    pub(super) fn renditions(&self) -> impl Iterator<Item = RenditionId> {
+        let read = self.reads.values().map(|read| read.rendition);
+        let marked = self.plays.values().flat_map(|play| play.marks.keys().copied());
+        read.chain(marked)
     }
 
     pub(super) fn read(&self, read: ReadId) -> Option<&Read> {
@@ -257,12 +276,12 @@ impl Plays {
         };
         read.since = now;
         read.stuck = false;
-        let play = self.plays.get_mut(&read.play)?;
+        let (play, awake) = (self.plays.get_mut(&read.play)?, self.awake_since);
         play.handed += part.media_at(handed.end).less(part.media_at(handed.start));
         if let Some(mark) = play.marks.get_mut(&read.rendition) {
             mark.at = part.media_at(handed.end);
         }
-        Some((handed, play.delivered_to(now, part.media_at(shown), shown >= part.size.bytes())))
+        Some((handed, play.delivered_to((now, awake), part.media_at(shown), shown >= part.size.bytes())))
     }
 
     pub(super) fn mark_stuck(&mut self, id: ReadId) {
@@ -390,7 +409,7 @@ impl Play {
         }
     }
 
-    fn delivered_to(&mut self, now: Time, media: Span, all: bool) -> Option<Moved> {
+    fn delivered_to(&mut self, (now, awake): (Time, Time), media: Span, all: bool) -> Option<Moved> {
         self.delivered = self.delivered.max(media);
         if let Some(start) = self.start {
             if self.delivered < start.enough && !all {
@@ -399,11 +418,11 @@ impl Play {
             self.start = None;
             self.begun = self.begun.or(Some(now));
             self.clock.at = now;
-            return start.first.then(|| Moved::Started(now.since(start.asked)));
+            return start.first.then(|| Moved::Started(now.since(start.asked.max(awake))));
         }
         let since = self.stalled.take()?;
-        let lasted = now.since(since);
-        self.clock.at += lasted;
+        self.clock.at += now.since(since);
+        let lasted = now.since(since.max(awake));
         (lasted > STALL).then_some(Moved::Stalled(lasted))
     }
 }

@@ -178,6 +178,16 @@ impl Runs {
         open.any(|run| run.left.present(blocks).next().is_some())
     }
 
+    /// Nobody looked for `missed`: no source was silent in it.
+    pub(super) fn slept(&mut self, missed: Span) {
+        for run in self.runs.values_mut() {
+            run.since += missed;
+            run.heard += missed;
+            run.expected += missed;
+            run.first = run.first.map(|first| first + missed);
+        }
+    }
+
     /// Marks the starts of which nothing came in `silence`, so that peers may race them from `now` on, each once. Answers
     /// them, and when the next will be one.
     pub(super) fn mark_raced(&mut self, now: Time, silence: Span) -> (Vec<RequestId>, Time) {

@@ -63,6 +63,16 @@ impl Serving {
     }
 
     /// Queues a want.
+    /// How many runs are wanted or on their way.
+    pub(super) fn len(&self) -> usize {
+        self.queue.len() + self.active.len()
+    }
+
+    /// Objects that runs are of.
+    pub(super) fn objects(&self) -> impl Iterator<Item = ObjectIx> {
+        self.queue.iter().chain(self.active.values().map(|active| &active.wanted)).map(|wanted| wanted.object)
+    }
+
     pub(super) fn want(&mut self, wanted: Wanted) -> Result<(), RefuseReason> {
         let by_peer = self.queue.iter().filter(|w| w.peer == wanted.peer).count();
         if self.queue.len() >= MAX_UPLOAD_QUEUE || by_peer >= MAX_UPLOAD_QUEUE_PER_PEER {

@@ -142,6 +142,12 @@ pub(super) struct Uplink {
 }
 
 impl Uplink {
+    /// How many paths are known, watched, and how many moments of the line remembered.
+    pub(super) fn len(&self) -> usize {
+        let bases = |way: &Way| way.there_and_back.epochs.len() + way.there.epochs.len();
+        self.ways.values().map(bases).sum::<usize>() + self.watched.len() + self.delivered.len()
+    }
+
     /// The rate in force at `now`; none for as fast as it goes.
     pub(super) fn rate(&self, now: Time) -> Option<Rate> {
         let rate = self.rate?;

@@ -2,8 +2,10 @@
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "a test looks at the outputs it is about")]
 
+mod asleep;
 mod crowd;
 mod hold_out;
+mod memory;
 mod next;
 mod pages;
 mod paths;

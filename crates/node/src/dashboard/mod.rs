@@ -6,7 +6,7 @@
 mod history;
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -23,6 +23,7 @@ use crate::http::{BodyKind, HttpMetrics};
 use crate::origin_server::{AskedTitle, AskedTitles};
 use crate::page;
 use crate::supernode::{SupernodeHandle, SupernodeStatus};
+use crate::wall::unix_seconds;
 
 use history::{Got, History, Sample};
 
@@ -158,10 +159,6 @@ async fn figures(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Respo
         supernode: shared.sources.supernode.status().await,
     };
     ([(header::CACHE_CONTROL, "no-store")], Json(figures)).into_response()
-}
-
-fn unix_seconds() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use nearcast_content::ObjectId;
 use nearcast_engine::Rate;
 use nearcast_engine::swarm::{PlayId, ReadId};
+use nearcast_engine::wire::SwarmId;
 use tokio::sync::Notify;
 
 use super::cushion::Cushion;
@@ -35,6 +36,8 @@ struct Inner {
     stuck: BTreeSet<ReadId>,
     /// The pace at which plays are to get their bytes: those that are open, by their own bound.
     paces: BTreeMap<PlayId, Rate>,
+    /// Titles that the engine has forgotten since that was last asked.
+    forgotten: BTreeSet<SwarmId>,
 }
 
 impl std::fmt::Debug for Board {
@@ -123,6 +126,16 @@ impl Board {
     /// The pace at which a play is to get its bytes.
     pub(super) fn pace(&self, play: PlayId) -> Option<Rate> {
         self.inner().paces.get(&play).copied()
+    }
+
+    /// The engine has forgotten a title: it is to be opened anew.
+    pub(super) fn forgot(&self, swarm: SwarmId) {
+        self.inner().forgotten.insert(swarm);
+    }
+
+    /// Takes the titles that were forgotten.
+    pub(super) fn take_forgotten(&self) -> BTreeSet<SwarmId> {
+        std::mem::take(&mut self.inner().forgotten)
     }
 
     /// A read is over.

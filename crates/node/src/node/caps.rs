@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use nearcast_content::BlockRange;
 use nearcast_engine::swarm::{Caps, Input, Leaf, Pause, WallClock};
@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 use super::drive::Told;
 use super::state::{State, StateError};
 use crate::settings::Profile;
+use crate::wall::unix_seconds;
 
 /// How often the clock, the battery and the line are looked at.
 const LOOK: Duration = Duration::from_secs(30);
@@ -106,8 +107,7 @@ pub(super) async fn leaf(profile: Profile) -> Option<Leaf> {
 
 /// What the clock on the wall shows.
 pub(super) fn wall_clock() -> WallClock {
-    let unix = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    WallClock { unix, ahead: chrono::Local::now().offset().local_minus_utc() }
+    WallClock { unix: unix_seconds(), ahead: chrono::Local::now().offset().local_minus_utc() }
 }
 
 /// Whether the device runs on battery: it has a mains supply that gives nothing and a battery that empties. A

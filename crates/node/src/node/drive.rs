@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use nearcast_content::{BlockRange, NodeKey, ObjectId, Verified};
 use nearcast_engine::limits::MAX_ADDRESSES;
 use nearcast_engine::swarm::{
-    Candidate, Fault, Handed, Input, Note, Output, Path, PeerId, RequestId, Sharing, Swarm, Tallies,
-    UPLINK_TICK, UploadId,
+    Candidate, Fault, Footprint, Handed, Input, Note, Output, Path, PeerId, RequestId, Sharing, Swarm,
+    Tallies, UPLINK_TICK, UploadId,
 };
 use nearcast_engine::wire::directory::Holding;
 use nearcast_engine::wire::{PeerMessage, SwarmId, Want, Ways};
@@ -54,6 +54,8 @@ pub(super) struct Glimpse {
     pub(super) sharing: Option<Sharing>,
     /// What it handed on this month.
     pub(super) handed: Option<Handed>,
+    /// How much it remembers.
+    pub(super) footprint: Footprint,
 }
 
 /// Whether a node has a session with its supernode.
@@ -190,6 +192,7 @@ impl Drive {
             near: swarm.near_count(),
             sharing: Some(swarm.sharing()),
             handed: swarm.handed(),
+            footprint: swarm.footprint(),
         }
     }
 
@@ -313,6 +316,7 @@ impl Drive {
             Output::Announce { swarm, renditions, coverage } => {
                 let _ = self.parts.directory.hold(Holding { swarm, renditions, coverage }).await;
             }
+            Output::Forgot { swarm } => self.parts.board.forgot(swarm),
             Output::Evict { object, blocks } => self.evict(object, blocks),
             Output::Note(note) => {
                 tracing::debug!(?note, "engine");

@@ -9,7 +9,9 @@ use futures_util::{StreamExt, stream};
 use nearcast_content::catalogue::Entry;
 use nearcast_content::{Catalogue, ContentType, DocumentError, ObjectRef, ObjectSize, Policy, TitleId};
 use nearcast_engine::Rate;
-use nearcast_engine::swarm::{Handed, Input, PlayId, ReadId, RenditionId, Settings, Sharing, Stored, Taking};
+use nearcast_engine::swarm::{
+    Footprint, Handed, Input, PlayId, ReadId, RenditionId, Settings, Sharing, Stored, Taking,
+};
 use nearcast_engine::wire::SwarmId;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
@@ -121,6 +123,8 @@ pub struct NodeStatus {
     pub plays: u64,
     /// Stalls.
     pub stalls: u64,
+    /// Entries that the engine remembers, list by list.
+    pub footprint: Footprint,
 }
 
 impl NodeLibrary {
@@ -225,7 +229,23 @@ impl NodeLibrary {
     }
 
     fn opened(&self, title: &TitleId) -> Option<Arc<Title>> {
+        self.close_forgotten();
         self.0.titles.read().unwrap_or_else(PoisonError::into_inner).get(title).cloned()
+    }
+
+    /// Closes the titles that the engine has forgotten, so that it is told of them again. One that is asked for in the
+    /// moment before is refused, and opened anew when its player asks again.
+    fn close_forgotten(&self) {
+        let forgotten = self.0.board.take_forgotten();
+        if !forgotten.is_empty() {
+            let remembered =
+                |title: &Arc<Title>| title.renditions.iter().all(|r| !forgotten.contains(&r.swarm));
+            self.0
+                .titles
+                .write()
+                .unwrap_or_else(PoisonError::into_inner)
+                .retain(|_, title| remembered(title));
+        }
     }
 
     /// Opens a title: reads its manifest, tells the engine of its renditions and the board where they lie.
@@ -234,6 +254,9 @@ impl NodeLibrary {
             return Err(LookupError::Withdrawn);
         }
         if let Some(title) = self.opened(id) {
+            if let Some(rendition) = title.renditions.first() {
+                self.say(Input::Use { swarm: rendition.swarm }).await;
+            }
             return Ok(title);
         }
         let _one = self.0.opening.lock().await;
@@ -296,6 +319,7 @@ impl NodeLibrary {
             sent: counts.sent.get(),
             plays,
             stalls,
+            footprint: glimpse.footprint,
         }
     }
 

@@ -83,8 +83,12 @@ impl State {
         self.write(|w| {
             let mut table = w.open_table(HANDED)?;
             table.insert(handed.month.0, handed.bytes)?;
+            // The month that is counted in stays, also when a clock was wrong for long and it is the oldest.
             while table.iter()?.count() > MAX_MONTHS {
-                table.pop_first()?;
+                let months =
+                    table.iter()?.map(|row| Ok(row?.0.value())).collect::<Result<Vec<u32>, redb::Error>>()?;
+                let Some(oldest) = months.into_iter().find(|month| *month != handed.month.0) else { break };
+                table.remove(oldest)?;
             }
             Ok(())
         })
@@ -154,7 +158,7 @@ impl State {
             let row = (unix, nearness_number(met.nearness), addresses.join(" "));
             table.insert(met.node.0.as_slice(), (row.0, row.1, row.2.as_str()))?;
             while table.iter()?.count() > MAX_MET {
-                let oldest = oldest(&table)?;
+                let oldest = oldest(&table, unix)?;
                 let Some(oldest) = oldest else { break };
                 table.remove(oldest.as_slice())?;
             }
@@ -190,11 +194,16 @@ impl State {
     }
 }
 
-fn oldest(table: &redb::Table<'_, &[u8], (u64, u8, &str)>) -> Result<Option<Vec<u8>>, redb::Error> {
+/// Who was met longest ago. What a clock that was set wrong put into the future was met before anything else: it would
+/// stay for ever, and push out everybody who is met.
+fn oldest(
+    table: &redb::Table<'_, &[u8], (u64, u8, &str)>,
+    unix: u64,
+) -> Result<Option<Vec<u8>>, redb::Error> {
     let mut oldest: Option<(u64, Vec<u8>)> = None;
     for row in table.iter()? {
         let (key, value) = row?;
-        let seen = value.value().0;
+        let seen = Some(value.value().0).filter(|seen| *seen <= unix).unwrap_or(0);
         if oldest.as_ref().is_none_or(|(least, _)| seen < *least) {
             oldest = Some((seen, key.value().to_vec()));
         }
@@ -247,6 +256,30 @@ mod tests {
         assert_eq!(state.last_port().expect("read"), Some(4711));
         let months = state.handed().expect("read");
         assert_eq!((months.len(), months[0].month), (MAX_MONTHS, Month(6)));
+    }
+
+    #[test]
+    fn a_clock_that_was_wrong_for_long_pushes_out_neither_this_month_nor_who_is_met() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let state = State::open(dir.path()).expect("opens");
+        for month in 0..30 {
+            state.set_handed(Handed { month: Month(24_500 + month), bytes: 1 }).expect("written");
+        }
+        state.set_handed(Handed { month: Month(24_322), bytes: 7 }).expect("written");
+        let months = state.handed().expect("read");
+        assert_eq!((months.len(), months[0].month, months[0].bytes), (MAX_MONTHS, Month(24_322), 7));
+        let met = |n: u32| {
+            let mut key = [0; 32];
+            key[..4].copy_from_slice(&n.to_be_bytes());
+            Met { node: NodeKey(key), nearness: Nearness::Isp, addresses: vec![([127, 0, 0, 1], 1).into()] }
+        };
+        let (wrong, right) = (4_000_000_000, 1_800_000_000);
+        let many = u32::try_from(MAX_MET).expect("fits");
+        (0..many).for_each(|n| state.met(&met(n), wrong));
+        (many..many + 2).for_each(|n| state.met(&met(n), right));
+        let all = state.all_met().expect("read");
+        let has = |n| all.contains(&met(n));
+        assert!(all.len() == MAX_MET && has(many) && has(many + 1), "{} are remembered", all.len());
     }
 
     #[test]

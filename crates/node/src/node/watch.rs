@@ -1,7 +1,7 @@
 //! Keeping up with the provider: the catalogue and the policy, looked at again and again.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use nearcast_content::{NodeKey, Policy};
 use nearcast_engine::swarm::{Input, Settings};
@@ -9,6 +9,7 @@ use nearcast_engine::swarm::{Input, Settings};
 use super::library::NodeLibrary;
 use super::shelf::Memory;
 use super::state::State;
+use crate::wall::{Watched, unix_seconds};
 
 /// A policy is obeyed within a minute: half of it is left for a slow origin.
 pub(super) const EVERY: Duration = Duration::from_secs(30);
@@ -22,13 +23,16 @@ pub(super) async fn follow(
     state: Arc<State>,
     every: Duration,
 ) {
-    if let Err(error) = library.reopen_remembered().await {
-        tracing::warn!(%error, "remembered titles were not reopened");
-    }
+    let mut clock = Watched::new(unix_seconds(), Instant::now());
+    reopen(&library).await;
     library.keep_remembered(Memory::Only).await;
     let mut in_force = own.clone();
     let mut held_out = None;
     loop {
+        if clock.was_set(unix_seconds(), Instant::now()) {
+            // What was refused as expired, or as of the future, may be in date.
+            reopen(&library).await;
+        }
         match library.refresh().await {
             Ok(policy) => {
                 let share = hold_out(policy.as_ref());
@@ -53,9 +57,14 @@ pub(super) async fn follow(
     }
 }
 
+async fn reopen(library: &NodeLibrary) {
+    if let Err(error) = library.reopen_remembered().await {
+        tracing::warn!(%error, "remembered titles were not reopened");
+    }
+}
+
 /// The day, and how many plays in a thousand are held out on it. Without a policy nobody asked for any.
 fn hold_out(policy: Option<&Policy>) -> (u32, u16) {
-    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let day = u32::try_from(since_1970.as_secs() / 86_400).unwrap_or(u32::MAX);
+    let day = u32::try_from(unix_seconds() / 86_400).unwrap_or(u32::MAX);
     (day, policy.map_or(0, |policy| policy.hold_out.thousandths()))
 }

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use nearcast_content::{
     Catalogue, Document, DocumentError, DocumentKind, Policy, ProviderKey, Text, Trust, UnixTime, site,
@@ -107,7 +107,7 @@ fn read_at_most(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
 
 /// A clock before 1970 makes every document one of the future, which is refused with that reason.
 fn now() -> UnixTime {
-    UnixTime(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs())
+    UnixTime(crate::wall::unix_seconds())
 }
 
 #[cfg(test)]

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use iroh_base::{PublicKey, Signature};
 use nearcast_content::{Credential, NodeKey, ProviderKey, UnixTime};
@@ -36,7 +35,7 @@ pub fn everyone() -> CredentialRule {
 /// A node needs a credential that the provider signed for its key and that is good at present.
 pub fn credential_required() -> CredentialRule {
     Arc::new(|provider, node, credential| {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let now = crate::wall::unix_seconds();
         let Some(text) = credential else { return Admittance::Refused };
         match Credential::open(text.as_bytes(), *provider, *node, UnixTime(now)) {
             Ok(_) => Admittance::Granted,

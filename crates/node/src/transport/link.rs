@@ -12,6 +12,7 @@ use nearcast_engine::swarm::{Path, PeerId, Side};
 use nearcast_engine::wire::PeerMessage;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use super::event::{SendError, TransportEvent};
@@ -187,6 +188,8 @@ async fn runs(conn: &Connection, report: &Reporter, expected: &Expected) -> Endi
 /// Takes in datagrams: stamps, and probes that are there to be acknowledged.
 async fn datagrams(conn: &Connection, stamps: &Stamps) -> Ending {
     let mut idle = tokio::time::interval(IDLE_EVERY);
+    // Who was stopped for an hour has one to send, not sixty.
+    idle.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             datagram = conn.read_datagram() => match datagram {

@@ -1,6 +1,6 @@
 //! The production engine, blindfolded: it does everything as ever, and does not see who is near.
 
-use nearcast_engine::swarm::{Candidate, Input, InputError, Output, PeerId};
+use nearcast_engine::swarm::{Candidate, Footprint, Input, InputError, Output, PeerId};
 use nearcast_engine::{Nearness, Time};
 
 use super::{Agent, Birth, Bounds, Nearcast, SimVerdict};
@@ -33,6 +33,10 @@ impl Agent for IspBlind {
 
     fn watches(&self, peer: PeerId) -> bool {
         self.0.watches(peer)
+    }
+
+    fn footprint(&self) -> Footprint {
+        self.0.footprint()
     }
 
     fn bounds(&self) -> Bounds {

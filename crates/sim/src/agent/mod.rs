@@ -11,7 +11,7 @@ mod shelf;
 mod spotify;
 
 use nearcast_content::{BlockRange, NodeKey, ProviderKey, Verified};
-use nearcast_engine::swarm::{Input, InputError, Output, PeerId, Settings};
+use nearcast_engine::swarm::{Footprint, Input, InputError, Output, PeerId, Settings};
 use nearcast_engine::{Time, Verdict};
 
 use crate::oracle::Foresight;
@@ -60,6 +60,11 @@ pub trait Agent {
     /// Whether it wants to hear of the path to a peer; baselines look at none.
     fn watches(&self, _peer: PeerId) -> bool {
         false
+    }
+
+    /// How much it remembers; baselines keep no count.
+    fn footprint(&self) -> Footprint {
+        Footprint::default()
     }
 
     /// Whether the bounds of [`nearcast_engine::limits`] on runs hold for this agent.

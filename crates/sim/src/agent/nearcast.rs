@@ -1,6 +1,6 @@
 //! The production engine as an agent: nothing is added, nothing is left out.
 
-use nearcast_engine::swarm::{Input, InputError, Output, PeerId, Tuning};
+use nearcast_engine::swarm::{Footprint, Input, InputError, Output, PeerId, Tuning};
 use nearcast_engine::{Swarm, Time};
 
 use super::{Agent, Birth, Bounds, SimVerdict};
@@ -32,6 +32,10 @@ impl Agent for Nearcast {
 
     fn watches(&self, peer: PeerId) -> bool {
         self.0.watches(peer)
+    }
+
+    fn footprint(&self) -> Footprint {
+        self.0.footprint()
     }
 
     fn bounds(&self) -> Bounds {

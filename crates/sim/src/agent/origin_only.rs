@@ -253,6 +253,7 @@ impl Agent for OriginOnly {
             | Input::Sent { .. }
             | Input::SentAll { .. }
             | Input::Withdrawn { .. }
+            | Input::Use { .. }
             | Input::Struck { .. } => {}
         }
         self.ask();

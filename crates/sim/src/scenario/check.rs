@@ -104,6 +104,7 @@ impl Scenario {
                 "player.ahead",
                 "must not be less than start-after",
             ),
+            (self.faults.iter().all(|fault| fault.percent <= 100), "faults.percent", "must be 100 or less"),
             (self.churn.shape.0 >= 100, "churn.shape", "must be 0.1 or more"),
         ]
     }

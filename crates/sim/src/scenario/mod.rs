@@ -19,7 +19,7 @@ use crate::access_log::LoggedAudience;
 pub use units::span as parse_span;
 
 /// Scenarios that come with the program, by name.
-pub const SHIPPED: [(&str, &str); 8] = [
+pub const SHIPPED: [(&str, &str); 9] = [
     ("small", include_str!("../../scenarios/small.toml")),
     ("film-night", include_str!("../../scenarios/film-night.toml")),
     ("spotify-2010", include_str!("../../scenarios/spotify-2010.toml")),
@@ -27,6 +27,7 @@ pub const SHIPPED: [(&str, &str); 8] = [
     ("iplayer-isp", include_str!("../../scenarios/iplayer-isp.toml")),
     ("campus", include_str!("../../scenarios/campus.toml")),
     ("mobile-heavy", include_str!("../../scenarios/mobile-heavy.toml")),
+    ("soak", include_str!("../../scenarios/soak.toml")),
     ("polluters-30", include_str!("../../scenarios/polluters-30.toml")),
 ];
 
@@ -181,10 +182,13 @@ mod tests {
 
     #[test]
     fn mistakes_are_named() {
-        let why = |text| Scenario::parse(text).expect_err("a mistake").to_string();
+        let why = |text: &str| Scenario::parse(text).expect_err("a mistake").to_string();
         assert!(why("[origin]\nupp = '1mbit'").contains("unknown field `upp`"));
         assert!(why("[origin]\nup = '1 parsec'").contains("'1 parsec' is not a rate"));
         assert!(why("[[faults]]\nwhat = 'flood'\nat = '1s'\nlasts = '1s'").contains("origin-down"));
+        let asleep = |more| why(&format!("[[faults]]\nwhat = 'suspend'\nat = '1s'\nlasts = '1h'\n{more}"));
+        assert!(asleep("clock = 'stops'").contains("stands-still"));
+        assert!(asleep("percent = 101").contains("faults.percent must be 100 or less"));
         assert!(why("[listeners]\ncount = 0").contains("listeners.count must be 1 to"));
         assert!(why("bytes = true\n[listeners]\ncount = 51").contains("at most 50"));
         let unknown = Scenario::shipped("smal").expect_err("no such").to_string();

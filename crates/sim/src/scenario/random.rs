@@ -5,7 +5,7 @@ use nearcast_engine::{Rate, Span};
 use super::units::Milli;
 use super::{
     Adversaries, CatalogueSpec, Churn, DirectorySpec, FaultKind, FaultSpec, Harm, Link, Listeners, Nat,
-    NatKind, OriginSpec, Places, PlayerSpec, Plays, Scenario, SkipSpec,
+    NatKind, OriginSpec, Places, PlayerSpec, Plays, Scenario, SkipSpec, SleepClock,
 };
 use crate::random::{Random, Stream};
 
@@ -61,7 +61,7 @@ pub(super) fn draw(seed: u64) -> Scenario {
             },
             corrupt_percent: one_of(random, [1, 50, 100]),
         },
-        faults: (0..one_of(random, [0, 0, 1, 2])).map(|_| fault(random)).collect(),
+        faults: (0..one_of(random, [0, 0, 1, 2])).map(|_| fault(random)).chain(sleep(seed)).collect(),
     }
 }
 
@@ -108,6 +108,7 @@ fn churn(random: &mut Random) -> Churn {
         after: millis(random, 5_000, 90_000),
         shape: Milli(one_of(random, [400, 1_000, 2_000])),
         back_after: one_of(random, [Span::ZERO, Span::from_secs(5), Span::from_secs(30)]),
+        again: false,
         linger: one_of(random, [Span::ZERO, Span::ZERO, Span::from_secs(20)]),
         noticed_after: millis(random, 500, 15_000),
     }
@@ -161,9 +162,16 @@ fn player(random: &mut Random) -> PlayerSpec {
 
 fn fault(random: &mut Random) -> FaultSpec {
     use FaultKind::{DirectoryDown, OriginCorrupt, OriginDown, OriginSlow};
-    FaultSpec {
-        what: one_of(random, [OriginDown, OriginDown, OriginSlow, OriginCorrupt, DirectoryDown]),
-        at: millis(random, 0, 80_000),
-        lasts: millis(random, 1_000, 40_000),
-    }
+    let what = one_of(random, [OriginDown, OriginDown, OriginSlow, OriginCorrupt, DirectoryDown]);
+    FaultSpec::new(what, millis(random, 0, 80_000), millis(random, 1_000, 40_000))
+}
+
+/// In some worlds machines sleep. Drawn apart from the rest, so that worlds that broke once stay as they were.
+fn sleep(seed: u64) -> Option<FaultSpec> {
+    let random = &mut Random::stream(seed, Stream::Sleep, 0);
+    random.percent(20).then(|| FaultSpec {
+        percent: one_of(random, [20, 50, 100]),
+        clock: one_of(random, [SleepClock::StandsStill, SleepClock::GoesOn]),
+        ..FaultSpec::new(FaultKind::Suspend, millis(random, 0, 80_000), millis(random, 1_000, 60_000))
+    })
 }

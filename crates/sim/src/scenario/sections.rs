@@ -155,6 +155,8 @@ section! {
         /// They come back after this long with their cache; "0s" for never.
         #[serde(deserialize_with = "de_span")]
         back_after: Span = Span::ZERO,
+        /// Whether they go again each time they are back, after as long.
+        again: bool = false,
         /// After its last play a listener stays for about this long (Weibull of the same shape), then closes the
         /// program; "0s" to stay to the end.
         #[serde(deserialize_with = "de_span")]
@@ -318,6 +320,34 @@ pub(crate) struct FaultSpec {
     pub(crate) at: Span,
     #[serde(deserialize_with = "de_span")]
     pub(crate) lasts: Span,
+    /// Of `suspend`: how many in a hundred of the listeners, each drawn by itself.
+    #[serde(default = "half")]
+    pub(crate) percent: u32,
+    /// Of `suspend`: what the clock does by which the program counts time.
+    #[serde(default)]
+    pub(crate) clock: SleepClock,
+}
+
+impl FaultSpec {
+    /// A fault of the provider's side.
+    pub(crate) fn new(what: FaultKind, at: Span, lasts: Span) -> Self {
+        Self { what, at, lasts, percent: half(), clock: SleepClock::default() }
+    }
+}
+
+fn half() -> u32 {
+    50
+}
+
+/// What the clock of a program does while its machine sleeps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum SleepClock {
+    /// It stands still: CLOCK_MONOTONIC of a laptop with Linux that was closed.
+    #[default]
+    StandsStill,
+    /// It goes on: a program that was stopped by a signal, a virtual machine that got no processor, Windows.
+    GoesOn,
 }
 
 /// What breaks.
@@ -332,4 +362,6 @@ pub(crate) enum FaultKind {
     OriginCorrupt,
     /// The supernode is gone.
     DirectoryDown,
+    /// Machines of listeners sleep: they neither send nor receive, and find their connections dead when they wake up.
+    Suspend,
 }

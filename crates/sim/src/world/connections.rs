@@ -62,8 +62,7 @@ impl World<'_> {
     pub(super) fn connect(&mut self, who: Who, node: NodeKey) {
         self.gap_dials(who, node);
         let other = self.by_key.get(&node).copied().filter(|other| *other != who.node);
-        let there = other
-            .filter(|other| self.nodes[*other as usize].agent.is_some() && self.reachable(who.node, *other));
+        let there = other.filter(|other| self.answers(*other) && self.reachable(who.node, *other));
         let Some(other) = there else {
             let at = self.now + self.scenario.nat.give_up;
             // Numbers past the last listener stand for whoever cannot be reached.
@@ -79,7 +78,7 @@ impl World<'_> {
         self.gap_dialed(who, other);
         let Some(target) = self.nodes.get(other as usize) else { return };
         let there = Who { node: other, life: target.life };
-        let works = target.agent.is_some() && self.reachable(who.node, other);
+        let works = self.answers(other) && self.reachable(who.node, other);
         if self.node(who).is_none() {
             return;
         }
@@ -260,12 +259,15 @@ impl World<'_> {
 
     /// A node notices that a connection is gone.
     pub(super) fn hung_up(&mut self, who: Who, key: Key) {
-        let Some(connection) = self.connections.get(key) else { return };
+        let Some(connection) = self.connections.get_mut(key) else { return };
         let Some(end) = connection.end_of(who) else { return };
-        if !connection.open[end] {
+        if !std::mem::replace(&mut connection.open[end], false) {
             return;
         }
-        self.connections.remove(key);
+        // A machine that sleeps has not noticed yet.
+        if !connection.open[1 - end] {
+            self.connections.remove(key);
+        }
         let peer = peer_of(key);
         let lost = self.lost_with(who, peer);
         if let Some(node) = self.node(who) {

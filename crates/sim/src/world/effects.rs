@@ -62,6 +62,7 @@ impl World<'_> {
             Output::Announce { swarm, renditions, coverage } => {
                 self.announce(who, swarm, renditions, coverage)
             }
+            Output::Forgot { swarm } => self.forget_title(who, swarm),
             Output::Evict { object, blocks } => {
                 let object = self.catalogue.find(object);
                 let size = object.map(|object| self.catalogue.object(object).size);

@@ -13,6 +13,7 @@ mod outcome;
 mod overlay;
 mod plays;
 mod presence;
+mod sleep;
 mod supernode;
 mod tracker;
 mod transfers;
@@ -41,7 +42,7 @@ use crate::invariants::{Broken, MAX_OUTPUTS, Violation};
 use crate::network::{ChunkKey, Network, PipeIx, RunKey, Wire};
 use crate::node::{Node, Pipes, Ring, Who};
 use crate::oracle::{Foresight, Record};
-use crate::outcome::{Census, Outcome};
+use crate::outcome::{Census, Memory, Outcome};
 use crate::plan::{Audience, Household};
 use crate::queue::{Queue, Ticket};
 use crate::random::{Random, Stream};
@@ -96,6 +97,8 @@ enum Event {
     FaultBegins(usize),
     /// It ends.
     FaultEnds(usize),
+    /// A machine that slept wakes up.
+    WakesUp(Who),
     /// Expensive checks.
     Watch,
 }
@@ -121,9 +124,12 @@ impl Event {
             | Self::SupernodeWakes(_)
             | Self::Renews(..)
             | Self::SupernodeSeen(..) => &mut census.supernode,
-            Self::Arrives(_) | Self::Departs(_) | Self::FaultBegins(_) | Self::FaultEnds(_) | Self::Watch => {
-                &mut census.others
-            }
+            Self::Arrives(_)
+            | Self::Departs(_)
+            | Self::FaultBegins(_)
+            | Self::FaultEnds(_)
+            | Self::WakesUp(_)
+            | Self::Watch => &mut census.others,
         }
     }
 }
@@ -235,6 +241,10 @@ pub struct World<'m> {
     supernode: Supernode,
     chance: Random,
     faults: Vec<FaultKind>,
+    /// The most that any agent remembered, by the hour.
+    memory: Vec<Memory>,
+    /// What waits for a machine that sleeps.
+    missed: Vec<(Who, Event)>,
     moved: Moved,
     trace: Trace,
     explain: Option<Explain>,
@@ -289,6 +299,8 @@ impl<'m> World<'m> {
             supernode: Supernode::new(seed, Rendezvous::Directory),
             chance,
             faults: Vec::new(),
+            memory: Vec::new(),
+            missed: Vec::new(),
             moved: Moved::default(),
             trace: Trace::default(),
             explain: None,
@@ -388,6 +400,7 @@ impl<'m> World<'m> {
     }
 
     fn happens(&mut self, event: Event) {
+        let Some(event) = self.unless_asleep(event) else { return };
         match event {
             Event::Arrives(node) => self.arrives(node),
             Event::Departs(who) => self.departs(who),
@@ -413,8 +426,10 @@ impl<'m> World<'m> {
             Event::SupernodeSeen(who, seen) => self.supernode_seen(who, seen),
             Event::FaultBegins(index) => self.fault_begins(index),
             Event::FaultEnds(index) => self.fault_ends(index),
+            Event::WakesUp(who) => self.wakes_up(who),
             Event::Watch => {
                 self.watch_everything();
+                self.measure_memory();
                 self.queue.push(self.now + watching::EVERY, Event::Watch);
             }
         }
@@ -453,7 +468,7 @@ impl<'m> World<'m> {
     /// Hands an input to a node's agent.
     fn hand(&mut self, who: Who, input: Input<SimVerdict>) {
         let now = self.now;
-        if self.node(who).is_none() || self.violation.is_some() {
+        if self.node(who).is_none() || self.is_asleep(who.node) || self.violation.is_some() {
             return;
         }
         self.trace.note(now, who.node, Side::AgentIn, &input);
@@ -461,8 +476,10 @@ impl<'m> World<'m> {
             explain.input(now, who.node, &input);
         }
         self.gap_hears(who, &input);
-        let Some(agent) = self.node(who).and_then(|node| node.agent.as_mut()) else { return };
-        if let Err(why) = agent.handle_input(now, input) {
+        let Some(node) = self.node(who) else { return };
+        let by_its_clock = now - node.sleep.program;
+        let Some(agent) = node.agent.as_mut() else { return };
+        if let Err(why) = agent.handle_input(by_its_clock, input) {
             self.broke(Some(who.node), Broken::InputRefused(why.to_string()));
         }
     }
@@ -470,7 +487,7 @@ impl<'m> World<'m> {
     /// Carries out what a node's agent wants, until it wants nothing more.
     fn drain(&mut self, who: Who) {
         let now = self.now;
-        if self.violation.is_some() {
+        if self.violation.is_some() || self.is_asleep(who.node) {
             return;
         }
         for count in 0.. {
@@ -478,7 +495,8 @@ impl<'m> World<'m> {
             let output = agent.poll_output();
             self.trace.note(now, who.node, Side::AgentOut, &output);
             if let Output::Timeout(at, _) = output {
-                self.set_timer(who, at);
+                let behind = self.node(who).map_or(Span::ZERO, |node| node.sleep.program);
+                self.set_timer(who, at + behind);
                 break;
             }
             if let Some(explain) = &mut self.explain {

@@ -57,7 +57,7 @@ impl World<'_> {
         }
         if let Some((_, stays)) = plan.visits.get(who.life as usize - 1) {
             self.queue.push(self.now + *stays, Event::Departs(who));
-        } else if let Some((_, after)) = plan.goes.filter(|_| who.life == 1) {
+        } else if let Some((_, after)) = plan.goes.filter(|_| who.life == 1 || self.scenario.churn.again) {
             self.queue.push(self.now + after, Event::Departs(who));
         }
         self.queue.push(self.now, Event::NextPlay(who));
@@ -94,21 +94,25 @@ impl World<'_> {
         let has_played_all = rests && node.next_play >= plan.plays.len();
         let comes_again = has_played_all && plan.lingers.is_some();
         let comes_back = churn.back_after > Span::ZERO && !comes_again;
+        let by_its_clock = now - node.sleep.player;
         if let Some(mut player) = node.player.take() {
-            node.plays.push(player.close(now, PlayEnd::Departed));
+            node.plays.push(player.close(by_its_clock, PlayEnd::Departed));
         }
         if let Some(keeps) = node.keeps.take() {
             node.plays.push(PlayReport { end: PlayEnd::Departed, ..keeps });
         }
         let (peers, session, origin) = (node.peers.clone(), node.session, node.origin);
         let calls = [node.timer.call, node.player_timer.call];
+        let slept = node.sleep.until.is_some();
         node.go_away();
         if let Some(record) = &mut self.record {
             record.went(who.node, now);
         }
         self.network.set_pace(Pacer(who.node), None);
         calls.into_iter().flatten().for_each(|call| self.queue.cancel(call));
-        self.note_presence_of_all(who.node, false);
+        if !slept {
+            self.note_presence_of_all(who.node, false);
+        }
         for peer in peers {
             let silent = match how {
                 Departure::Leaves => Span::ZERO,
@@ -144,6 +148,7 @@ impl World<'_> {
             FaultKind::OriginSlow => self.set_origin_rate(10),
             FaultKind::OriginCorrupt => {}
             FaultKind::DirectoryDown => self.supernode_falls(),
+            FaultKind::Suspend => self.fall_asleep(index),
         }
     }
 
@@ -157,7 +162,7 @@ impl World<'_> {
         }
         match kind {
             FaultKind::OriginDown => self.watch_origin_back(),
-            FaultKind::OriginCorrupt => {}
+            FaultKind::OriginCorrupt | FaultKind::Suspend => {}
             FaultKind::OriginSlow => self.set_origin_rate(1),
             FaultKind::DirectoryDown => self.supernode_returns(),
         }

@@ -22,7 +22,7 @@ impl World<'_> {
         let now = self.now;
         for node in &mut self.nodes {
             if let Some(mut player) = node.player.take() {
-                node.plays.push(player.close(now, PlayEnd::Open));
+                node.plays.push(player.close(now - node.sleep.player, PlayEnd::Open));
             }
             node.plays.extend(node.keeps.take());
         }
@@ -83,6 +83,7 @@ impl World<'_> {
             corrupt_bytes: count(|c| c.corrupt),
             moved_bytes: self.moved.through,
             bound,
+            memory: std::mem::take(&mut self.memory),
             explained: self.explain.take().map_or_else(Vec::new, crate::explain::Explain::into_lines),
         }
     }

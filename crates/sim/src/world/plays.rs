@@ -2,6 +2,7 @@
 
 use nearcast_content::{BlockRange, ByteRange};
 use nearcast_engine::swarm::{Input, PlayId, ReadId, RenditionId, Source, Taking};
+use nearcast_engine::wire::SwarmId;
 use nearcast_engine::{Span, Time};
 
 use super::{Event, World};
@@ -52,7 +53,7 @@ impl World<'_> {
             return self.keep_title(who, report);
         }
         let play = PlayId(u64::try_from(index).unwrap_or(0));
-        node.player = Some(Player::new(now, play, next.title, &next.acts, report));
+        node.player = Some(Player::new(now - node.sleep.player, play, next.title, &next.acts, report));
         self.describe(who, next.title);
         let after = plan.plays.get(index + 1).filter(|after| after.known_before).map(|after| after.title);
         if let Some(title) = after {
@@ -106,17 +107,31 @@ impl World<'_> {
         self.drain(who);
     }
 
-    /// Hands in what a title is made of, once.
+    /// Hands in what a title is made of, once, or that it is played again.
     pub(super) fn describe_to(&mut self, who: Who, title: u32) {
         let catalogue = self.catalogue.clone();
         let rendition = &catalogue.title(title).rendition;
         let Some(node) = self.node(who) else { return };
-        if node.described.insert(rendition.id) {
-            let now = self.now;
-            if let Some(record) = &mut self.record {
-                record.told(who.node, title, now);
+        match node.described.insert(rendition.id) {
+            true => {
+                let now = self.now;
+                if let Some(record) = &mut self.record {
+                    record.told(who.node, title, now);
+                }
+                self.hand(who, Input::Describe(rendition.clone()));
             }
-            self.hand(who, Input::Describe(rendition.clone()));
+            false => self.hand(who, Input::Use { swarm: rendition.swarm }),
+        }
+    }
+
+    /// An agent has forgotten a title: it is told of it again when it is played again.
+    pub(super) fn forget_title(&mut self, who: Who, swarm: SwarmId) {
+        let catalogue = self.catalogue.clone();
+        let Some(node) = self.node(who) else { return };
+        let of = |id: &&RenditionId| catalogue.title(id.0).rendition.swarm == swarm;
+        let gone: Vec<RenditionId> = node.described.iter().filter(of).copied().collect();
+        for rendition in gone {
+            node.described.remove(&rendition);
         }
     }
 
@@ -131,7 +146,8 @@ impl World<'_> {
 
     /// Moves a player to this moment, gives it what is there, and does what its listener does.
     pub(super) fn tend_player(&mut self, who: Who) {
-        let (catalogue, scenario, now) = (self.catalogue.clone(), self.scenario.clone(), self.now);
+        let (catalogue, scenario, now) =
+            (self.catalogue.clone(), self.scenario.clone(), self.player_time(who));
         while self.violation.is_none() {
             let Some(player) = self.node(who).and_then(|node| node.player.as_mut()) else { return };
             let title = catalogue.title(player.title);
@@ -151,7 +167,8 @@ impl World<'_> {
     }
 
     fn player_waits(&mut self, who: Who) {
-        let (catalogue, scenario, now) = (self.catalogue.clone(), self.scenario.clone(), self.now);
+        let (catalogue, scenario, now) =
+            (self.catalogue.clone(), self.scenario.clone(), self.player_time(who));
         let Some(player) = self.node(who).and_then(|node| node.player.as_ref()) else { return };
         let at = player.wakes(now, catalogue.title(player.title), &scenario.player);
         self.set_player_timer(who, at);
@@ -159,12 +176,13 @@ impl World<'_> {
 
     fn set_player_timer(&mut self, who: Who, at: Time) {
         let Some(node) = self.node(who) else { return };
+        let at = at + node.sleep.player;
         if let Some(round) = node.player_timer.set(at) {
             self.schedule_player(who, at, round);
         }
     }
 
-    fn schedule_player(&mut self, who: Who, at: Time, round: u64) {
+    pub(super) fn schedule_player(&mut self, who: Who, at: Time, round: u64) {
         let before = self.node(who).and_then(|node| node.player_timer.call);
         let call = self.reschedule(before, at, Event::Player(who, round));
         if let Some(node) = self.node(who) {
@@ -190,6 +208,7 @@ impl World<'_> {
     fn hand_over(&mut self, who: Who, from: u64, to: u64) -> bool {
         let (catalogue, scenario, now) = (self.catalogue.clone(), self.scenario.clone(), self.now);
         self.conjure_bytes(who, from, to);
+        let by_its_clock = self.player_time(who);
         let Some(node) = self.node(who) else { return false };
         let Some((player, open)) = node.player.as_mut().and_then(|p| p.read.map(|open| (p, open))) else {
             return false;
@@ -213,7 +232,7 @@ impl World<'_> {
         let unfinished = u32::from(bytes.end < size.bytes_of(blocks).end);
         node.store.note_play(object, blocks, unfinished);
         let before = player.report.stalled_for;
-        player.take(now, end, title, &scenario.player);
+        player.take(by_its_clock, end, title, &scenario.player);
         let stood = player.report.stalled_for.less(before);
         if stood > Span::ZERO {
             self.observe(who, &|| format!("the player stood still for {} ms", stood.millis()));
@@ -261,7 +280,7 @@ impl World<'_> {
     }
 
     fn act(&mut self, who: Who, act: Act) {
-        let (catalogue, now) = (self.catalogue.clone(), self.now);
+        let (catalogue, now, by_its_clock) = (self.catalogue.clone(), self.now, self.player_time(who));
         let Some(player) = self.node(who).and_then(|node| node.player.as_mut()) else { return };
         player.acts.pop_front();
         let at = player.position();
@@ -269,10 +288,10 @@ impl World<'_> {
         let Some(player) = self.node(who).and_then(|node| node.player.as_mut()) else { return };
         match act {
             Act::Skip => self.end_play(who, PlayEnd::Skipped),
-            Act::Pause(lasts) => player.pause(now, lasts),
+            Act::Pause(lasts) => player.pause(by_its_clock, lasts),
             Act::SeekTo(to) => {
                 let read = player.read;
-                player.seek(now, to, catalogue.title(player.title));
+                player.seek(by_its_clock, to, catalogue.title(player.title));
                 if let Some(node) = self.node(who) {
                     node.watch.jumped(now);
                 }
@@ -287,7 +306,7 @@ impl World<'_> {
         let (now, gap) = (self.now, self.scenario.plays.gap);
         let Some(node) = self.node(who) else { return };
         let Some(mut player) = node.player.take() else { return };
-        node.plays.push(player.close(now, how));
+        node.plays.push(player.close(now - node.sleep.player, how));
         if let Some(open) = player.read {
             self.tell(who, Input::Closed { read: open.read });
         }

@@ -108,6 +108,8 @@ impl World<'_> {
         }
         match seen {
             Seen::There if self.fails(FaultKind::DirectoryDown) => {}
+            // It woke up while the supernode was coming back, and sees it twice.
+            Seen::There if self.node(who).is_some_and(|node| node.session.is_some()) => {}
             Seen::There => {
                 self.supernode.last_session += 1;
                 let session = SessionId(self.supernode.last_session);

@@ -222,7 +222,11 @@ impl World<'_> {
         self.moved.through += chunk.bytes;
         let Parcel { from, to, request, object, .. } = chunk.parcel;
         let (source, now) = (source_of(from), self.now);
+        let asleep = self.is_asleep(to.node);
         let Some(node) = self.node(to) else { return };
+        if asleep {
+            return node.counts.late.add(source, chunk.bytes);
+        }
         let ours = node.coming.get(&request).is_some_and(|coming| {
             coming.object == object && coming.blocks.contains(chunk.blocks.start) && comes_from(coming, from)
         });

@@ -1,17 +1,20 @@
 //! Looking after the invariants: the cheap ones after every input of a node, the others every so often.
 
 use nearcast_content::{BlockRange, ByteRange, FlatMap};
-use nearcast_engine::swarm::PeerId;
+use nearcast_engine::swarm::{Footprint, PeerId};
 use nearcast_engine::{Span, Time};
 
 use super::World;
 use crate::catalogue::ObjectIx;
 use crate::invariants::{ASK_AGAIN, Broken, ORIGIN_RESTS, PATIENCE, UnderWay, check_bounds};
 use crate::node::{Node, Who};
+use crate::outcome::Memory;
 use crate::scenario::FaultKind;
 
 /// How often the expensive checks run.
 pub(super) const EVERY: Span = Span::from_secs(1);
+/// How often memory is measured.
+const HOUR: Span = Span::from_secs(3_600);
 /// Larger worlds look at every node less often.
 const LARGE: usize = 1_000;
 /// What is asked again at once lies this close to the playhead.
@@ -50,13 +53,29 @@ impl World<'_> {
         self.watch_bytes();
         for index in 0..self.nodes.len() {
             let node = &self.nodes[index];
-            if node.agent.is_none() || self.violation.is_some() {
+            if node.agent.is_none() || node.sleep.until.is_some() || self.violation.is_some() {
                 continue;
             }
             let who = Who { node: u32::try_from(index).unwrap_or(u32::MAX), life: node.life };
             self.watch_player(who);
             self.watch_lost(who);
         }
+    }
+
+    /// Every hour: the most entries that any agent has, list by list.
+    pub(super) fn measure_memory(&mut self) {
+        if !self.now.micros().is_multiple_of(HOUR.micros()) {
+            return;
+        }
+        let footprints = self.nodes.iter().filter_map(|node| Some(node.agent.as_ref()?.footprint()));
+        let most = footprints.clone().fold(Footprint::default(), Footprint::max);
+        let largest = footprints.map(|footprint| footprint.total() as u64).max().unwrap_or(0);
+        let entries = most.counts().map(|(name, count)| (name, count as u64));
+        self.memory.push(Memory {
+            hour: self.now.micros() / HOUR.micros(),
+            largest,
+            entries: entries.into(),
+        });
     }
 
     /// What was sent has arrived or is on its way.
@@ -84,10 +103,11 @@ impl World<'_> {
     /// so. What trickles in counts: the agent may just then have begun to wait for a peer's promise.
     fn watch_player(&mut self, who: Who) {
         let (now, catalogue) = (self.now, self.catalogue.clone());
-        let origin_lately = self.origin_usable_since().is_some_and(|since| now.since(since) > PATIENCE);
+        let origin_lately = self.origin_usable_since(who).is_some_and(|since| now.since(since) > PATIENCE);
         let Some(node) = self.node(who) else { return };
         let Some(player) = &node.player else { return };
-        let Some(since) = player.starves_since().filter(|since| now.since(*since) > PATIENCE) else { return };
+        let since = player.starves_since().map(|since| since + node.sleep.player);
+        let Some(since) = since.filter(|since| now.since(*since) > PATIENCE) else { return };
         let said_so = node.watch.stuck_at.is_some_and(|at| at >= since);
         if said_so || !origin_lately {
             return;
@@ -105,7 +125,7 @@ impl World<'_> {
     /// Blocks near a playhead that a departed node owed are asked of somebody else.
     fn watch_lost(&mut self, who: Who) {
         let (now, catalogue) = (self.now, self.catalogue.clone());
-        let usable = self.origin_usable_since().is_some_and(|since| now.since(since) > ORIGIN_RESTS);
+        let usable = self.origin_usable_since(who).is_some_and(|since| now.since(since) > ORIGIN_RESTS);
         let Some(node) = self.node(who) else { return };
         let lost = std::mem::take(&mut node.watch.lost);
         let (due, later): (Vec<_>, Vec<_>) = lost.into_iter().partition(|(.., by)| *by <= now);
@@ -127,11 +147,12 @@ impl World<'_> {
         }
     }
 
-    /// Since when the origin would have served, if it does. After it served bad bytes nobody has to trust it.
-    fn origin_usable_since(&self) -> Option<Time> {
+    /// Since when the origin would have served a node that was awake, if it does. After it served bad bytes nobody has to
+    /// trust it.
+    fn origin_usable_since(&self, who: Who) -> Option<Time> {
         let corrupts = self.scenario.faults.iter().any(|fault| fault.what == FaultKind::OriginCorrupt);
         let usable = !corrupts && !self.fails(FaultKind::OriginDown);
-        usable.then_some(self.origin_back_at)
+        usable.then_some(self.origin_back_at.max(self.nodes[who.node as usize].sleep.woke))
     }
 
     pub(super) fn watch_origin_back(&mut self) {

@@ -8,4 +8,6 @@ mod outage;
 mod random;
 mod repeating;
 mod segments;
+mod sleep;
+mod soak;
 mod uplinks;

@@ -111,6 +111,7 @@ impl Tab {
             Output::Announce { swarm, renditions, coverage } => {
                 self.client_input(ClientInput::Hold(Holding { swarm, renditions, coverage }));
             }
+            Output::Forgot { swarm } => self.close_title(swarm),
             Output::Evict { object, blocks } => self.evict(object, blocks),
             Output::Note(note) => self.noted(&note),
         }

@@ -41,6 +41,15 @@ impl Tab {
         }
     }
 
+    /// The engine has forgotten a title: it is opened anew when it is played again.
+    pub(super) fn close_title(&mut self, swarm: SwarmId) {
+        let of = |title: &TitleId| SwarmId::of(self.provider, title) == swarm;
+        let Some(title) = self.titles.keys().find(|title| of(title)).cloned() else { return };
+        if let Some(gone) = self.titles.remove(&title) {
+            gone.files.keys().for_each(|url| drop(self.files.remove(url)));
+        }
+    }
+
     pub(super) fn fetch_policy(&mut self) {
         if self.fetches.any(|purpose| matches!(purpose, Purpose::Policy)) {
             return;
@@ -76,6 +85,7 @@ impl Tab {
     pub fn open_title(&mut self, micros: u64, title: &TitleId) {
         self.at(micros);
         if self.titles.contains_key(title) {
+            self.input(Input::Use { swarm: SwarmId::of(self.provider, title) });
             self.title_is(title.clone(), None);
         }
         self.ask_manifest(title);

@@ -1,5 +1,7 @@
 //! What a node says of itself at `/status`.
 
+use std::collections::BTreeMap;
+
 use nearcast_engine::swarm::{Leaf, Pause, Rest, Sharing};
 use serde_json::{Value, json};
 
@@ -58,6 +60,7 @@ impl NodeLibrary {
             "sent_bytes": state.sent,
             "plays": state.plays,
             "stalls": state.stalls,
+            "remembered": state.footprint.counts().into_iter().collect::<BTreeMap<_, _>>(),
             "disk": if inner.board.is_disk_full() { "full" } else { "has room" },
         })
     }
