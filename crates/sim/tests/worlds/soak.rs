@@ -38,6 +38,7 @@ fn an_engine_remembers_no_more_after_a_day_than_in_the_morning() {
         [("titles", spare + IN_CACHE), ("objects", spare + IN_CACHE), ("struck", 16), ("largest", 1_000)];
     let (all, early, late) =
         (peak(&outcome.memory, 2..25), peak(&outcome.memory, SETTLED..17), peak(&outcome.memory, 17..25));
+    println!("the most of each list from the second hour on: {all:?}");
     for (name, bound) in bounds {
         assert!(all[name] <= bound, "{name}: {} of {bound}; {:#?}", all[name], outcome.memory);
     }
