@@ -25,6 +25,8 @@ const PORT: &str = "port";
 
 /// Months remembered.
 const MAX_MONTHS: usize = 24;
+/// What lies this far ahead, in seconds, a clock that was set wrong put there, and no correction of a right one.
+const DAY: u64 = 86_400;
 /// Nodes remembered: what KaZaA's clients kept (FACTS.md §4).
 const MAX_MET: usize = 200;
 
@@ -203,7 +205,7 @@ fn oldest(
     let mut oldest: Option<(u64, Vec<u8>)> = None;
     for row in table.iter()? {
         let (key, value) = row?;
-        let seen = Some(value.value().0).filter(|seen| *seen <= unix).unwrap_or(0);
+        let seen = Some(value.value().0).filter(|seen| *seen <= unix.saturating_add(DAY)).unwrap_or(0);
         if oldest.as_ref().is_none_or(|(least, _)| seen < *least) {
             oldest = Some((seen, key.value().to_vec()));
         }
