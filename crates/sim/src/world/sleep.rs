@@ -71,10 +71,12 @@ impl World<'_> {
         let asked: Vec<RequestId> = asked.collect();
         self.note_presence_of_all(who.node, true);
         for (_, event) in missed {
-            match event {
-                Event::Wakes(who, round) => self.schedule_wake(who, now, round),
-                Event::Player(who, round) => self.schedule_player(who, now, round),
-                event => self.queue.push(now, event),
+            if let Event::Wakes(who, round) = event {
+                self.schedule_wake(who, now, round);
+            } else if let Event::Player(who, round) = event {
+                self.schedule_player(who, now, round);
+            } else {
+                self.queue.push(now, event);
             }
         }
         for request in asked {
