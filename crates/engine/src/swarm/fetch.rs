@@ -70,19 +70,25 @@ pub(super) struct Pick {
     /// Where the gap ends that the run begins: a fast peer is asked for more of it at once.
     gap_end: u32,
     pub(super) due: Time,
-    starting: bool,
+    /// When its first byte plays.
+    pub(super) plays: Time,
+    pub(super) starting: bool,
     /// It is of the first 64 KiB of a start.
     opens: bool,
     /// Where the run of an origin that brings it ends, when a play waits for it to start.
-    settle_end: u32,
+    pub(super) settle_end: u32,
     /// It belongs to a play that has not started.
     of_start: bool,
     reading: bool,
+    /// How much media lies between the block that its player waits for and the run, where it waits.
+    pub(super) beyond: Option<Span>,
+    /// Its player takes segments whole: how far it reads ahead is its own affair.
+    pub(super) whole: bool,
     /// When a player that waits for the run's first byte has waited long enough for others to bring it.
     patience_ends: Time,
     /// When its play began; what belongs to no play has always been wanted.
-    begun: Option<Time>,
-    hedge: bool,
+    pub(super) begun: Option<Time>,
+    pub(super) hedge: bool,
     peers_only: bool,
     /// How far those who play it fetch; all of it, when it belongs to no play.
     pub(super) ahead: Ahead,
@@ -99,7 +105,7 @@ impl Pick {
 }
 
 /// The beginning of a run, at most `longest` blocks.
-fn first_of(blocks: BlockRange, longest: u32) -> BlockRange {
+pub(super) fn first_of(blocks: BlockRange, longest: u32) -> BlockRange {
     BlockRange::new(blocks.start, blocks.end.min(blocks.start.saturating_add(longest)))
 }
 
@@ -350,7 +356,7 @@ impl Swarm {
     fn ahead_of_plays(&self, window: Span) -> (Vec<Demand>, Span) {
         let mut within = window;
         loop {
-            let wanted = demands(&self.plays, within, |r| self.objects.track(r));
+            let wanted = demands(&self.plays, |read| self.window_of(read, within), |r| self.objects.track(r));
             let bytes: u64 = wanted.iter().map(|demand| demand.bytes.len()).sum();
             if bytes <= self.budget() / 2 || within <= LEAST_WINDOW {
                 return (wanted, within);
@@ -453,6 +459,7 @@ impl Swarm {
             let around = around.entry(demand.object).or_insert_with(|| self.around(demand.object));
             let cut = seen.entry(demand.object).or_default();
             let ahead = self.ahead(demand);
+            let waits = object.held.present(first_of(covering, 1)).next().is_none();
             for gap in gaps {
                 for fresh in cut.missing(gap).collect::<Vec<_>>() {
                     let mut rest = fresh;
@@ -465,6 +472,7 @@ impl Swarm {
                             reach,
                             gap_end: fresh.end,
                             due,
+                            plays: demand.due(&self.plays, run.start),
                             starting: demand.start().contains(run.start),
                             opens: demand.starting && run.start < covering.start + START_RACE_BLOCKS + 1,
                             // What the player may want beyond a start comes in the same request.
@@ -475,6 +483,8 @@ impl Swarm {
                             of_start: demand.starting,
                             reading: demand.reader.is_some()
                                 && run.start < covering.start + 2 * self.tuning.share_blocks,
+                            beyond: demand.beyond(run.start).filter(|_| waits),
+                            whole: demand.whole.is_some(),
                             patience_ends: match demand.reader {
                                 Some(since) if run.start == covering.start => since + self.patience(demand),
                                 Some(_) | None => Time::NEVER,
@@ -558,14 +568,16 @@ impl Swarm {
         let offers = self.offers(&pick, free, around);
         let size = self.objects.get(pick.object).size;
         let bytes = size.bytes_of(pick.blocks).len();
-        let of_origin = self.run_of_origin(&pick, around);
         let crowd = self.crowd(around, &pick);
+        let of_origin = self.run_of_origin(&pick, crowd, around);
         let origin = self.origin_offer(&pick, crowd, bytes, size.bytes_of(of_origin).len());
         let question = Question {
             now: self.now,
             due: pick.due,
+            plays: pick.plays,
             starting: pick.starting,
             reading: pick.reading,
+            beyond: pick.beyond,
             patience_ends: pick.patience_ends,
             begun: pick.begun,
             hedge: pick.hedge,
@@ -623,25 +635,12 @@ impl Swarm {
         peer.run_of(pick.object, gap.unwrap_or(pick.blocks))
     }
 
-    /// What the origin is asked for of a run.
-    fn run_of_origin(&self, pick: &Pick, around: &Around) -> BlockRange {
-        if pick.starting {
-            return first_of(self.missing_to(pick, pick.settle_end), MAX_ORIGIN_RUN_BLOCKS);
-        }
-        let longest = match around.shared {
-            false => MAX_ORIGIN_RUN_BLOCKS,
-            true if pick.due <= self.now + self.tuning.soon => self.origin.blocks_in(self.tuning.quick),
-            true => self.origin.blocks_in(self.tuning.quick.times(2)),
-        };
-        first_of(self.within_reach(pick), longest)
-    }
-
     /// What is missing from the start of a run on, as far as one source may be asked for it.
-    fn within_reach(&self, pick: &Pick) -> BlockRange {
+    pub(super) fn within_reach(&self, pick: &Pick) -> BlockRange {
         self.missing_to(pick, pick.reach)
     }
 
-    fn missing_to(&self, pick: &Pick, end: u32) -> BlockRange {
+    pub(super) fn missing_to(&self, pick: &Pick, end: u32) -> BlockRange {
         if pick.hedge || pick.blocks.end == end {
             return pick.blocks;
         }
@@ -730,7 +729,8 @@ impl Swarm {
         let first_of_start = pick.starting && (pick.opens || crowd == Crowd::Nobody);
         let room = quick || first_of_start || (urgent && first());
         let ready = self.origin.ready(self.now) && !owes && room;
-        Some(OriginOffer { takes, takes_piece: self.origin.expected(piece), ready })
+        let ample = self.origin_is_ample(pick);
+        Some(OriginOffer { takes, takes_piece: self.origin.expected(piece), ready, ample })
     }
 
     /// Whether the origin may have an object, as far as is known.

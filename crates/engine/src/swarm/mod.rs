@@ -27,6 +27,7 @@ mod plays;
 mod rules;
 mod runs;
 mod serve;
+mod stay;
 mod tally;
 mod tuning;
 mod uplink;

@@ -37,6 +37,8 @@ pub(super) struct OriginOffer {
     pub(super) takes_piece: Span,
     /// Whether it may be asked at this moment.
     pub(super) ready: bool,
+    /// Whether it brings what is asked for so much faster than that plays that it need not be asked far ahead.
+    pub(super) ample: bool,
 }
 
 /// A warm peer that has not said yet whether it holds the run.
@@ -76,10 +78,14 @@ pub(super) enum Crowd {
 pub(super) struct Question<'a> {
     pub(super) now: Time,
     pub(super) due: Time,
+    /// When its first byte plays. It is due sooner where a player reads it sooner.
+    pub(super) plays: Time,
     /// A play waits for these bytes to start or go on after a seek.
     pub(super) starting: bool,
     /// A player reads right here and waits for these bytes, whenever they play.
     pub(super) reading: bool,
+    /// How much media lies between the block that its player waits for and the run; none where the player waits for nothing.
+    pub(super) beyond: Option<Span>,
     /// When a player that waits for the run's first byte has waited long enough for others to bring it: a seek
     /// waits behind it, however far ahead of the playhead it reads.
     pub(super) patience_ends: Time,
@@ -216,6 +222,11 @@ fn origin_from(tuning: &Tuning, q: &Question<'_>, origin: OriginOffer) -> (Time,
         Crowd::OursToBring if q.due == Time::NEVER => (q.now, Why::OurShare),
         Crowd::OursToBring => (ahead(our_lead(tuning, origin)).max(as_it_stays(tuning, q)), Why::OurShare),
         Crowd::Nobody if q.due == Time::NEVER => (q.now, Why::Prefetch),
+        Crowd::Nobody
+            if origin.ample && q.beyond.is_none_or(|beyond| beyond > lone_lead(tuning, q.now, q.begun)) =>
+        {
+            (lone_from(tuning, q).min(last_moment.0), Why::Deadline)
+        }
         // Alone, a player is served as fast as by any web server.
         Crowd::Nobody if q.reading => (q.now, Why::Deadline),
         Crowd::Nobody => {
@@ -251,6 +262,19 @@ fn as_it_stays(tuning: &Tuning, q: &Question<'_>) -> Time {
     q.begun.map_or(soon, |begun| begun + soon.since(begun).over(2))
 }
 
+/// How much media ahead of its playhead the origin is asked for when nobody else has it and it is ample.
+pub(super) fn lone_lead(tuning: &Tuning, now: Time, begun: Option<Time>) -> Span {
+    let stayed = begun.map_or(Span::ZERO, |begun| now.since(begun));
+    (tuning.first_lead + stayed.over(2)).min(tuning.lone_lead)
+}
+
+/// From when on a run lies within [`lone_lead`] of its playhead.
+fn lone_from(tuning: &Tuning, q: &Question<'_>) -> Time {
+    let first = q.plays - tuning.first_lead;
+    let stays = q.begun.map_or(first, |begun| begun + first.since(begun).times(2).over(3));
+    stays.max(q.plays - tuning.lone_lead)
+}
+
 /// How far ahead of the playhead we bring in what falls to us. An origin that is quick has nothing better to do;
 /// one that is not would bring others what they need at once later for that.
 fn our_lead(tuning: &Tuning, origin: OriginOffer) -> Span {
@@ -272,7 +296,7 @@ mod tests {
 
     fn origin_in(millis: u64) -> Option<OriginOffer> {
         let takes = Span::from_millis(millis);
-        Some(OriginOffer { takes, takes_piece: takes, ready: true })
+        Some(OriginOffer { takes, takes_piece: takes, ready: true, ample: false })
     }
 
     fn ask(due_secs: u64, crowd: Crowd, offers: &[Offer], origin_millis: Option<u64>) -> Choice {
@@ -286,8 +310,10 @@ mod tests {
         Question {
             now: NOW,
             due,
+            plays: due,
             starting: false,
             reading: false,
+            beyond: None,
             patience_ends: Time::NEVER,
             begun: Some(Time::ZERO),
             hedge: false,
@@ -348,8 +374,10 @@ mod tests {
         let q = |offers, origin| Question {
             now: NOW,
             due: NOW,
+            plays: NOW,
             starting: true,
             reading: true,
+            beyond: Some(Span::ZERO),
             patience_ends: NOW,
             begun: None,
             hedge: false,
@@ -417,6 +445,48 @@ mod tests {
             let until = NOW + Span::from_secs(2);
             assert_eq!(choose(least + Span::from_secs(9), stayed(5)), Choice::Wait(until), "{crowd:?}");
         }
+    }
+
+    /// Puts a run of a listener who began `stayed` ago to the rule, with nobody but an ample origin.
+    fn alone(q: Question<'_>, stayed: Option<u64>) -> Choice {
+        let begun = stayed.map(|secs| NOW - Span::from_secs(secs));
+        let origin = origin_in(80).map(|origin| OriginOffer { ample: true, ..origin });
+        NearFirst.choose(&Tuning::default(), &Question { reading: true, begun, origin, ..q })
+    }
+
+    #[test]
+    fn an_ample_origin_is_asked_for_little_of_a_play_that_may_be_skipped_and_for_more_as_its_listener_stays()
+    {
+        let asked = |ahead: u64, stayed| {
+            let q = question(NOW + Span::from_secs(ahead), Crowd::Nobody, &[], None);
+            alone(q, stayed) == Choice::Origin(Why::Deadline)
+        };
+        for (ahead, stayed) in
+            [(4, None), (4, Some(0)), (5, Some(2)), (14, Some(20)), (20, Some(32)), (20, Some(900))]
+        {
+            assert!(asked(ahead, stayed), "{ahead} s ahead after {stayed:?} s");
+            assert!(!asked(ahead + 1, stayed), "{} s ahead after {stayed:?} s", ahead + 1);
+        }
+        // By the same playhead, and due sooner since a player reads there.
+        let (due, plays) = (NOW + Span::from_secs(4), NOW + Span::from_secs(8));
+        let q = Question { plays, ..question(due, Crowd::Nobody, &[], None) };
+        assert!(matches!(alone(q, Some(0)), Choice::Wait(_)));
+        let until = NOW + Span::from_secs(4);
+        let q = question(NOW + Span::from_secs(10), Crowd::Nobody, &[], None);
+        assert_eq!(alone(q, Some(0)), Choice::Wait(until), "10 s ahead; in 4 s it is 6 s ahead");
+    }
+
+    #[test]
+    fn a_player_that_waits_is_served_by_an_ample_origin_at_once_and_for_little_beyond_where_it_waits() {
+        let asked = |beyond: u64, ample| {
+            let origin = origin_in(80).map(|origin| OriginOffer { ample, ..origin });
+            let beyond = Some(Span::from_secs(beyond));
+            let q = question(NOW + Span::from_secs(60), Crowd::Nobody, &[], origin);
+            let q = Question { reading: true, begun: Some(NOW), beyond, ..q };
+            NearFirst.choose(&Tuning::default(), &q) == Choice::Origin(Why::Deadline)
+        };
+        assert!(asked(0, true) && asked(4, true) && !asked(5, true));
+        assert!(asked(5, false), "a slow one is asked as far as the player reads");
     }
 
     #[test]

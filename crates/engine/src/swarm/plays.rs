@@ -490,6 +490,12 @@ impl Demand {
         }
     }
 
+    /// How much media lies between where the read stands and a block, where something is read.
+    pub(super) fn beyond(&self, block: u32) -> Option<Span> {
+        self.reader?;
+        Some(self.media_of(block).less(self.stands?.media))
+    }
+
     /// The blocks that a start needs, none when nothing starts here.
     pub(super) fn start(&self) -> BlockRange {
         self.size().covering(ByteRange::new(self.bytes.start, self.start_end.max(self.bytes.start)))
@@ -508,11 +514,11 @@ impl Demand {
     }
 }
 
-/// What the open reads want within `window` of media ahead: the read itself, then what follows it on its track. Those
+/// What the open reads want within a `window` of media ahead of each: the read itself, then what follows it on its track. Those
 /// that something waits for to start come first.
 pub(super) fn demands<'t>(
     plays: &Plays,
-    window: Span,
+    window: impl Fn(&Read) -> Span,
     track: impl Fn(RenditionId) -> Option<&'t Track>,
 ) -> Vec<Demand> {
     let mut demands = Vec::new();
@@ -523,7 +529,7 @@ pub(super) fn demands<'t>(
         let stands = Clock { at: read.since, media: stood.media_at(read.at) };
         let enough = plays.enough(read.play, stands.media);
         let settles = plays.settles(read.play, stands.media);
-        let mut left = window;
+        let mut left = window(read);
         let mut at = read.at;
         for (number, part) in (0u32..).zip(&track.parts).skip(read.part as usize) {
             let here = number == read.part;
@@ -725,7 +731,7 @@ mod tests {
         let read =
             Read { play, rendition, part: 0, object: part.object, bytes, taking, at: 0, since, stuck: false };
         plays.open(at(0), ReadId(1), read, &part, Span::from_secs(60)).expect("opens");
-        let wanted = demands(&plays, Span::from_secs(15), |r| objects.track(r));
+        let wanted = demands(&plays, |_| Span::from_secs(15), |r| objects.track(r));
         assert_eq!(wanted[0].start(), BlockRange::new(0, 64), "all of it starts the play");
         assert_eq!(hand(&mut plays, &objects, at(500), 1, 3 * SECOND), None);
         let whole = hand(&mut plays, &objects, at(900), 1, 4 * SECOND);
@@ -791,7 +797,7 @@ mod tests {
         let objects = track();
         let mut plays = Plays::default();
         open(&mut plays, &objects, at(0), 1, 20 * SECOND);
-        let found = demands(&plays, Span::from_secs(15), |r| objects.track(r));
+        let found = demands(&plays, |_| Span::from_secs(15), |r| objects.track(r));
         let ranges: Vec<ByteRange> = found.iter().map(|d| d.bytes).collect();
         assert_eq!(ranges, [ByteRange::new(20 * SECOND, 30 * SECOND), ByteRange::new(0, 5 * SECOND)]);
         assert!(found[0].starting && !found[1].starting);

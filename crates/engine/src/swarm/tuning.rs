@@ -8,8 +8,16 @@ use crate::units::Rate;
 pub struct Tuning {
     /// Media that is fetched ahead of a playhead, from peers and as our share of a crowd.
     pub window: Span,
+    /// Media beyond where a player reads that is fetched of a play that has just begun, as much more as the listener has
+    /// stayed for, and [`window`](Self::window) in the end: a third of all plays are skipped within 30 s (Lamere 2014).
+    pub first_window: Span,
     /// Media ahead of a playhead that the origin is asked for when nobody else could bring it.
     pub lone_lead: Span,
+    /// The same of a play that has just begun, where the origin is ample. It grows by half of what the listener has
+    /// stayed for.
+    pub first_lead: Span,
+    /// An origin that brings media so many times as fast as it plays is ample.
+    pub ample: u64,
     /// Media ahead of a playhead below which the origin is asked even though peers may still bring it.
     pub crowd_lead: Span,
     /// The same when the origin is quick and peers that hold it do not make it.
@@ -71,7 +79,10 @@ impl Default for Tuning {
     fn default() -> Self {
         Self {
             window: Span::from_secs(60),
+            first_window: Span::from_secs(15),
             lone_lead: Span::from_secs(20),
+            first_lead: Span::from_secs(4),
+            ample: 3,
             crowd_lead: Span::from_secs(6),
             safe_lead: Span::from_secs(3),
             quick: Span::from_millis(300),

@@ -10,6 +10,7 @@ mod next;
 mod pages;
 mod paths;
 mod start;
+mod stay;
 
 use nearcast_content::{BlockRange, BlockSet, ByteRange, NodeKey, ObjectId, ObjectSize, ProviderKey};
 use nearcast_engine::swarm::*;
@@ -302,7 +303,9 @@ fn a_run_that_stays_away_is_asked_elsewhere_before_its_deadline() {
     }
     assert!(asked_of_mute > 0, "the near one is asked first");
     assert!(asked_of_mute < 9, "it was asked {asked_of_mute} times without a word");
-    assert!(owed.is_empty(), "{owed:?} was not asked elsewhere");
+    // What comes into the window at the end may be on trial with it: it plays in more than ten seconds.
+    let soon = BlockRange::new(0, 14 * 512 / 60);
+    assert_eq!(owed.present(soon).next(), None, "{owed:?} was not asked elsewhere");
 }
 
 #[test]
