@@ -10,7 +10,6 @@ fn blocks_in(secs: u64) -> u64 {
 /// Plays for `secs`, of a player that takes what is within `buffer` seconds of its playhead, while all that is asked for
 /// comes at once. Answers how many blocks beyond the playhead have come.
 fn ahead_after(bench: &mut Bench, secs: u64, buffer: u64) -> u64 {
-    bench.play(1, 0);
     let (mut end, mut taken) = (0, 0);
     for tenth in 1..=secs * 10 {
         let mut asked = bench.asked();
@@ -32,7 +31,11 @@ fn ahead_after(bench: &mut Bench, secs: u64, buffer: u64) -> u64 {
 
 #[test]
 fn an_ample_origin_brings_more_ahead_as_a_listener_stays() {
-    let origin = |tuning, secs| ahead_after(&mut Bench::tuned(settings(), tuning), secs, 3);
+    let origin = |tuning, secs| {
+        let mut bench = Bench::tuned(settings(), tuning);
+        bench.play(1, 0);
+        ahead_after(&mut bench, secs, 3)
+    };
     let early = origin(Tuning::default(), 3);
     let late = origin(Tuning::default(), 36);
     assert!(early <= blocks_in(9), "{early} blocks after 3 s");
@@ -46,11 +49,8 @@ fn peers_bring_less_ahead_of_a_listener_who_has_just_begun() {
     let peers = |secs| {
         let mut bench = Bench::new(settings());
         let peer = bench.peer(2, Nearness::Lan);
-        bench.play(1, 500 * BLOCK);
+        bench.play(1, 0);
         bench.has(peer, all());
-        bench.input(Input::Closed { read: ReadId(1) });
-        bench.input(Input::Stopped { play: PlayId(1) });
-        bench.take();
         ahead_after(&mut bench, secs, 3)
     };
     let (early, late) = (peers(2), peers(24));
