@@ -468,7 +468,12 @@ impl Swarm {
         let Some((handed, moved)) = self.plays.progress(self.now, id, to, &on) else { return };
         self.count_delivered(play, object, handed);
         self.handed += handed.len();
-        self.replan |= moved.is_some();
+        // What was not worth asking for ahead of him is, once he waits for it.
+        let waits = handed.end < self.plays.read(id).map_or(0, |read| read.bytes.end) && {
+            let next = nearcast_content::ByteRange::new(handed.end, handed.end + 1);
+            self.objects.get(object).misses(on.size.covering(next))
+        };
+        self.replan |= moved.is_some() || waits;
         self.replan_soon |= self.handed >= REPLAN_BYTES;
         match moved {
             Some(Moved::Started(after)) => self.note(Note::Started { play, after }),

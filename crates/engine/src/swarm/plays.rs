@@ -86,7 +86,7 @@ struct Mark {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Clock {
     at: Time,
-    media: Span,
+    pub(super) media: Span,
 }
 
 impl Clock {
@@ -490,12 +490,6 @@ impl Demand {
         }
     }
 
-    /// How much media lies between where the read stands and a block, where something is read.
-    pub(super) fn beyond(&self, block: u32) -> Option<Span> {
-        self.reader?;
-        Some(self.media_of(block).less(self.stands?.media))
-    }
-
     /// The blocks that a start needs, none when nothing starts here.
     pub(super) fn start(&self) -> BlockRange {
         self.size().covering(ByteRange::new(self.bytes.start, self.start_end.max(self.bytes.start)))
@@ -507,7 +501,7 @@ impl Demand {
     }
 
     /// Title time at which a block's first byte is shown.
-    fn media_of(&self, block: u32) -> Span {
+    pub(super) fn media_of(&self, block: u32) -> Span {
         let byte = (u64::from(block) * BLOCK_SIZE).max(self.bytes.start);
         let shown = self.whole.filter(|whole| (whole.start..whole.end).contains(&byte));
         self.part.media_at(shown.map_or(byte, |whole| whole.start))

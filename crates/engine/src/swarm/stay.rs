@@ -8,7 +8,7 @@ use super::api::Taking;
 use super::crowd::Around;
 use super::fetch::{Pick, first_of};
 use super::pick::{Crowd, lone_lead};
-use super::plays::Read;
+use super::plays::{Demand, Read};
 use crate::limits::MAX_ORIGIN_RUN_BLOCKS;
 use crate::time::Span;
 
@@ -59,5 +59,13 @@ impl Swarm {
         let blocks =
             left.micros().saturating_mul(pick.ahead.soon.into()) / self.tuning.in_order.micros().max(1);
         u32::try_from(blocks).unwrap_or(u32::MAX).max(LEAST_ORIGIN_RUN)
+    }
+}
+
+impl Demand {
+    /// How much media lies between where the read stands and a block, where something is read.
+    pub(super) fn beyond(&self, block: u32) -> Option<Span> {
+        self.reader?;
+        Some(self.media_of(block).less(self.stands?.media))
     }
 }

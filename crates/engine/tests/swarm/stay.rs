@@ -57,3 +57,20 @@ fn peers_bring_less_ahead_of_a_listener_who_has_just_begun() {
     assert!((blocks_in(15)..=blocks_in(22)).contains(&early), "{early} blocks after 2 s");
     assert!(late >= blocks_in(34), "{late} blocks after 24 s, all there are");
 }
+
+#[test]
+fn a_player_that_reads_on_is_served_at_once() {
+    let mut bench = Bench::new(settings());
+    bench.play(1, 0);
+    let mut end = 0;
+    while end * BLOCK < size().bytes() {
+        let asked = bench.asked();
+        assert!(!asked.is_empty(), "it waits for block {end}");
+        for (request, _, blocks) in asked {
+            bench.wait(Span::from_millis(10));
+            bench.finish(request, blocks);
+            end = end.max(u64::from(blocks.end));
+        }
+        bench.input(Input::Progress { read: ReadId(1), to: (end * BLOCK).min(size().bytes()) });
+    }
+}
