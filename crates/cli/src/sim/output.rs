@@ -1,6 +1,7 @@
 //! What `nearcast sim` prints and writes: a table, JSON, CSV, a page.
 
 use std::fs;
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -159,7 +160,7 @@ fn print_json(
         events_per_second: events * 1_000 / made.wall.as_millis().max(1),
         peak_memory_bytes: peak_memory(),
     };
-    println!("{}", serde_json::to_string(&printed)?);
+    writeln!(io::stdout(), "{}", serde_json::to_string(&printed)?)?;
     Ok(())
 }
 
@@ -180,18 +181,19 @@ fn print_text(
     (worlds, summaries): (&[Outcome], &[Summary]),
     money: Option<Money>,
 ) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
     if args.csv.as_ref().is_some_and(|path| path.as_os_str() == "-") {
-        print!("{}", csv(worlds));
+        write!(out, "{}", csv(worlds))?;
         return Ok(());
     }
     if let Some(log) = &made.log {
-        print!("{}", show::reading(&log.reading, &log.replayed));
+        write!(out, "{}", show::reading(&log.reading, &log.replayed))?;
     }
     if !summaries.is_empty() {
-        print!("{}", table(summaries));
+        write!(out, "{}", table(summaries))?;
     }
     if args.by_popularity {
-        print!("{}", show::popularity(summaries));
+        write!(out, "{}", show::popularity(summaries))?;
     }
     for summary in summaries {
         let Some(money) = money else { break };
@@ -201,10 +203,10 @@ fn print_text(
         } else {
             String::new()
         };
-        println!("simulated: with {} the origin's bytes cost {:.2}{range}", summary.policy, costs.cost);
+        writeln!(out, "simulated: with {} the origin's bytes cost {:.2}{range}", summary.policy, costs.cost)?;
     }
-    print!("{}", show::drivers(&made.drivers));
-    println!("{}", pace(worlds, made.wall));
+    write!(out, "{}", show::drivers(&made.drivers))?;
+    writeln!(out, "{}", pace(worlds, made.wall))?;
     Ok(())
 }
 
@@ -214,6 +216,7 @@ pub(super) fn one_world(args: &OutputArgs, result: WorldResult, wall: Duration) 
         Ok(world) => (Some(world), None),
         Err(violation) => (None, Some(violation)),
     };
+    let mut out = io::stdout().lock();
     let failed = violation.is_some();
     let worlds: Vec<Outcome> = world.into_iter().collect();
     let summaries = summaries(&worlds);
@@ -224,22 +227,25 @@ pub(super) fn one_world(args: &OutputArgs, result: WorldResult, wall: Duration) 
     } else {
         let explained = violation.as_ref().map(|violation| &violation.explained);
         let explained = explained.or(worlds.first().map(|world| &world.explained));
-        explained.into_iter().flatten().for_each(|line| println!("{line}"));
+        for line in explained.into_iter().flatten() {
+            writeln!(out, "{line}")?;
+        }
         for world in &worlds {
-            print!("{}", table(&summaries));
-            print!("{}", show::bound(world));
+            write!(out, "{}", table(&summaries))?;
+            write!(out, "{}", show::bound(world))?;
             if args.by_popularity {
-                print!("{}", show::popularity(&summaries));
+                write!(out, "{}", show::popularity(&summaries))?;
             }
-            println!(
+            writeln!(
+                out,
                 "simulated: seed {}, {} events until {:.3} s of the world; trace {}",
                 world.seed,
                 world.events,
                 float(world.simulated_ms) / 1e3,
                 world.trace
-            );
+            )?;
         }
-        println!("{}", pace(&worlds, wall));
+        writeln!(out, "{}", pace(&worlds, wall))?;
         violation.iter().for_each(|violation| eprintln!("broken: {violation}"));
     }
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
