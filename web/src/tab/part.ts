@@ -247,7 +247,8 @@ export class Part {
   open(title: string): Promise<string | null> {
     const known = this.opened.get(title);
     if (known !== undefined && this.tab === null) return known;
-    if (this.tab === null) this.line.learns(this.held(title));
+    // Behind what the player asks for: a connection that is there already is worth a round trip to its start.
+    if (this.tab === null) this.line.learns(breath().then(() => this.held(title)));
     const opening = (this.starting ?? Promise.reject(new Error('it has not started')))
       .then(() => this.tab?.open(title))
       .then(
