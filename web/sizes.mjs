@@ -2,7 +2,7 @@
 // loads beside it on its own, hls.js, does not count, nor does the dashboard. And that what lies there compressed already
 // is the file beside it.
 
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { brotliDecompressSync, gzipSync } from 'node:zlib';
 
 const START = 150_000;
@@ -26,8 +26,9 @@ if (start > START || all > ALL) {
 }
 
 const large = plain.filter((name) => readFileSync(new URL(name, page)).length >= 1024);
-const stale = large.filter((name) => !brotliDecompressSync(readFileSync(new URL(`${name}.br`, page))).equals(readFileSync(new URL(name, page))));
+const same = (name) => brotliDecompressSync(readFileSync(new URL(`${name}.br`, page))).equals(readFileSync(new URL(name, page)));
+const stale = large.filter((name) => !existsSync(new URL(`${name}.br`, page)) || !same(name));
 if (stale.length > 0) {
-  console.log(`web/dist/page: compressed otherwise than they are: ${stale.join(' ')}; run npm run build in web/`);
+  console.log(`web/dist/page: compressed otherwise than they are, or not at all: ${stale.join(' ')}; run npm run build in web/`);
   process.exit(1);
 }

@@ -265,12 +265,12 @@ async function watches(number) {
   return { ended, wrong, ...told };
 }
 
-/** Programs of this evening. They end with it: by us, or with the group of processes that this one leads. */
+/** Programs of this evening. They end with it, however it ends. */
 const running = [];
 
 /** Starts a program; answers its lines, and what it printed in all once it has ended. */
 function starts(command, ...words) {
-  const child = spawn(command, words.map(String), { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, ...program.environment } });
+  const child = spawn('setpriv', ['--pdeathsig', 'KILL', command, ...words.map(String)], { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, ...program.environment } });
   running.push(child);
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const end = async () => {

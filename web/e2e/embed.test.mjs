@@ -139,6 +139,27 @@ test('hls.js with the package: every byte is checked, and the next viewer gets i
   assert.deepEqual([...one.wrong(), ...two.wrong()], []);
 });
 
+test('who stops handing on while the engine starts hands on nothing', async (t) => {
+  let release;
+  const held = new Promise((resolve) => (release = resolve));
+  const one = await visit(t, 'hls.html', (page) =>
+    page.route('**/titles/*.jws', async (route) => {
+      await held;
+      await route.continue();
+    }),
+  );
+  // The engine runs, and opens the title.
+  await one.page.waitForFunction(() => performance.getEntriesByType('resource').some(({ name }) => name.endsWith('policy.jws')));
+  await one.page.evaluate(() => window.near.share(false));
+  release();
+  await says(one, 'sharing');
+  await whole(one);
+  const two = await visit(t, 'hls.html');
+  await whole(two);
+  assert.equal((await stats(one)).sent, 0);
+  assert.ok((await stats(two)).origin > 0);
+});
+
 test('an address that the page writes short is the same file: its playlists are checked too', async (t) => {
   const one = await visit(t, `hls.html?site=${encodeURIComponent(serve.ready.url.replace(/^http:/u, ''))}`);
   await says(one, 'sharing');

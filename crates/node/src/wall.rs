@@ -1,4 +1,4 @@
-//! The clock on the wall: the one place where it is read.
+//! The clock on the wall: the one place where it is read, but for the offset of local time.
 //!
 //! It may be set at any moment, forward or back, and a device without a battery begins in 1970. So nothing is timed by
 //! it; it dates documents, months, hours and files. ARCHITECTURE.md, "Clocks", says what a jump does to each.
@@ -8,9 +8,14 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 /// A clock that runs ahead of or behind another by more than this was set, or the machine slept.
 const SET: Duration = Duration::from_secs(3_600);
 
+/// What it shows.
+pub(crate) fn now() -> SystemTime {
+    SystemTime::now()
+}
+
 /// Seconds since 1970; zero for a clock that shows less.
 pub(crate) fn unix_seconds() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+    now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 /// Notices that the clock was set since it was last looked at, or went on while the machine slept.

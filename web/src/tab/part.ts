@@ -180,17 +180,18 @@ export class Part {
       return Loaded;
     });
     const [Loaded, own] = await Promise.all([loading, secret(), read]);
-    const setup = { site, supernode: supernode.href, secret: own, shares: this.shares, budget: BUDGET, catalogue: this.latest };
     // Each step is a task of its own: what runs for the first time is compiled then.
     await breath();
+    // What was chosen until this moment; what is chosen later is said to the tab.
+    const setup = { site, supernode: supernode.href, secret: own, shares: this.shares, budget: BUDGET, catalogue: this.latest };
     const tab = Loaded.start(setup);
     this.own = tab;
     await breath();
     if (kept !== null) tab.keeps(kept);
     await breath();
     await Promise.all([...this.opened.keys()].map((title) => tab.open(title).catch(() => {})));
-    this.tab = this.own;
-    desk?.leads(this.own);
+    this.tab = tab;
+    desk?.leads(tab);
   }
 
   private takesTurn(what: () => Promise<void>): void {

@@ -99,7 +99,8 @@ impl Footprint {
 }
 
 impl Swarm {
-    /// How much the engine remembers at this moment. It walks over everything: for once a minute, not once an input.
+    /// How much the engine remembers at this moment. It walks over everything: for whoever asks how the node is
+    /// doing, not once an input.
     pub fn footprint(&self) -> Footprint {
         let objects = &self.objects;
         let talk = |(_, peer): (PeerId, &super::peers::Peer)| {

@@ -508,8 +508,8 @@ impl Demand {
     }
 }
 
-/// What the open reads want within a `window` of media ahead of each: the read itself, then what follows it on its track. Those
-/// that something waits for to start come first.
+/// What the open reads want within a `window` of media ahead of each: the read itself, then what follows it on its
+/// track. Those that something waits for to start come first.
 pub(super) fn demands<'t>(
     plays: &Plays,
     window: impl Fn(&Read) -> Span,

@@ -7,6 +7,7 @@ use reqwest::StatusCode;
 use reqwest::header::{self, HeaderMap, HeaderName};
 
 use super::error::Trouble;
+use crate::wall;
 
 /// Longest that an origin may send us away: a day.
 const LONGEST_RETRY: Duration = Duration::from_secs(24 * 3600);
@@ -60,7 +61,7 @@ pub(super) fn judge_whole(status: StatusCode, headers: &HeaderMap) -> Result<(),
         404 | 410 => Trouble::Absent { status: code },
         401 | 403 | 407 | 451 => Trouble::Forbidden { status: code },
         408 | 425 | 429 | 500..=599 => {
-            let asked = text(headers, header::RETRY_AFTER).and_then(|t| retry_after(t, SystemTime::now()));
+            let asked = text(headers, header::RETRY_AFTER).and_then(|t| retry_after(t, wall::now()));
             Trouble::Unavailable { status: code, retry_after: asked }
         }
         _ => Trouble::Status { status: code },

@@ -2,7 +2,7 @@
 
 use nearcast_sim::{Outcome, Policy, Scenario, Until, simulate};
 
-/// Four listeners of one title; all but the first come later and so fetch from each other.
+/// Six listeners of one title; all but the first come later and so fetch from each other.
 fn evening(fault: &str) -> Outcome {
     let text = format!(
         "length = '10min'\n\
