@@ -260,6 +260,7 @@ fn why_words(why: Why) -> &'static str {
     match why {
         Why::Start => "it starts a play: whoever is expected first",
         Why::StartRace => "the origin races a peer for the first blocks",
+        Why::Patience => "its player waited long enough for others to bring it",
         Why::Near => "the nearest that makes the deadline",
         Why::Fastest => "no near one makes the deadline, this one does",
         Why::OurShare => "nobody connected holds it, and it falls to us",

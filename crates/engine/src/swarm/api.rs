@@ -636,6 +636,8 @@ pub enum Why {
     OurShare,
     /// The deadline is close, and no peer is expected to make it.
     Deadline,
+    /// Its player waited long enough for others to bring it: as little as lets it go on reading.
+    Patience,
     /// An earlier run looks late.
     Hedge,
     /// Fetched ahead of a likely play.

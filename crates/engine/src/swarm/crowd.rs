@@ -61,6 +61,26 @@ impl Swarm {
         around
     }
 
+    /// How we rank for bringing in a unit of an object, and what that is drawn from.
+    fn rank_for(&self, object: ObjectIx, block: u32) -> (u64, u64) {
+        let unit = u64::from(block / self.tuning.share_blocks.max(1));
+        let salt = rank(&self.objects.get(object).id.0, unit);
+        (rank(&self.me.0, salt), salt)
+    }
+
+    /// How often the odds of our rank for a run were halved: the lowest is the best.
+    pub(super) fn odds(&self, pick: &Pick) -> u32 {
+        self.rank_for(pick.object, pick.blocks.start).0.leading_zeros()
+    }
+
+    /// How many hold what plays ten seconds after a run, and so are ahead of us by more than it needs; no more than
+    /// [`Tuning::many`](super::tuning::Tuning::many) are counted.
+    pub(super) fn ahead_of(&self, around: &Around, pick: &Pick) -> usize {
+        let last = self.objects.get(pick.object).size.blocks().saturating_sub(1);
+        let later = pick.blocks.start.saturating_add(pick.ahead.soon).min(last);
+        self.who_reliably_holds(around, pick.object, later).take(self.tuning.many).count()
+    }
+
     /// How many connected peers hold `block` and can be relied on to hand it over.
     pub(super) fn reliable_holders(&self, around: &Around, object: ObjectIx, block: u32) -> usize {
         self.who_reliably_holds(around, object, block).count()
@@ -152,9 +172,7 @@ impl Swarm {
         if self.who_reliably_holds(around, object, blocks.start).next().is_some() {
             return Crowd::Held;
         }
-        let unit = u64::from(blocks.start / self.tuning.share_blocks.max(1));
-        let salt = rank(&self.objects.get(object).id.0, unit);
-        let mine = rank(&self.me.0, salt);
+        let (mine, salt) = self.rank_for(object, blocks.start);
         let serving = || {
             let others = around.others.iter().filter_map(|id| self.peers.get(*id));
             others.filter(|peer| peer.serves_now(self.now))

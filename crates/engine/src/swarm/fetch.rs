@@ -7,7 +7,7 @@ use super::api::*;
 use super::crowd::Around;
 use super::objects::{ObjectIx, Track, TrackPart};
 use super::peers::{Ahead, Peer};
-use super::pick::{Choice, Crowd, Offer, OriginOffer, Promise, Question, surely};
+use super::pick::{Choice, Crowd, Question};
 use super::plays::{Demand, demands, following};
 use super::runs::{Asked, Late, Run};
 use crate::limits::*;
@@ -18,8 +18,6 @@ use crate::wire::SwarmId;
 /// Runs that peers hold, and as many that none does, put to the pick rule in one go; what is left comes up when one of
 /// them ends.
 const MAX_PICKS: usize = 128;
-/// Peers that are found out about at the same time: more would fill a slow line.
-const MAX_PROBES: usize = 3;
 /// Runs that what a play needs to start is divided into, when it is long enough.
 const START_RUNS: u32 = 3;
 /// Blocks of the heads fetched ahead of likely plays: 256 KiB, some seconds of music.
@@ -74,12 +72,12 @@ pub(super) struct Pick {
     pub(super) plays: Time,
     pub(super) starting: bool,
     /// It is of the first 64 KiB of a start.
-    opens: bool,
+    pub(super) opens: bool,
     /// Where the run of an origin that brings it ends, when a play waits for it to start.
     pub(super) settle_end: u32,
     /// It belongs to a play that has not started.
     of_start: bool,
-    reading: bool,
+    pub(super) reading: bool,
     /// How much media lies between the block that its player waits for and the run, where it waits.
     pub(super) beyond: Option<Span>,
     /// Its player takes segments whole: how far it reads ahead is its own affair.
@@ -89,7 +87,7 @@ pub(super) struct Pick {
     /// When its play began; what belongs to no play has always been wanted.
     pub(super) begun: Option<Time>,
     pub(super) hedge: bool,
-    peers_only: bool,
+    pub(super) peers_only: bool,
     /// How far those who play it fetch; all of it, when it belongs to no play.
     pub(super) ahead: Ahead,
     pub(super) swarm: SwarmId,
@@ -570,7 +568,8 @@ impl Swarm {
         let bytes = size.bytes_of(pick.blocks).len();
         let crowd = self.crowd(around, &pick);
         let of_origin = self.run_of_origin(&pick, crowd, around);
-        let origin = self.origin_offer(&pick, crowd, bytes, size.bytes_of(of_origin).len());
+        let ahead = self.ahead_of(around, &pick);
+        let origin = self.origin_offer(&pick, (crowd, ahead), bytes, size.bytes_of(of_origin).len());
         let question = Question {
             now: self.now,
             due: pick.due,
@@ -581,6 +580,8 @@ impl Swarm {
             patience_ends: pick.patience_ends,
             begun: pick.begun,
             hedge: pick.hedge,
+            odds: self.odds(&pick),
+            many: ahead >= self.tuning.many,
             crowd,
             busy: if offers.is_empty() { self.busy(&pick, bytes, around) } else { None },
             idle_origin_too: pick.due == Time::NEVER && self.at_an_end(&pick, crowd, around, of_origin),
@@ -596,6 +597,9 @@ impl Swarm {
                     self.race(&pick, peer, why);
                 }
                 return Some(peer);
+            }
+            Choice::Origin(Why::Patience) => {
+                self.ask(Asked::Origin, pick, first_of(of_origin, 1), Why::Patience)
             }
             Choice::Origin(why) => self.ask(Asked::Origin, pick, of_origin, why),
             Choice::Wait(until) => self.wake_at(until, Reason::Deadline),
@@ -650,7 +654,7 @@ impl Swarm {
 
     /// How many blocks of a run a peer is asked for at most: where it is due soon, what it brings in a moment, so that
     /// all who hold it bring it at the same time.
-    fn longest_of(&self, peer: &Peer, pick: &Pick) -> u32 {
+    pub(super) fn longest_of(&self, peer: &Peer, pick: &Pick) -> u32 {
         let usual = peer.longest_run(self.tuning.run_blocks);
         if pick.due > self.now + self.tuning.soon {
             return usual;
@@ -664,78 +668,10 @@ impl Swarm {
     fn race(&mut self, pick: &Pick, peer: PeerId, why: Why) {
         let proven = self.peers.get(peer).is_some_and(|p| p.pipe.measured());
         let bytes = self.objects.get(pick.object).size.bytes_of(pick.blocks).len();
-        let origin = self.origin_offer(pick, Crowd::Held, bytes, bytes).is_some_and(|o| o.ready);
+        let origin = self.origin_offer(pick, (Crowd::Held, 0), bytes, bytes).is_some_and(|o| o.ready);
         if why == Why::Start && !proven && origin && !pick.hedge {
             self.ask(Asked::Origin, *pick, first_of(pick.blocks, START_RACE_BLOCKS), Why::StartRace);
         }
-    }
-
-    fn offers(&self, pick: &Pick, free: &[PeerId], around: &Around) -> Vec<Offer> {
-        if self.holds_out(pick.swarm) {
-            return Vec::new();
-        }
-        let object = self.objects.get(pick.object);
-        let mut offers = Vec::new();
-        let probes = || self.peers.iter().filter(|(_, peer)| peer.probed()).count();
-        let mut probed = None;
-        // Both are in the order of their numbers.
-        let free = around.holders.iter().filter(|id| free.binary_search(id).is_ok());
-        let reach = self.within_reach(pick);
-        for (id, peer) in free.filter_map(|id| Some((*id, self.peers.get(*id)?))) {
-            let stranger = !peer.pipe.measured() && !pick.starting;
-            if stranger && *probed.get_or_insert_with(probes) >= MAX_PROBES {
-                continue;
-            }
-            let blocks = peer.run_of(pick.object, first_of(reach, self.longest_of(peer, pick)));
-            let owes = || pick.hedge && self.runs.owes(Asked::Peer(id), pick.object, pick.blocks);
-            if !blocks.is_empty() && !owes() {
-                let takes = peer.expected(object.size.bytes_of(blocks).len());
-                let proven = peer.pipe.measured();
-                offers.push(Offer { peer: id, nearness: peer.nearness, takes, proven });
-            }
-        }
-        offers
-    }
-
-    /// How long until a peer that holds a run and has enough to do, or is being probed, would have brought it.
-    fn busy(&self, pick: &Pick, bytes: u64, around: &Around) -> Option<Span> {
-        if self.holds_out(pick.swarm) {
-            return None;
-        }
-        let holders = around.holders.iter().filter_map(|id| self.peers.get(*id));
-        let brings = |p: &&Peer| {
-            let serves = p.serves_now(self.now) && p.is_at_work();
-            serves && !p.run_of(pick.object, first_of(pick.blocks, 1)).is_empty()
-        };
-        holders.filter(brings).map(|p| surely(p.expected(bytes), p.pipe.measured())).min()
-    }
-
-    fn promise(&self, pick: &Pick, bytes: u64) -> Option<Promise> {
-        let asks = pick.starting && !pick.hedge && !self.holds_out(pick.swarm);
-        asks.then(|| self.peers.promise(self.now, pick.object, bytes)).flatten()
-    }
-
-    fn origin_offer(&self, pick: &Pick, crowd: Crowd, piece: u64, bytes: u64) -> Option<OriginOffer> {
-        if pick.peers_only || !self.at_origin(pick.object) {
-            return None;
-        }
-        let owes = pick.hedge && self.runs.owes(Asked::Origin, pick.object, pick.blocks);
-        let takes = self.origin.expected(bytes);
-        let urgent = pick.starting || pick.due <= self.now + self.tuning.urgent;
-        // Several at once divide its line: where that is slow, what is due first would come as late as the last.
-        let quick = takes <= self.tuning.quick || self.origin.pipe.runs() == 0;
-        let first = || !self.runs.of_origin_by(self.now + self.tuning.urgent);
-        // What follows the first of a start may come of others by then.
-        let first_of_start = pick.starting && (pick.opens || crowd == Crowd::Nobody);
-        let room = quick || first_of_start || (urgent && first());
-        let ready = self.origin.ready(self.now) && !owes && room;
-        let ample = self.origin_is_ample(pick);
-        Some(OriginOffer { takes, takes_piece: self.origin.expected(piece), ready, ample })
-    }
-
-    /// Whether the origin may have an object, as far as is known.
-    pub(super) fn at_origin(&self, object: ObjectIx) -> bool {
-        self.settings.origin != OriginUse::Never && self.objects.get(object).gone_until <= self.now
     }
 
     fn ask(&mut self, asked: Asked, pick: Pick, blocks: BlockRange, why: Why) {

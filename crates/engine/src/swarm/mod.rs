@@ -19,6 +19,7 @@ mod line;
 mod memory;
 mod meter;
 mod objects;
+mod offers;
 mod origin;
 mod peering;
 mod peers;

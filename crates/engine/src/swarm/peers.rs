@@ -93,8 +93,13 @@ pub(super) struct Untold {
 impl Peer {
     /// Whether runs may be asked of it at `now`.
     pub(super) fn serves_now(&self, now: Time) -> bool {
-        let rested = self.choked_until.max(self.snubbed_until) <= now;
-        self.hello == Some(Serves::Others) && self.path == Path::Direct && rested
+        self.delivers() && self.choked_until.max(self.snubbed_until) <= now
+    }
+
+    /// Whether it hands anything on, and could to us: who does not share, or is reached through a relay alone, may hold
+    /// all of a title and is no help.
+    fn delivers(&self) -> bool {
+        self.hello == Some(Serves::Others) && self.path == Path::Direct
     }
 
     /// Whether it is being found out how fast it is.
@@ -200,7 +205,7 @@ impl Peer {
 
     /// Whether it holds `block` and can be relied on to hand it over.
     pub(super) fn reliably_holds(&self, object: ObjectIx, block: u32) -> bool {
-        self.snubs == 0 && self.haves.get(&object).is_some_and(|held| held.contains(block))
+        self.delivers() && self.snubs == 0 && self.haves.get(&object).is_some_and(|held| held.contains(block))
     }
 
     /// How long `bytes` more would take.

@@ -93,6 +93,11 @@ pub(super) struct Question<'a> {
     pub(super) begun: Option<Time>,
     /// A source asked for it earlier looks late.
     pub(super) hedge: bool,
+    /// How often the odds that bringing it in falls to us were halved, and it did all the same: of a crowd of n the one
+    /// with the most has about log2 n.
+    pub(super) odds: u32,
+    /// Many hold it, and are ahead of us by more than its play needs.
+    pub(super) many: bool,
     pub(super) crowd: Crowd,
     /// When nobody offers it, how long until a holder that has enough to do would have brought it all the same.
     pub(super) busy: Option<Span>,
@@ -138,7 +143,8 @@ impl PickRule for NearFirst {
         let Some(origin) = q.origin else {
             return fastest.map_or(Choice::Wait(settled(q)), |o| Choice::Peer(o.peer, Why::Fastest));
         };
-        if let Some(offer) = fastest.filter(|o| q.due == Time::NEVER || o.surely() <= origin.takes) {
+        let quicker = |o: &Offer| o.surely() <= origin.takes && apt(tuning, q, o);
+        if let Some(offer) = fastest.filter(|o| q.due == Time::NEVER || quicker(o)) {
             return Choice::Peer(offer.peer, Why::Fastest);
         }
         if q.idle_origin_too && origin.ready {
@@ -153,13 +159,22 @@ impl PickRule for NearFirst {
         }
         match (from <= q.now, origin.ready, fastest) {
             (true, true, _) => Choice::Origin(if q.hedge { Why::Hedge } else { why }),
-            (true, false, Some(offer)) => Choice::Peer(offer.peer, Why::Fastest),
+            (true, false, Some(offer)) if apt(tuning, q, &offer) => Choice::Peer(offer.peer, Why::Fastest),
             // A run that ends lets it be asked again, and so does need.
-            (true, false, None) if q.due == Time::NEVER => Choice::Wait(Time::NEVER),
-            (true, false, None) => Choice::Wait(urgent_from(tuning, q)),
+            (true, false, _) if q.due == Time::NEVER => Choice::Wait(Time::NEVER),
+            (true, false, _) => Choice::Wait(urgent_from(tuning, q)),
             (false, ..) => Choice::Wait(from),
         }
     }
+}
+
+/// Whether a peer may be asked for what it does not surely make in time. Where many hold it, those that were tried will do
+/// soon, and what an untried one brings late meanwhile shares the line with what is due: a cautious player on a slow
+/// line began later than from the origin alone.
+fn apt(tuning: &Tuning, q: &Question<'_>, offer: &Offer) -> bool {
+    let new = q.begun.is_none_or(|begun| q.now < begun + tuning.new);
+    let margin = if new { tuning.untried_margin } else { Span::ZERO };
+    offer.proven || !q.many || q.now + offer.surely() + margin <= q.due
 }
 
 /// When a run becomes urgent, if that is still to come.
@@ -218,9 +233,14 @@ fn origin_from(tuning: &Tuning, q: &Question<'_>, origin: OriginOffer) -> (Time,
     let lead = if safe { lead.max(tuning.safe_lead) } else { lead };
     let ahead = |lead| if q.due == Time::NEVER { Time::NEVER } else { q.due - lead };
     let last_moment = (ahead(lead), Why::Deadline);
+    // Whoever waits in a read needs little to go on, however long others still have.
+    let impatient =
+        |moment: (Time, Why), ends: Time| if ends < moment.0 { (ends, Why::Patience) } else { moment };
     match q.crowd {
         Crowd::OursToBring if q.due == Time::NEVER => (q.now, Why::OurShare),
-        Crowd::OursToBring => (ahead(our_lead(tuning, origin)).max(as_it_stays(tuning, q)), Why::OurShare),
+        Crowd::OursToBring => {
+            (ahead(our_lead(tuning, origin, q.odds)).max(as_it_stays(tuning, q)), Why::OurShare)
+        }
         Crowd::Nobody if q.due == Time::NEVER => (q.now, Why::Prefetch),
         Crowd::Nobody
             if origin.ample && q.beyond.is_none_or(|beyond| beyond > lone_lead(tuning, q.now, q.begun)) =>
@@ -234,12 +254,13 @@ fn origin_from(tuning: &Tuning, q: &Question<'_>, origin: OriginOffer) -> (Time,
             (from.min(last_moment.0), Why::Deadline)
         }
         // What is known by then may let the origin be asked at once.
-        Crowd::Unknown(until) => (last_moment.0.min(until).min(q.patience_ends), last_moment.1),
-        Crowd::Held => (last_moment.0.min(q.patience_ends), last_moment.1),
+        Crowd::Unknown(until) => impatient((last_moment.0.min(until), last_moment.1), q.patience_ends),
+        Crowd::Held => impatient(last_moment, q.patience_ends),
         // A second request for the same bytes delays those of the first.
         Crowd::Coming(since) => {
             let missed = (since + origin.takes.times(2) + tuning.silence).min(q.due + tuning.trust);
-            (last_moment.0.min(q.patience_ends).max(missed), Why::Deadline)
+            let (from, why) = impatient(last_moment, q.patience_ends);
+            (from.max(missed), why)
         }
         Crowd::TheirsToBring { before, heard } => {
             let turn = tuning.turn.times(before.saturating_sub(1).into());
@@ -249,7 +270,8 @@ fn origin_from(tuning: &Tuning, q: &Question<'_>, origin: OriginOffer) -> (Time,
             }
             let from = ahead(tuning.crowd_lead.less(turn).max(lead.min(tuning.least_lead)));
             let waited = q.patience_ends + Span::from_micros(turn.micros() / 8);
-            (from.min(waited).max(heard), Why::Deadline)
+            let (from, why) = impatient((from, Why::Deadline), waited);
+            (from.max(heard), why)
         }
     }
 }
@@ -275,12 +297,21 @@ fn lone_from(tuning: &Tuning, q: &Question<'_>) -> Time {
     stays.max(q.plays - tuning.lone_lead)
 }
 
+/// The odds of whom nobody of a crowd of sixteen thousand beats.
+const BEST_ODDS: u64 = 14;
+
 /// How far ahead of the playhead we bring in what falls to us. An origin that is quick has nothing better to do;
 /// one that is not would bring others what they need at once later for that.
-fn our_lead(tuning: &Tuning, origin: OriginOffer) -> Span {
+///
+/// It falls to whoever has the best rank among those he is connected to, and of a crowd in which each knows thirty that is
+/// one in thirty: the larger it is, the more bring the same. So the better the rank is, the earlier it is brought, in
+/// steps that halve the number of those whose turn it is: then only a few begin before they hear of one another, however
+/// many there are (exponentially distributed timers: Nonnenmacher and Biersack, Scalable Feedback for Large Groups, 1999).
+fn our_lead(tuning: &Tuning, origin: OriginOffer, odds: u32) -> Span {
     let takes = origin.takes.max(tuning.quick);
     let share = tuning.window.micros() / takes.micros().max(1);
-    Span::from_micros(share.saturating_mul(tuning.quick.micros())).max(tuning.in_order)
+    let most = Span::from_micros(share.saturating_mul(tuning.quick.micros()));
+    tuning.in_order + most.less(tuning.in_order).times(u64::from(odds).min(BEST_ODDS)).over(BEST_ODDS)
 }
 
 #[cfg(test)]
@@ -317,6 +348,8 @@ mod tests {
             patience_ends: Time::NEVER,
             begun: Some(Time::ZERO),
             hedge: false,
+            odds: 14,
+            many: false,
             crowd,
             busy: None,
             idle_origin_too: false,
@@ -337,7 +370,7 @@ mod tests {
                 NearFirst.choose(&Tuning::default(), &q)
             };
             assert_eq!(waits(ends), Choice::Wait(ends), "{crowd:?}");
-            assert_eq!(waits(NOW), Choice::Origin(Why::Deadline), "{crowd:?}");
+            assert_eq!(waits(NOW), Choice::Origin(Why::Patience), "{crowd:?}");
         }
     }
 
@@ -381,6 +414,8 @@ mod tests {
             patience_ends: NOW,
             begun: None,
             hedge: false,
+            odds: 0,
+            many: false,
             crowd: Crowd::Unknown(NOW + Span::from_secs(1)),
             busy: None,
             idle_origin_too: false,
@@ -524,6 +559,34 @@ mod tests {
         assert_eq!(choose(101, false), Choice::Origin(Why::Deadline));
         assert_eq!(choose(100, false), Choice::Peer(PeerId(1), Why::Fastest));
         assert_eq!(choose(200, true), Choice::Peer(PeerId(1), Why::Fastest));
+    }
+
+    #[test]
+    fn the_better_the_odds_the_earlier_a_crowds_share_is_brought() {
+        let asked = |odds, ahead| {
+            let q = question(NOW + Span::from_secs(ahead), Crowd::OursToBring, &[], origin_in(80));
+            NearFirst.choose(&Tuning::default(), &Question { odds, ..q }) == Choice::Origin(Why::OurShare)
+        };
+        for (odds, lead) in [(0, 10), (7, 35), (14, 60), (30, 60)] {
+            assert!(asked(odds, lead), "{odds}");
+            assert!(!asked(odds, lead + 1), "{odds}");
+        }
+    }
+
+    #[test]
+    fn where_many_are_ahead_a_new_play_asks_untried_peers_for_what_they_surely_make_alone() {
+        let choose = |due, begun, many, proven| {
+            let offers = [Offer { proven, ..offer(1, Nearness::Far, 100) }];
+            let q = question(NOW + Span::from_millis(due), Crowd::Held, &offers, origin_in(250));
+            NearFirst.choose(&Tuning::default(), &Question { begun, many, ..q })
+        };
+        let (just_now, asked) = (Some(NOW), Choice::Peer(PeerId(1), Why::Fastest));
+        assert_eq!(choose(599, just_now, true, false), Choice::Origin(Why::Deadline));
+        assert_eq!(choose(599, None, true, false), Choice::Origin(Why::Deadline));
+        assert_eq!(choose(600, just_now, true, false), asked);
+        assert_eq!(choose(200, Some(NOW - Span::from_secs(1)), true, false), asked, "it plays");
+        assert_eq!(choose(599, just_now, false, false), asked, "there are few");
+        assert_eq!(choose(599, just_now, true, true), asked, "it has shown how fast it is");
     }
 
     #[test]

@@ -63,6 +63,14 @@ pub struct Tuning {
     /// How long the origin is silent where a play waits to start until peers may race it: an idle one has answered by
     /// then, and peers that were not connected have hardly said what they hold.
     pub start_silence: Span,
+    /// A play is new for this long after it began: it has little ahead, and may want more before it shows anything.
+    pub new: Span,
+    /// Where many hold it, an untried peer is asked for what a new play needs when it makes the deadline by this: until
+    /// then the origin does.
+    pub untried_margin: Span,
+    /// As many connected peers that hold what plays ten seconds later are many: some of them will have shown how fast
+    /// they are soon.
+    pub many: usize,
     /// Blocks of the unit in which a crowd divides the origin's bytes.
     pub share_blocks: u32,
     /// Rate expected of a peer that has not been measured: a common uplink shared by two.
@@ -103,6 +111,9 @@ impl Default for Tuning {
             soon: Span::from_secs(3),
             moment: Span::from_millis(100),
             start_silence: Span::from_millis(50),
+            new: Span::from_secs(1),
+            untried_margin: Span::from_millis(400),
+            many: 4,
             share_blocks: 16,
             peer_prior: Rate::from_bytes_per_sec(600_000),
             origin_prior: Rate::from_bytes_per_sec(2_000_000),

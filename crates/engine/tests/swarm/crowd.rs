@@ -147,3 +147,43 @@ fn the_last_of_what_a_crowd_keeps_comes_from_an_idle_origin_while_its_holders_ar
     assert!((16..=all().len() / 6).contains(&of_origin), "{of_origin}, {of_peer}");
     assert_eq!(kept_beside_a_holder(false), (0, all().len()), "nobody else waits for the holder");
 }
+
+#[test]
+fn who_hands_nothing_on_is_not_waited_for_however_much_he_holds() {
+    let mut bench = Bench::new(settings());
+    let leaf = bench.peer_that(2, Nearness::Isp, Serves::Nobody);
+    bench.input(Input::Keep(RENDITION));
+    bench.has(leaf, all());
+    let mut brought = 0;
+    for _ in 0..100 {
+        bench.wait(Span::from_millis(500));
+        for (request, from, blocks) in bench.asked() {
+            assert_eq!(from, None);
+            bench.finish(request, blocks);
+            brought += blocks.len();
+        }
+    }
+    assert_eq!(brought, all().len());
+}
+
+#[test]
+fn a_player_that_waited_long_enough_far_ahead_gets_a_block_to_go_on_with() {
+    let (mut bench, peer) = beside_a_viewer();
+    bench.play(1, 0);
+    let mut read = 0;
+    let mut asked = VecDeque::from(bench.asked());
+    while let Some((request, _, blocks)) = asked.pop_front() {
+        bench.finish(request, blocks);
+        read = read.max(blocks.end);
+        asked.extend(bench.asked());
+    }
+    bench.input(Input::Progress { read: ReadId(1), to: u64::from(read) * BLOCK });
+    coming(&mut bench, peer, BlockRange::new(read, all().end));
+    assert!(bench.asked().is_empty(), "the peer brings it in");
+    bench.wait(Span::from_secs(2));
+    let asked = bench.asked();
+    assert!(
+        asked.iter().any(|(_, from, run)| from.is_none() && *run == BlockRange::new(read, read + 1)),
+        "{asked:?}"
+    );
+}

@@ -110,13 +110,16 @@ impl Bench {
     }
 
     fn peer(&mut self, n: u8, nearness: Nearness) -> PeerId {
+        self.peer_that(n, nearness, Serves::Others)
+    }
+
+    fn peer_that(&mut self, n: u8, nearness: Nearness, serves: Serves) -> PeerId {
         let (peer, node) = (PeerId(n.into()), NodeKey([n; 32]));
         let rtt = Span::from_millis(10);
         let (side, path) = (Side::Dialed, Path::Direct);
         self.input(Input::Connected { peer, node, side, path, rtt, nearness: Some(nearness) });
         let versions = Versions::OURS;
-        let hello =
-            Hello { versions, features: 0, provider: PROVIDER, serves: Serves::Others, credential: None };
+        let hello = Hello { versions, features: 0, provider: PROVIDER, serves, credential: None };
         self.message(peer, PeerMessage::Hello(hello));
         peer
     }

@@ -21,6 +21,7 @@ const STALL_BUCKETS: [f64; 7] = [0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0];
 const WHYS: [Why; 8] = [
     Why::Start,
     Why::StartRace,
+    Why::Patience,
     Why::Near,
     Why::Fastest,
     Why::OurShare,
@@ -180,6 +181,7 @@ fn why_label(why: Why) -> &'static str {
     match why {
         Why::Start => "start",
         Why::StartRace => "start_race",
+        Why::Patience => "patience",
         Why::Near => "near",
         Why::Fastest => "fastest",
         Why::OurShare => "our_share",

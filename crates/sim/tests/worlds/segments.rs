@@ -14,7 +14,7 @@ fn run(policy: Policy, seed: u64) -> Outcome {
 fn a_segment_is_fetched_whole_for_a_start_and_once_from_the_origin() {
     let alone = run(Policy::OriginOnly, 1);
     assert!(alone.stalls.count > 10, "an origin of 5 Mbit/s is not enough for four");
-    let worlds: Vec<Outcome> = (1..=6).map(|seed| run(Policy::Nearcast, seed)).collect();
+    let worlds: Vec<Outcome> = (1..=24).map(|seed| run(Policy::Nearcast, seed)).collect();
     for ours in &worlds {
         assert_eq!((ours.plays.played, ours.stalls.count), (4, 0), "seed {}", ours.seed);
         // The origin alone takes 1.7 s for 4 s of the film: a start below half a second showed half a segment.
@@ -22,7 +22,7 @@ fn a_segment_is_fetched_whole_for_a_start_and_once_from_the_origin() {
         assert!(ours.copies < 1.15, "seed {}: {} copies", ours.seed, ours.copies);
     }
     // An engine that takes the first 64 KiB for the start, and hurries no more after that, needs 1.1 s.
-    let mean = worlds.iter().map(|ours| ours.network_startup_ms.all.p50).sum::<u64>() / 6;
+    let mean = worlds.iter().map(|ours| ours.network_startup_ms.all.p50).sum::<u64>() / 24;
     let of_origin = alone.network_startup_ms.all.p50;
     assert!(4 * mean < of_origin, "{mean} ms against {of_origin}");
 }
