@@ -18,7 +18,7 @@ const STARTUP_BUCKETS: [f64; 14] =
 const STALL_BUCKETS: [f64; 7] = [0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0];
 
 /// Everything that a run is asked for.
-const WHYS: [Why; 8] = [
+const WHYS: [Why; 9] = [
     Why::Start,
     Why::StartRace,
     Why::Patience,
