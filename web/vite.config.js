@@ -3,6 +3,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { brotliCompressSync } from 'node:zlib';
 import { defineConfig } from 'vite';
+import { engine } from './vite.engine.js';
 
 /** Below this a file is sent as it is. */
 const LEAST_BYTES = 1024;
@@ -25,6 +26,7 @@ export default defineConfig({
   // Relative addresses: the page is served at the root of a gateway and in any folder of a web server.
   base: './',
   plugins: [squeezed],
+  worker: engine,
   build: {
     outDir: 'dist',
     assetsDir: 'page',

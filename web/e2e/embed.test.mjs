@@ -8,7 +8,7 @@ import { createRequire } from 'node:module';
 import { dirname, extname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
-import { folder, mediaSent, PATIENCE, PEER, peering, publish, root, start, tabIn, until } from './world.mjs';
+import { engineOf, folder, mediaSent, NO_SUPERNODE, PATIENCE, PEER, peering, publish, root, start, tabIn, until } from './world.mjs';
 
 const web = join(root, 'web');
 const hlsJs = dirname(createRequire(import.meta.url).resolve('hls.js'));
@@ -20,6 +20,9 @@ let serve;
 let elsewhere;
 let film;
 let song;
+/** What their server has run before the engine, where that runs. Playwright's own answers count as coming from the Internet,
+ * from where a worker may not ask this machine. */
+let prelude = '';
 
 /** The web server of somebody else: the examples with the site's true address in them, the package, a plain film. */
 async function theirs() {
@@ -43,11 +46,13 @@ async function theirs() {
         const site = searchParams.get('site') ?? serve.ready.url;
         body = body.toString().replaceAll('http://127.0.0.1:8400/', site).replaceAll('media/film/master.m3u8', `media/${film}/master.m3u8`).replaceAll('media/SONG', song);
       }
+      if (pathname.includes('/engine-')) body = Buffer.from(`${prelude}\n${body}`);
       const [, from, to] = /^bytes=(\d+)-(\d*)$/u.exec(request.headers.range ?? '') ?? [];
       const all = body.length;
       if (from !== undefined) body = body.subarray(Number(from), to === '' ? all : Number(to) + 1);
       const range = from === undefined ? {} : { 'Content-Range': `bytes ${from}-${Number(from) + body.length - 1}/${all}` };
-      response.writeHead(from === undefined ? 200 : 206, { 'Content-Type': type, ...range }).end(body);
+      const policy = searchParams.has('policy') ? { 'Content-Security-Policy': searchParams.get('policy') } : {};
+      response.writeHead(from === undefined ? 200 : 206, { 'Content-Type': type, ...range, ...policy }).end(body);
     } catch {
       response.writeHead(404).end();
     }
@@ -94,6 +99,7 @@ async function titlesOf(site) {
 async function visit(t, page, prepare) {
   const context = await chrome.newContext(PEER);
   t.after(() => context.close());
+  t.after(() => (prelude = ''));
   const one = await tabIn(context, new URL(page, elsewhere.url).href, prepare);
   // Asking the site is what these pages are for.
   return { ...one, wrong: () => one.wrong.filter((line) => !line.startsWith('asked ')) };
@@ -139,17 +145,39 @@ test('hls.js with the package: every byte is checked, and the next viewer gets i
   assert.deepEqual([...one.wrong(), ...two.wrong()], []);
 });
 
+test('with the package the engine runs in a worker of the page’s own server', async (t) => {
+  const one = await visit(t, 'hls.html');
+  await says(one, 'sharing');
+  assert.ok(engineOf(one.page).url().startsWith(elsewhere.url));
+  assert.deepEqual(one.wrong(), []);
+});
+
+for (const [what, page, wrong] of [
+  ['where the page’s content policy lets no worker in', `hls.html?policy=${encodeURIComponent("worker-src 'none'")}`, /Content Security Policy/u],
+  ['from the script of another server', 'video.html', /^$/u],
+]) {
+  test(`${what} the engine runs in the page`, async (t) => {
+    const one = await visit(t, page);
+    await says(one, 'sharing');
+    assert.deepEqual(one.page.workers().filter((worker) => /engine/u.test(worker.url())), []);
+    assert.ok(await one.page.evaluate(() => performance.getEntriesByType('resource').some(({ name }) => name.endsWith('.wasm'))));
+    assert.deepEqual(one.wrong().filter((line) => !wrong.test(line)), []);
+  });
+}
+
 test('who stops handing on while the engine starts hands on nothing', async (t) => {
   let release;
   const held = new Promise((resolve) => (release = resolve));
-  const one = await visit(t, 'hls.html', (page) =>
-    page.route('**/titles/*.jws', async (route) => {
+  let policy;
+  const one = await visit(t, 'hls.html', (page) => {
+    policy = page.waitForResponse('**/policy.jws', { timeout: PATIENCE });
+    return page.route('**/titles/*.jws', async (route) => {
       await held;
       await route.continue();
-    }),
-  );
+    });
+  });
   // The engine runs, and opens the title.
-  await one.page.waitForFunction(() => performance.getEntriesByType('resource').some(({ name }) => name.endsWith('policy.jws')));
+  await policy;
   await one.page.evaluate(() => window.near.share(false));
   release();
   await says(one, 'sharing');
@@ -227,8 +255,8 @@ test('content without a signed catalogue passes through, and that is said', asyn
 
 for (const [what, prepare] of [
   ['the engine', (page) => page.route(/\.wasm$/u, (route) => route.abort())],
-  ['half of our scripts', (page) => page.route(/\/tab-[^/]*\.js$/u, (route) => route.abort())],
-  ['WebAssembly', (page) => page.addInitScript(() => delete window.WebAssembly)],
+  ['half of our scripts', (page) => page.route(/\/engine-[^/]*\.js$/u, (route) => route.abort())],
+  ['WebAssembly', () => (prelude = 'delete self.WebAssembly;')],
   ['the catalogue', (page) => page.route('**/catalogue.jws', (route) => route.abort())],
 ]) {
   test(`without ${what} the film plays straight from the server`, async (t) => {
@@ -241,13 +269,14 @@ for (const [what, prepare] of [
 
 for (const [what, prepare] of [
   ['data channels', (page) => page.addInitScript(() => delete window.RTCPeerConnection)],
-  ['a supernode', (page) => page.routeWebSocket('**/nearcast/v1/directory', (socket) => socket.close())],
+  ['a supernode', () => (prelude = NO_SUPERNODE)],
 ]) {
   test(`without ${what} the film plays, and every byte is checked`, async (t) => {
     const one = await visit(t, 'hls.html', prepare);
     await says(one, 'sharing');
     await moves(one);
     await one.page.waitForFunction(() => window.near.stats().origin > 0 && window.near.stats().unverified === 0);
+    assert.equal((await stats(one)).supernode, what !== 'a supernode');
   });
 }
 

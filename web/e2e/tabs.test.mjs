@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { barriers, fetchedWhole, filmMoves, folder, mediaSent, PEER, peering, playsPast, publish, root, start, tab, takesPart } from './world.mjs';
+import { barriers, beforeEngine, engineOf, fetchedWhole, filmMoves, folder, mediaSent, NO_SUPERNODE, PEER, peering, playsPast, publish, root, start, tab, takesPart } from './world.mjs';
 
 let place;
 let chrome;
@@ -56,7 +56,7 @@ async function watched(t) {
 test('the page says that it takes part as soon as its engine is there', async (t) => {
   const one = await enter(t);
   await takesPart(one);
-  const late = await one.page.evaluate(() => {
+  const late = await engineOf(one.page).evaluate(() => {
     const engine = performance.getEntriesByType('resource').find(({ name }) => name.endsWith('.wasm'));
     return performance.now() - engine.responseEnd;
   });
@@ -178,13 +178,14 @@ test('without WebAssembly the page plays straight from its server', async (t) =>
 });
 
 test('without a supernode the page plays, and every byte is checked', async (t) => {
-  const one = await enter(t, (page) => page.routeWebSocket('**/nearcast/v1/directory', (socket) => socket.close()));
+  const one = await enter(t, (page) => beforeEngine(page, NO_SUPERNODE));
   await takesPart(one);
   await playFilm(one);
   await one.page.keyboard.press('Escape');
   await one.page.locator('.chip').click();
   await one.page.locator('.by-source > div', { hasText: 'The provider' }).locator('dd', { hasText: /[1-9]/u }).waitFor();
   assert.equal(await one.page.locator('.by-source > div', { hasText: 'Unchecked' }).count(), 0, 'playlists, too');
+  await one.page.locator('#sharing-panel', { hasText: 'Nobody can be found right now' }).waitFor();
   assert.deepEqual(one.wrong, []);
 });
 

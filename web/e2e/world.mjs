@@ -101,6 +101,23 @@ export async function tabIn(context, url, prepare = async () => {}) {
   return { page, wrong };
 }
 
+/** Where a page's engine runs, in a worker. */
+export const engineOf = (page) => page.workers().find((worker) => ENGINE.test(worker.url()));
+const ENGINE = /\/engine-[^/]*\.js$/u;
+
+/** Has a script run where the engine does, before it: what a page's own scripts do is not seen in a worker. */
+export const beforeEngine = (page, script) =>
+  page.route(ENGINE, async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, body: `${script}\n${await response.text()}` });
+  });
+
+/** For `beforeEngine`: nobody answers where the supernode is. */
+export const NO_SUPERNODE = `self.WebSocket = class extends EventTarget {
+  constructor() { super(); setTimeout(() => this.onclose?.()); }
+  close() {}
+};`;
+
 const axe = await readFile(createRequire(import.meta.url).resolve('axe-core'), 'utf8');
 
 /** What a screen reader, or eyes that need contrast, would trip over: each as `rule: where`. */

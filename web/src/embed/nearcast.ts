@@ -163,9 +163,16 @@ export class Nearcast {
     return () => void this.#heard[event].delete(listener);
   }
 
+  /** As it was a moment ago: being asked, the engine tells how it is. */
   stats(): NearcastStats {
+    const { part } = this.#site;
+    void part.doing();
+    return this.#stats();
+  }
+
+  #stats(): NearcastStats {
     const { part, state } = this.#site;
-    const { cache, lan, peers, origin, sent, connected, supernode, kept, keeps } = part.doing() ?? NOTHING;
+    const { cache, lan, peers, origin, sent, connected, supernode, kept, keeps } = part.lately() ?? NOTHING;
     return { state, cache, lan, peers, origin, unverified: part.unverified, sent, connected, supernode, kept, keeps };
   }
 
@@ -215,6 +222,7 @@ export class Nearcast {
       this.#site.part.stopped(play);
       this.#plays.delete(config);
     }
-    if (this.#heard.stats.size > 0 && this.#plays.size > 0) this.hear('stats', this.stats());
+    if (this.#heard.stats.size === 0 || this.#plays.size === 0) return;
+    void this.#site.part.doing().then(() => this.hear('stats', this.#stats()));
   }
 }

@@ -59,6 +59,7 @@ async function post(path: string, body: unknown): Promise<void> {
 
 export class GatewaySource implements Source {
   readonly kind = 'gateway';
+  readonly begun = Promise.resolve(true);
 
   async library(): Promise<Library> {
     const [titles, status] = await Promise.all([getJson('titles'), getJson('status')]);

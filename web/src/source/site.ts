@@ -86,6 +86,7 @@ function readPlayable(title: string, manifest: Json): Playable {
 
 export class SiteSource implements Source {
   readonly kind = 'site';
+  readonly begun = part.begun;
 
   async library(): Promise<Library> {
     const catalogue = await document(CATALOGUE);
@@ -114,7 +115,7 @@ export class SiteSource implements Source {
   }
 
   async sharing(): Promise<Sharing | null> {
-    const now = part.doing();
+    const now = await part.doing();
     if (now === null) return null;
     const { sharing, kept, keeps, ...counted } = now;
     const why = sharing === 'off' ? 'paused' : null;

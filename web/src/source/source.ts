@@ -30,6 +30,8 @@ export interface Sharing {
 export interface Source {
   /** What plays here: words and controls differ. */
   readonly kind: 'gateway' | 'site';
+  /** Settles once it is known whether anything takes part in sharing. */
+  readonly begun: Promise<boolean>;
   library(): Promise<Library>;
   open(title: string): Promise<Playable>;
   /** What is likely to play next, likeliest first. */

@@ -1,7 +1,6 @@
-// What the tabs of a site say to each other: those that follow ask, the one that leads answers. Over channels by name,
-// which need neither a worker nor a server: one that the leader listens to, and one for each that follows.
+// What is asked of an engine, and who answers it: pages ask over messages, the own page and those of other tabs alike.
 
-import type { FileOf, Figures, Given, Shown } from './taking';
+import type { Bytes, FileOf, Figures, Given, Shown } from './taking';
 import type { Tab } from './tab';
 
 export type Question =
@@ -9,9 +8,10 @@ export type Question =
   | { readonly ask: 'open'; readonly title: string }
   | { readonly ask: 'showed'; readonly play: number; readonly shown: Shown }
   | { readonly ask: 'read'; readonly play: number; readonly url: string; readonly start: number; readonly end: number; readonly whole: boolean }
-  | { readonly ask: 'pull' }
+  /** So many more bytes of a read may be sent. */
+  | { readonly ask: 'took'; readonly bytes: number }
   | { readonly ask: 'stop' }
-  | { readonly ask: 'give'; readonly url: string; readonly start: number; readonly bytes: Uint8Array; readonly played: boolean }
+  | { readonly ask: 'give'; readonly url: string; readonly start: number; readonly bytes: Bytes; readonly played: boolean }
   | { readonly ask: 'stopped'; readonly play: number }
   | { readonly ask: 'upcoming'; readonly titles: readonly string[] }
   | { readonly ask: 'share'; readonly on: boolean }
@@ -19,159 +19,158 @@ export type Question =
   | { readonly ask: 'catalogue'; readonly bytes: Uint8Array }
   | { readonly ask: 'figures' };
 
-/** A question of one tab to the one that leads. Those about a read have its number; a `hello` is for whoever leads. */
-export type Asking = Question & { readonly from: string; readonly to: string; readonly call: number };
-
+/** What is answered to the question of a number; a read's bytes to that of the read, as they come. */
 export type Answer = { readonly call: number } & (
+  | { readonly done: true }
   | { readonly files: readonly (readonly [string, FileOf])[] }
-  | { readonly bytes: Uint8Array<ArrayBuffer> | null }
+  | { readonly bytes: Bytes }
+  | { readonly ended: Figures | null }
   | { readonly given: Given | null }
   | { readonly figures: Figures | null }
   | { readonly trouble: string }
-  | { readonly leads: boolean; readonly leader: string }
+  | { readonly leads: boolean; readonly leader: string; readonly speaks: number }
 );
 
-export const deskOf = (site: string): string => `nearcast ${site}`;
-export const seatOf = (site: string, tab: string): string => `nearcast ${site} ${tab}`;
+/** Bytes of a read that are sent before any of them was taken, and one piece more: what lies in messages at most. */
+const WINDOW_BYTES = 256 * 1024;
 
-interface Reading {
-  readonly pieces: AsyncGenerator<Uint8Array<ArrayBuffer>>;
-  readonly controller: AbortController;
+/** A read that is under way. */
+class Reading {
+  private readonly controller = new AbortController();
+  private room = WINDOW_BYTES;
+  private more: () => void = () => {};
+
+  get signal(): AbortSignal {
+    return this.controller.signal;
+  }
+
+  took(bytes: number): void {
+    this.room += bytes;
+    this.more();
+  }
+
+  /** So many are sent. Settles when there is room for more. */
+  async sent(bytes: number): Promise<void> {
+    this.room -= bytes;
+    while (this.room <= 0 && !this.signal.aborted) await new Promise<void>((resolve) => (this.more = resolve));
+  }
+
+  stop(): void {
+    this.controller.abort(new Error('not wanted'));
+    this.more();
+  }
 }
 
-/** A tab that follows. */
-class Guest {
+/** Somebody who asks. */
+export class Guest {
+  /** The guest's numbers of plays, and the engine's. */
   readonly plays = new Map<number, number>();
-  readonly reads = new Map<number, Reading>();
-  private readonly seat: BroadcastChannel;
+  private readonly reads = new Map<number, Reading>();
 
-  constructor(site: string, tab: string) {
-    this.seat = new BroadcastChannel(seatOf(site, tab));
+  constructor(private readonly answer: (answer: Answer, transfer: Transferable[]) => void) {}
+
+  tell(answer: Answer, transfer: Transferable[] = []): void {
+    this.answer(answer, transfer);
   }
 
-  tell(answer: Answer): void {
-    this.seat.postMessage(answer);
+  /** Sends a read's bytes as they come, and says when it is over. */
+  async read(call: number, read: (signal: AbortSignal) => AsyncGenerator<Bytes>, tab: Tab): Promise<void> {
+    const reading = new Reading();
+    this.reads.set(call, reading);
+    try {
+      for await (const bytes of read(reading.signal)) {
+        const sent = reading.sent(bytes.length);
+        this.tell({ call, bytes }, [bytes.buffer]);
+        await sent;
+      }
+      this.tell({ call, ended: tab.figures() ?? null });
+    } finally {
+      this.reads.delete(call);
+    }
   }
 
-  async stop(call: number): Promise<void> {
-    const reading = this.reads.get(call);
-    this.reads.delete(call);
-    reading?.controller.abort(new Error('not wanted'));
-    await reading?.pieces.return(undefined).catch(() => {});
+  took(call: number, bytes: number): void {
+    this.reads.get(call)?.took(bytes);
   }
 
-  close(): void {
-    for (const call of [...this.reads.keys()]) void this.stop(call);
-    this.seat.close();
+  stop(call: number): void {
+    this.reads.get(call)?.stop();
+  }
+
+  gone(): void {
+    for (const reading of this.reads.values()) reading.stop();
   }
 }
 
-/** Answers the tabs that follow, from here on: that it starts, and once it leads, all else. */
+/** Answers for an engine. */
 export class Desk {
-  private readonly channel: BroadcastChannel;
-  private readonly guests = new Map<string, Guest>();
-  /** What is asked of another leader is not answered here: that one may have been frozen, and hear it later. */
-  private readonly id = crypto.randomUUID();
-  private tab: Tab | null = null;
+  private plays = 0;
 
-  constructor(
-    private readonly site: string,
-    /** Numbers plays, the own ones and those of others. */
-    private readonly nextPlay: () => number,
-  ) {
-    this.channel = new BroadcastChannel(deskOf(site));
-    this.channel.onmessage = ({ data }: MessageEvent<Asking>) => void this.hear(data);
-  }
+  constructor(private readonly tab: Tab) {}
 
-  leads(tab: Tab): void {
-    this.tab = tab;
-  }
-
-  /** Another tab leads. */
-  close(): void {
-    this.channel.close();
-    for (const guest of this.guests.values()) guest.close();
-    this.guests.clear();
-  }
-
-  private guest(from: string): Guest {
-    const known = this.guests.get(from);
-    if (known !== undefined) return known;
-    const guest = new Guest(this.site, from);
-    this.guests.set(from, guest);
-    // It holds this lock for as long as it lives.
-    void navigator.locks.request(seatOf(this.site, from), () => this.gone(from));
-    return guest;
-  }
-
-  private gone(from: string): void {
-    const guest = this.guests.get(from);
-    this.guests.delete(from);
-    guest?.close();
-    for (const play of guest?.plays.values() ?? []) this.tab?.stopped(play);
-  }
-
-  private play(guest: Guest, number: number): number {
-    const known = guest.plays.get(number) ?? this.nextPlay();
-    guest.plays.set(number, known);
-    return known;
-  }
-
-  private async hear(asking: Asking): Promise<void> {
-    const { from, call } = asking;
-    if (typeof from !== 'string' || typeof call !== 'number') return;
-    const { tab } = this;
-    if (asking.ask !== 'hello' && (asking.to !== this.id || tab === null)) return;
-    const guest = this.guest(from);
+  /** Answers, and never fails. */
+  async hear(guest: Guest, question: Question, call: number): Promise<void> {
     try {
-      const answer = asking.ask === 'hello' || tab === null ? { leads: tab?.alive === true, leader: this.id } : await this.answer(tab, guest, asking);
+      const answer = await this.answer(guest, question, call);
       if (answer !== undefined) guest.tell({ call, ...answer } as Answer);
     } catch (error) {
       guest.tell({ call, trouble: error instanceof Error ? error.message : String(error) });
     }
   }
 
-  private async answer(tab: Tab, guest: Guest, asking: Exclude<Asking, { ask: 'hello' }>): Promise<object | undefined> {
-    switch (asking.ask) {
+  gone(guest: Guest): void {
+    guest.gone();
+    for (const play of guest.plays.values()) this.tab.stopped(play);
+  }
+
+  private play(guest: Guest, number: number): number {
+    const known = guest.plays.get(number) ?? ++this.plays;
+    guest.plays.set(number, known);
+    return known;
+  }
+
+  private async answer(guest: Guest, question: Question, call: number): Promise<object | undefined> {
+    const { tab } = this;
+    switch (question.ask) {
+      case 'hello':
+        return undefined;
       case 'open':
-        await tab.open(asking.title);
-        return { files: tab.filesOf(asking.title) };
+        await tab.open(question.title);
+        return { files: tab.filesOf(question.title) };
       case 'read': {
-        const controller = new AbortController();
-        const { url, start, end, whole } = asking;
-        const pieces = tab.read(this.play(guest, asking.play), url, start, end, whole, controller.signal);
-        guest.reads.set(asking.call, { pieces, controller });
+        const { url, start, end, whole } = question;
+        const play = this.play(guest, question.play);
+        await guest.read(call, (signal) => tab.read(play, url, start, end, whole, signal), tab);
         return undefined;
       }
-      case 'pull': {
-        const piece = await guest.reads.get(asking.call)?.pieces.next();
-        return { bytes: piece?.value ?? null };
-      }
+      case 'took':
+        guest.took(call, question.bytes);
+        return undefined;
       case 'stop':
-        await guest.stop(asking.call);
+        guest.stop(call);
         return undefined;
       case 'give':
-        return { given: (await tab.give(asking.url, asking.start, asking.bytes, asking.played)) ?? null };
+        return { given: (await tab.give(question.url, question.start, question.bytes, question.played)) ?? null };
       case 'figures':
         return { figures: tab.figures() ?? null };
       case 'showed':
-        tab.showed(this.play(guest, asking.play), asking.shown);
+        tab.showed(this.play(guest, question.play), question.shown);
         return undefined;
       case 'stopped':
-        tab.stopped(this.play(guest, asking.play));
-        guest.plays.delete(asking.play);
+        tab.stopped(this.play(guest, question.play));
+        guest.plays.delete(question.play);
         return undefined;
       case 'upcoming':
-        tab.upcoming(asking.titles);
+        tab.upcoming(question.titles);
         return undefined;
       case 'share':
-        tab.share(asking.on);
+        tab.share(question.on);
         return undefined;
       case 'clear':
         tab.clear();
         return undefined;
       case 'catalogue':
-        tab.catalogue(asking.bytes);
+        tab.catalogue(question.bytes);
         return undefined;
     }
   }

@@ -1,55 +1,82 @@
-// Data channels to other tabs. Which, when and what is said over them is the engine's to decide.
+// Connections to other peers, which only a page can make. Which, when and what is said over them is the engine's to
+// decide, wherever it is. Their channels are handed to it, if that can be.
 
-/** What a link tells of. */
-export interface Heard {
-  described(link: number, description: string): void;
-  candidate(link: number, candidate: string, section: string): void;
-  opened(link: number): void;
-  closed(link: number): void;
-  packet(link: number, bytes: Uint8Array): void;
-  waiting(link: number, bytes: number): void;
-}
+import { Channel } from './channel';
+import type { LinkAct, LinkNews } from './channels';
+import { breath } from './line';
+import type { Bytes } from './taking';
 
-/** Below this the channel asks for more. */
-const LOW_BYTES = 64 * 1024;
+/** Tells the engine. */
+export type Tells = (news: LinkNews, transfer: Transferable[]) => void;
+/** Hands a channel to the engine; false when that cannot be, and it stays here. */
+export type Hands = (link: number, channel: RTCDataChannel) => boolean;
 
 class Link {
-  readonly channel: RTCDataChannel;
+  /** The channel, if it stays here. */
+  readonly channel: Channel | null;
   /** What is done to the connection is done one after the other. */
   private last: Promise<void> = Promise.resolve();
+  /** Bytes that were handed to the channel since that was told. */
+  private handed = 0;
+  private readonly packets: Bytes[] = [];
 
   constructor(
-    readonly id: number,
+    private readonly link: number,
     private readonly connection: RTCPeerConnection,
-    private readonly heard: Heard,
+    private readonly tells: Tells,
+    hands: Hands,
   ) {
-    // Both sides know of the one channel: it opens a round trip sooner.
+    // Both sides know of the one channel: it opens a round trip sooner. It can be handed on as long as nothing was done
+    // with it.
     const channel = connection.createDataChannel('nearcast', { negotiated: true, id: 0, ordered: true });
-    this.channel = channel;
-    channel.binaryType = 'arraybuffer';
-    channel.bufferedAmountLowThreshold = LOW_BYTES;
-    channel.onopen = () => heard.opened(id);
-    channel.onclose = () => heard.closed(id);
-    channel.onmessage = ({ data }) => data instanceof ArrayBuffer && heard.packet(id, new Uint8Array(data));
-    channel.onbufferedamountlow = () => heard.waiting(id, channel.bufferedAmount);
+    this.channel = hands(link, channel) ? null : this.keeps(channel);
     connection.onicecandidate = ({ candidate }) => {
-      if (candidate !== null && candidate.candidate !== '') heard.candidate(id, candidate.candidate, candidate.sdpMid ?? '0');
+      if (candidate === null || candidate.candidate === '') return;
+      tells({ link, news: 'candidate', candidate: candidate.candidate, section: candidate.sdpMid ?? '0' }, []);
     };
     connection.onconnectionstatechange = () => {
-      if (connection.connectionState === 'failed') heard.closed(id);
+      if (connection.connectionState === 'failed') tells({ link, news: 'closed' }, []);
     };
+  }
+
+  private keeps(channel: RTCDataChannel): Channel {
+    const { link, tells } = this;
+    return new Channel(link, channel, {
+      opened: () => tells({ link, news: 'opened' }, []),
+      closed: () => tells({ link, news: 'closed' }, []),
+      packet: (_, bytes) => this.gather(bytes),
+      waiting: (_, bytes) => {
+        tells({ link, news: 'waiting', bytes, handed: this.handed }, []);
+        this.handed = 0;
+      },
+    });
+  }
+
+  /** What comes is told together with what comes right behind it. */
+  private gather(packet: Bytes): void {
+    this.packets.push(packet);
+    if (this.packets.length > 1) return;
+    void breath().then(() => {
+      const packets = this.packets.splice(0);
+      this.tells({ link: this.link, news: 'packets', packets }, packets.map(({ buffer }) => buffer));
+    });
+  }
+
+  send(packets: readonly Bytes[]): void {
+    this.handed += packets.reduce((sum, { length }) => sum + length, 0);
+    this.channel?.send(packets);
   }
 
   /** Whatever fails ends the link. */
   then(step: () => Promise<void>): void {
-    this.last = this.last.then(step).catch(() => this.heard.closed(this.id));
+    this.last = this.last.then(step).catch(() => this.tells({ link: this.link, news: 'closed' }, []));
   }
 
   describe(offer: string | null): void {
     this.then(async () => {
       if (offer !== null) await this.connection.setRemoteDescription({ type: 'offer', sdp: offer });
       await this.connection.setLocalDescription();
-      this.heard.described(this.id, this.connection.localDescription?.sdp ?? '');
+      this.tells({ link: this.link, news: 'described', description: this.connection.localDescription?.sdp ?? '' }, []);
     });
   }
 
@@ -63,8 +90,7 @@ class Link {
   }
 
   close(): void {
-    this.channel.onclose = null;
-    this.channel.onmessage = null;
+    this.channel?.close();
     this.connection.onicecandidate = null;
     this.connection.onconnectionstatechange = null;
     this.connection.close();
@@ -74,37 +100,49 @@ class Link {
 export class Links {
   private readonly all = new Map<number, Link>();
 
-  constructor(private readonly heard: Heard) {}
+  constructor(
+    private readonly tells: Tells,
+    private readonly hands: Hands,
+  ) {}
+
+  carry(act: LinkAct): void {
+    const { link } = act;
+    const known = this.all.get(link);
+    switch (act.act) {
+      case 'open':
+        this.open(link, act.stun, act.offer);
+        break;
+      case 'accept':
+        known?.accept(act.answer);
+        break;
+      case 'candidate':
+        known?.candidate(act.candidate, act.section);
+        break;
+      case 'send':
+        known?.send(act.packets);
+        break;
+      case 'close':
+        known?.close();
+        this.all.delete(link);
+        break;
+    }
+  }
 
   /** Makes a connection with an offer of its own, or an answer to `offer`. */
-  open(id: number, stun: string | undefined, offer: string | null): void {
+  private open(id: number, stun: string | undefined, offer: string | null): void {
     const iceServers = stun === undefined ? [] : [{ urls: stun }];
-    const link = new Link(id, new RTCPeerConnection({ iceServers }), this.heard);
-    this.all.set(id, link);
-    link.describe(offer);
-  }
-
-  accept(id: number, answer: string): void {
-    this.all.get(id)?.accept(answer);
-  }
-
-  candidate(id: number, candidate: string, section: string): void {
-    this.all.get(id)?.candidate(candidate, section);
-  }
-
-  send(id: number, bytes: Uint8Array<ArrayBuffer>): void {
-    const channel = this.all.get(id)?.channel;
-    if (channel?.readyState !== 'open') return;
-    channel.send(bytes);
-    this.heard.waiting(id, channel.bufferedAmount);
-  }
-
-  close(id: number): void {
-    this.all.get(id)?.close();
-    this.all.delete(id);
+    try {
+      const link = new Link(id, new RTCPeerConnection({ iceServers }), this.tells, this.hands);
+      this.all.set(id, link);
+      link.describe(offer);
+    } catch {
+      // A browser without data channels, or one that has too many.
+      this.tells({ link: id, news: 'closed' }, []);
+    }
   }
 
   closeAll(): void {
-    for (const id of [...this.all.keys()]) this.close(id);
+    for (const link of this.all.values()) link.close();
+    this.all.clear();
   }
 }

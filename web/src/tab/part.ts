@@ -1,16 +1,16 @@
-// A page's part in sharing: starts the tab's engine beside the page, and says what can be read through it.
+// A page's part in sharing: starts its engine, or finds the tab that has one, and says what can be read through it.
 //
 // Where something of it is missing (WebAssembly, memory, a good catalogue), the page plays straight from the server:
 // these bytes are counted as unverified, neither kept nor handed on.
 
-import { Desk } from './desk';
 import type { Early } from './early';
 import { Far, NOBODY, SILENT_MS } from './far';
-import { canKeep, type Kept, Lead } from './kept';
+import type { Stock } from './kept';
+import { canKeep, Lead } from './lead';
+import { saysStarting } from './leading';
 import { breath, Line, within } from './line';
-import type { Tab } from './tab';
-import type { FileOf, Figures, Shown, Taking } from './taking';
-import wasm from '../../wasm/tab.wasm?url';
+import { Near } from './near';
+import type { Bytes, FileOf, Figures, Shown, Taking } from './taking';
 
 /** Media held in memory: an album, or some minutes of film. */
 const BUDGET = 96 * 1024 * 1024;
@@ -87,15 +87,18 @@ export class Part {
   /** The own engine, or another tab's. */
   private tab: Taking | null = null;
   /** The own engine, and the latest catalogue, which it starts with. */
-  private own: Tab | null = null;
-  /** Where other tabs are answered, as long as this one leads. */
-  private desk: Desk | null = null;
+  private own: Near | null = null;
+  /** This one leads, or is about to: other tabs are answered. */
+  private leads = false;
   private readonly lead: Lead;
   /** Changes of who leads come one after the other. */
   private turn: Promise<void> = Promise.resolve();
   private latest: Uint8Array = new Uint8Array();
   private starting: Promise<void> | null = null;
   private failed = false;
+  /** Settles once it is known whether anything takes part for this page. */
+  readonly begun: Promise<boolean>;
+  private isBegun: (takesPart: boolean) => void = () => {};
   private plays = 0;
   /** Titles that were asked for, and what is wrong with them. */
   private readonly opened = new Map<string, Promise<string | null>>();
@@ -108,15 +111,19 @@ export class Part {
   ) {
     this.folder = new URL('.', site).href;
     this.line = new Line(new URL('/', site).href);
+    this.begun = new Promise((resolve) => (this.isBegun = resolve));
     const lost = (): void => this.takesTurn(() => this.stepDown());
-    this.lead = new Lead(this.folder, (kept) => this.takesTurn(() => this.takeOver(kept)), lost);
+    this.lead = new Lead(this.folder, (stock) => this.takesTurn(() => this.takeOver(stock)), lost);
   }
 
   /** Starts with the signed catalogue, and takes later ones. Settles when the tab has started; fails when it does not. */
   catalogue(bytes: Uint8Array | Promise<Uint8Array>): Promise<void> {
     if (this.starting === null) {
       this.starting = this.begin(bytes);
-      this.starting.catch(() => (this.failed = true));
+      this.starting.then(
+        () => this.isBegun(true),
+        () => (this.end(), this.isBegun(false)),
+      );
     } else {
       void Promise.resolve(bytes).then((read) => this.hears(read), () => {});
     }
@@ -145,14 +152,14 @@ export class Part {
   }
 
   /** Finds the tab that leads, or takes the lead where that one is silent. Null when neither can be. */
-  private async find(): Promise<Far | Kept | null> {
+  private async find(): Promise<Far | Stock | null> {
     if (!canKeep()) return null;
     const met = await this.meet(SILENT_MS);
     return met === NOBODY ? this.findAgain() : met;
   }
 
   /** The same, where the tab that led was silent for long already. */
-  private findAgain(): Promise<Far | Kept | null> {
+  private findAgain(): Promise<Far | Stock | null> {
     return this.lead.alone(async (seize) => {
       const met = await this.meet(SOON_MS);
       return met === NOBODY ? seize() : met;
@@ -164,34 +171,50 @@ export class Part {
   }
 
   /** Starts the own engine, which keeps, and answers the other tabs, if this tab leads. */
-  private async startOwn(kept: Kept | null, read: Promise<unknown>): Promise<void> {
+  private async startOwn(stock: Stock | null, read: Promise<unknown>): Promise<void> {
+    if (stock === null) await this.startNear(null, read);
+    else await this.answersOthers(() => this.startNear(stock, read));
+  }
+
+  /** Has an engine answer other tabs. Until it is there, they are told that it is about to. */
+  private async answersOthers(engine: () => Promise<Near>): Promise<void> {
+    const leader = crypto.randomUUID();
+    const end = saysStarting(this.folder, leader);
+    this.leads = true;
+    try {
+      await (await engine()).lead(this.folder, leader);
+    } finally {
+      end();
+    }
+  }
+
+  private async startNear(stock: Stock | null, read: Promise<unknown>): Promise<Near> {
+    // Who has been here before has the engine in the browser's cache, and perhaps what plays.
+    if (stock === null || stock.keys.length === 0) await this.line.free;
+    // A tab whose engine ended leads nobody.
+    const loading = Near.load(() => this.lead.leave());
+    loading.then(() => (this.close = true), () => {});
+    try {
+      const [near, own] = await Promise.all([loading, secret(), read]);
+      await this.begins(near, own, stock);
+      return near;
+    } catch (error) {
+      loading.then((near) => near.end(), () => {});
+      throw error;
+    }
+  }
+
+  private async begins(near: Near, own: Uint8Array, stock: Stock | null): Promise<void> {
     const { site, folder } = this;
-    const desk = kept === null ? null : new Desk(folder, () => this.nextPlay());
-    this.desk = desk;
     const supernode = new URL('nearcast/v1/directory', folder);
     supernode.protocol = supernode.protocol === 'https:' ? 'wss:' : 'ws:';
-    // Who has been here before has the engine in the browser's cache, and perhaps what plays.
-    if (kept === null || kept.keys.length === 0) await this.line.free;
-    const engine = fetch(wasm, { credentials: 'same-origin' });
-    engine.catch(() => {});
-    const loading = import('./tab').then(async ({ Tab: Loaded }) => {
-      await Loaded.load(engine);
-      this.close = true;
-      return Loaded;
-    });
-    const [Loaded, own] = await Promise.all([loading, secret(), read]);
-    // Each step is a task of its own: what runs for the first time is compiled then.
-    await breath();
-    // What was chosen until this moment; what is chosen later is said to the tab.
+    // What was chosen until this moment; what is chosen later is said to the engine.
     const setup = { site, supernode: supernode.href, secret: own, shares: this.shares, budget: BUDGET, catalogue: this.latest };
-    const tab = Loaded.start(setup);
-    this.own = tab;
-    await breath();
-    if (kept !== null) tab.keeps(kept);
-    await breath();
-    await Promise.all([...this.opened.keys()].map((title) => tab.open(title).catch(() => {})));
-    this.tab = tab;
-    desk?.leads(tab);
+    const started = near.start(setup, folder, stock);
+    this.own = near;
+    await started;
+    await Promise.all([...this.opened.keys()].map((title) => near.open(title).catch(() => {})));
+    this.tab = near;
   }
 
   private takesTurn(what: () => Promise<void>): void {
@@ -202,14 +225,11 @@ export class Part {
   }
 
   /** The tab that led is closed: this one leads. */
-  private async takeOver(kept: Kept): Promise<void> {
+  private async takeOver(stock: Stock): Promise<void> {
     const before = this.tab;
-    if (this.own === null) await this.startOwn(kept, Promise.resolve());
-    else {
-      this.own.keeps(kept);
-      this.desk = new Desk(this.folder, () => this.nextPlay());
-      this.desk.leads(this.own);
-    }
+    const { own, folder } = this;
+    if (own === null) await this.startOwn(stock, Promise.resolve());
+    else await this.answersOthers(() => own.keep(folder, stock).then(() => own));
     if (before instanceof Far && this.own !== null) before.handOver(this.own);
   }
 
@@ -222,15 +242,15 @@ export class Part {
 
   /** Another tab took the lead, since this one was silent: it follows. */
   private async stepDown(): Promise<void> {
-    if (this.desk === null) return;
-    this.desk.close();
-    this.desk = null;
+    // An engine that ended comes back with the page.
+    if (!this.leads || this.own?.alive === false) return;
+    this.leads = false;
     this.own?.end();
     [this.own, this.tab] = [null, null];
     await this.join(await this.find());
   }
 
-  private async join(found: Far | Kept | null): Promise<void> {
+  private async join(found: Far | Stock | null): Promise<void> {
     if (found instanceof Far) {
       this.tab = found;
       // Not awaited: it may be silent, too.
@@ -242,6 +262,7 @@ export class Part {
   private end(): void {
     this.failed = true;
     this.tab = null;
+    this.lead.leave();
   }
 
   /** Opens a title's files, now or as soon as the tab has started. Settles with what is wrong with it. */
@@ -310,7 +331,7 @@ export class Part {
   }
 
   /** Verified bytes of a file, in order. */
-  read(play: number, url: string, start: number, end: number, whole: boolean, signal: AbortSignal): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  read(play: number, url: string, start: number, end: number, whole: boolean, signal: AbortSignal): AsyncGenerator<Bytes> {
     if (this.tab === null) throw new Error('the tab takes no part');
     return this.tab.read(play, url, start, end, whole, signal);
   }
@@ -338,11 +359,18 @@ export class Part {
     this.started?.clear();
   }
 
-  /** How the tab is doing; nothing when it takes no part. */
-  doing(): Doing | null {
-    const figures = this.tab?.alive ? this.tab.figures() : undefined;
+  /** How the tab is doing, as it said last; nothing when it takes no part. */
+  lately(): Doing | null {
+    const figures = this.tab?.alive ? this.tab.latest : undefined;
     if (figures === undefined) return null;
     const elsewhere = canKeep() ? 'tab' : 'memory';
     return { ...figures, keeps: figures.keeping === 'no' ? elsewhere : figures.keeping };
+  }
+
+  /** How the tab is doing, if it says so soon. */
+  async doing(): Promise<Doing | null> {
+    const asked = this.tab?.alive ? this.tab.figures().then(() => true, () => false) : Promise.resolve(false);
+    await within(asked, SOON_MS);
+    return this.lately();
   }
 }

@@ -1,12 +1,13 @@
-// This tab as a peer: drives the engine in WebAssembly and carries out what it wants. Nothing is decided here.
+// This tab as a peer: drives the engine in WebAssembly and carries out what it wants. Nothing is decided here. It runs in a
+// worker or in the page, and does what it does in the same way.
 //
 // Whatever goes wrong in here ends the tab's part for good: reads fail, and players go on from the server.
 
 import init, { type Act, Tab as Engine } from '../../wasm/tab.js';
 import { Kind } from './acts';
-import type { Kept } from './kept';
-import { aborted, type FileOf, type Figures, type Given, type Shown, type Taking, Unavailable } from './taking';
-import { Links } from './links';
+import { Channels, type LinkAct, type LinkNews } from './channels';
+import type { Kept, Stock } from './kept';
+import { type Bytes, type FileOf, type Figures, type Given, type Shown, Unavailable } from './taking';
 
 export interface Setup {
   /** Folder of the site. */
@@ -25,20 +26,31 @@ const KEEPING = ['no', 'browser', 'full'] as const;
 /** A timer's range ends before that of the engine's times. */
 const LONGEST_MS = 3_600_000;
 
-export class Tab implements Taking {
+/** Where it is. */
+export interface Around {
+  /** Carries out what is wanted of connections. */
+  links(act: LinkAct, transfer: Transferable[]): void;
+  /** It takes no part any more. */
+  ended(): void;
+}
+
+export class Tab {
   private readonly fetches = new Map<number, AbortController>();
   private readonly opening = new Map<string, { resolve(): void; reject(why: Error): void }[]>();
   private readonly waiting = new Map<number, () => void>();
   private readonly given = new Map<number, (what: Given) => void>();
-  private readonly links: Links;
+  private readonly links: Channels;
   private kept: Kept | null = null;
   private socket: WebSocket | null = null;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private pumping = false;
   private dead = false;
 
-  private constructor(private readonly engine: Engine) {
-    this.links = new Links({
+  private constructor(
+    private readonly engine: Engine,
+    private readonly around: Around,
+  ) {
+    this.links = new Channels((act, transfer) => around.links(act, transfer), {
       described: (link, text) => this.tell((e, now) => e.described(now, link, text)),
       candidate: (link, text, section) => this.tell((e, now) => e.candidate(now, link, text, section)),
       opened: (link) => this.tell((e, now) => e.channel_opened(now, link)),
@@ -55,18 +67,23 @@ export class Tab implements Taking {
   }
 
   /** Starts, once it is loaded. */
-  static start(setup: Setup): Tab {
+  static start(setup: Setup, around: Around): Tab {
     const entropy = new Uint8Array(64);
     entropy.set(setup.secret);
     crypto.getRandomValues(entropy.subarray(32));
     const { site, supernode, budget, shares, catalogue } = setup;
-    return new Tab(new Engine(performance.now(), Date.now() / 1000, site, supernode, entropy, budget, shares, catalogue));
+    return new Tab(new Engine(performance.now(), Date.now() / 1000, site, supernode, entropy, budget, shares, catalogue), around);
   }
 
   /** From here on what plays is kept. */
-  keeps(kept: Kept): void {
+  keeps(kept: Kept, { keys, budget }: Stock): void {
     this.kept = kept;
-    this.tell((e, now) => e.keeps(now, [...kept.keys], kept.budget));
+    this.tell((e, now) => e.keeps(now, [...keys], budget));
+  }
+
+  /** Something happened to a connection. */
+  linkNews(news: LinkNews): void {
+    this.links.hear(news);
   }
 
   /** Has bytes of a file checked that the page fetched by itself. Nothing when nothing can be said of them. */
@@ -117,30 +134,33 @@ export class Tab implements Taking {
   }
 
   /** Verified bytes of a file in order, as they come. */
-  async *read(play: number, url: string, start: number, end: number, whole: boolean, signal: AbortSignal): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  async *read(play: number, url: string, start: number, end: number, whole: boolean, signal: AbortSignal): AsyncGenerator<Bytes> {
     const read = this.ask((e, now) => e.read(now, play, url, start, end, whole));
     this.pump();
     if (read === undefined) throw new Unavailable();
+    const stir = (): void => this.waiting.get(read)?.();
+    signal.addEventListener('abort', stir);
     try {
       while (true) {
         signal.throwIfAborted();
         // Listening starts before looking, so that no call is missed in between.
         const ready = new Promise<void>((resolve) => this.waiting.set(read, resolve));
         const bytes = this.take(read);
-        if (bytes === undefined) await Promise.race([ready, aborted(signal)]);
+        if (bytes === undefined) await ready;
         else if (bytes.length === 0) return;
         else yield bytes;
       }
     } finally {
+      signal.removeEventListener('abort', stir);
       this.waiting.delete(read);
       this.tell((e, now) => e.close(now, read));
     }
   }
 
-  private take(read: number): Uint8Array<ArrayBuffer> | undefined {
+  private take(read: number): Bytes | undefined {
     if (this.dead) throw new Unavailable();
     try {
-      return this.engine.take(performance.now(), read) as Uint8Array<ArrayBuffer> | undefined;
+      return this.engine.take(performance.now(), read) as Bytes | undefined;
     } catch (error) {
       // What the engine says is an Error of its own; anything else is its end.
       if (error instanceof WebAssembly.RuntimeError) this.die(error);
@@ -212,6 +232,7 @@ export class Tab implements Taking {
         act.free();
       }
     }
+    this.links.flush();
     this.pumping = false;
     const wake = this.ask((e) => e.wake());
     clearTimeout(this.timer);
@@ -240,10 +261,10 @@ export class Tab implements Taking {
         this.endSocket();
         break;
       case Kind.Call:
-        this.openLink(id, null);
+        this.links.open(id, this.ask((e) => e.stun()), null);
         break;
       case Kind.AnswerCall:
-        this.openLink(id, act.text);
+        this.links.open(id, this.ask((e) => e.stun()), act.text);
         break;
       case Kind.Accepted:
         this.links.accept(id, act.text);
@@ -338,15 +359,6 @@ export class Tab implements Taking {
     socket.close();
   }
 
-  private openLink(id: number, offer: string | null): void {
-    try {
-      this.links.open(id, this.ask((e) => e.stun()), offer);
-    } catch {
-      // A browser without data channels, or one that has too many.
-      queueMicrotask(() => this.tell((e, now) => e.channel_closed(now, id)));
-    }
-  }
-
   private titleIs(title: string, trouble: string): void {
     const waiting = this.opening.get(title) ?? [];
     this.opening.delete(title);
@@ -370,5 +382,6 @@ export class Tab implements Taking {
     for (const title of [...this.opening.keys()]) this.titleIs(title, 'ended');
     for (const ready of this.waiting.values()) ready();
     for (const settle of this.given.values()) settle({ checked: 0, good: true });
+    this.around.ended();
   }
 }

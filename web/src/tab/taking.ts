@@ -1,4 +1,4 @@
-// What takes part for a page: the tab's own engine, or that of the tab that leads.
+// What takes part for a page: its own engine, in a worker or in the page, or that of the tab that leads.
 
 /** What was done so far, in bytes; and how it stands. */
 export interface Figures {
@@ -42,14 +42,16 @@ export class Unavailable extends Error {}
 
 export interface Taking {
   readonly alive: boolean;
+  /** How it was doing when it last said so. */
+  readonly latest: Figures | undefined;
   /** Settles when a title's files can be read. */
   open(title: string): Promise<void>;
   /** What a file is; nothing when it is none of an open title. */
   fileAt(url: string): FileOf | undefined;
   /** Verified bytes of a file in order, as they come. Nothing is shown before `whole` of them are there, where that is so. */
-  read(play: number, url: string, start: number, end: number, whole: boolean, signal: AbortSignal): AsyncGenerator<Uint8Array<ArrayBuffer>>;
-  /** Has bytes of a file checked that the page fetched by itself. Nothing when nothing can be said of them. */
-  give(url: string, start: number, bytes: Uint8Array, played: boolean): Promise<Given | undefined>;
+  read(play: number, url: string, start: number, end: number, whole: boolean, signal: AbortSignal): AsyncGenerator<Bytes>;
+  /** Has bytes of a file checked that the page fetched by itself, and has no more use for. Nothing when nothing can be said of them. */
+  give(url: string, start: number, bytes: Bytes, played: boolean): Promise<Given | undefined>;
   showed(play: number, shown: Shown): void;
   stopped(play: number): void;
   upcoming(titles: readonly string[]): void;
@@ -57,8 +59,8 @@ export interface Taking {
   /** Keeps nothing of what does not play. */
   clear(): void;
   catalogue(bytes: Uint8Array): void;
-  figures(): Figures | undefined;
+  /** Asks how it is doing. */
+  figures(): Promise<Figures | undefined>;
 }
 
-export const aborted = (signal: AbortSignal): Promise<never> =>
-  new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }));
+export type Bytes = Uint8Array<ArrayBuffer>;

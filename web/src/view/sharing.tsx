@@ -9,8 +9,6 @@ import { Icon } from './icons';
 
 const EVERY_MS = 2000;
 const SLOWLY_MS = 10_000;
-/** Until the tab's engine is there: looking for it costs no request. */
-const SOON_MS = 250;
 
 interface Sample {
   readonly at: number;
@@ -31,31 +29,31 @@ const flow = computed(() => {
   return { up: per(a.sharing.sent, b.sharing.sent), down: per(got(a.sharing), got(b.sharing)) };
 });
 
-/** False where nobody takes part for this page, or not yet. */
-async function sample(): Promise<boolean> {
+async function sample(): Promise<void> {
   try {
     const sharing = await source.sharing();
-    if (sharing === null) return false;
-    before.value = last.peek();
-    last.value = { at: performance.now(), sharing };
+    // What is shown is a flow only between two samples of the same part.
+    before.value = sharing === null ? null : last.peek();
+    last.value = sharing === null ? null : { at: performance.now(), sharing };
     failed.value = null;
   } catch (error) {
     failed.value = words(error);
   }
-  return true;
 }
 
+/** Looks how it is going, if anything takes part for this page: where nothing does, nothing comes later. */
 function useSampling(): void {
   const isOpen = open.value;
   useEffect(() => {
     let timer: ReturnType<typeof setTimeout> | undefined;
     let ended = false;
     const again = async (looks: boolean): Promise<void> => {
-      const there = looks ? await sample() : last.peek() !== null;
-      const pause = there ? (isOpen ? EVERY_MS : SLOWLY_MS) : SOON_MS;
-      if (!ended) timer = setTimeout(() => void again(document.visibilityState === 'visible'), pause);
+      if (looks) await sample();
+      if (!ended) timer = setTimeout(() => void again(document.visibilityState === 'visible'), isOpen ? EVERY_MS : SLOWLY_MS);
     };
-    void again(true);
+    void source.begun.then((takesPart) => {
+      if (takesPart && !ended) void again(true);
+    });
     return () => {
       ended = true;
       clearTimeout(timer);

@@ -1,1 +1,0 @@
-var e=class extends Error{},t=e=>new Promise((t,n)=>e.addEventListener(`abort`,()=>n(e.reason),{once:!0}));export{t as n,e as t};

@@ -1,0 +1,76 @@
+// Which of a site's tabs leads: one at a time has the engine that keeps, and answers the others. The page holds the lead,
+// and so gives it up when it is closed, whatever its engine does.
+
+import { type Stock, stockOf } from './kept';
+
+/** Whether this browser can keep anything for a page: only in a secure context. */
+export const canKeep = (): boolean => 'locks' in navigator && 'caches' in globalThis;
+
+/** How long a tab waits for others that look whether somebody leads. */
+const HEIR_MS = 10_000;
+
+/** A site's lead. */
+export class Lead {
+  private readonly name: string;
+  /** Gives it up. */
+  private give: () => void = () => {};
+  private over = false;
+
+  constructor(
+    private readonly site: string,
+    /** It is this tab's turn. */
+    private readonly later: (stock: Stock) => void,
+    /** Another tab took the lead: this one was silent for too long. */
+    private readonly lost: () => void,
+  ) {
+    this.name = `nearcast ${site}`;
+  }
+
+  /** Asks for it. Settles with what is kept when this tab leads, with null when another does; its turn comes later then. */
+  ask(): Promise<Stock | null> {
+    if (!canKeep()) return Promise.resolve(null);
+    return new Promise((resolve) => {
+      this.hold({ ifAvailable: true }, (stock) => {
+        resolve(stock);
+        if (stock === null) this.wait();
+      });
+    });
+  }
+
+  /** One tab at a time looks whether it has to take the lead from one that is silent. Null when its turn does not come. */
+  async alone<Found>(looks: (seize: () => Promise<Stock | null>) => Promise<Found>): Promise<Found | null> {
+    const seize = (): Promise<Stock | null> => new Promise((resolve) => this.hold({ steal: true }, resolve));
+    try {
+      return await navigator.locks.request(`${this.name} heir`, { signal: AbortSignal.timeout(HEIR_MS) }, () => looks(seize));
+    } catch {
+      return null;
+    }
+  }
+
+  /** Leads no more, and never again: another tab may. */
+  leave(): void {
+    this.over = true;
+    this.give();
+  }
+
+  private wait(): void {
+    if (this.over) return;
+    this.hold({}, (stock) => stock !== null && !this.over && this.later(stock));
+  }
+
+  private hold(options: LockOptions, led: (stock: Stock | null) => void): void {
+    let leads = false;
+    const held = navigator.locks.request(this.name, options, async (lock) => {
+      leads = lock !== null;
+      led(leads ? await stockOf(this.site).catch(() => null) : null);
+      // Led for as long as the tab lives, or can.
+      if (leads && !this.over) await new Promise<void>((resolve) => (this.give = resolve));
+    });
+    held.catch(() => {
+      if (!leads) return led(null);
+      // Who took it is waiting already.
+      if (options.steal !== true) this.wait();
+      this.lost();
+    });
+  }
+}
