@@ -36,6 +36,7 @@ test('Firefox plays a film, and gets it from a native node', async () => {
   await page.click('.card-film .card-link');
   await page.holds('the picture moves', `(${filmMoved})()`);
   await page.holds('the film is there', `(${wholeFilm})()`);
+  await page.holds('the engine runs in a worker', `!performance.getEntriesByType('resource').some(({ name }) => name.endsWith('.wasm'))`);
 
   const length = (await stat(join(root, 'samples/film/360p.m4s'))).size;
   const [more, given] = [(await mediaSent(serve)) - before, await holder.sent()];

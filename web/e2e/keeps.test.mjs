@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { fetchedWhole, filmMoves, folder, mediaSent, PEER, peering, publish, root, start, tabIn, takesPart, until } from './world.mjs';
+import { engineOf, fetchedWhole, filmMoves, folder, mediaSent, PEER, peering, publish, root, start, tabIn, takesPart, until } from './world.mjs';
 
 /** A name that is this machine, and that browsers do not trust as they trust its own address. */
 const STRANGE = 'strange.test';
@@ -196,15 +196,31 @@ test('a page that browsers do not trust says that nothing is kept', async (t) =>
   await panelSays(one, 'Held until this tab is closed');
 });
 
-/** Freezes a tab, as browsers do with those that nobody looks at: no script of it runs until it is woken. Chromium's own
- * command for it does nothing to the tabs of a test, which all count as looked at. Answers with how to wake it. */
+/** Freezes a tab, as browsers do with those that nobody looks at: no script of it runs until it is woken, and none of its
+ * worker. Chromium's own command for it does nothing to the tabs of a test, which all count as looked at: here each waits
+ * for an answer without letting anything else run. Answers with how to wake it. */
 async function freeze({ page }) {
-  const devtools = await page.context().newCDPSession(page);
-  await devtools.send('Debugger.enable');
-  const stopped = new Promise((resolve) => devtools.once('Debugger.paused', resolve));
-  await devtools.send('Debugger.pause');
-  await stopped;
-  return () => devtools.send('Debugger.disable');
+  const wakes = [];
+  for (const target of [engineOf(page), page]) {
+    const url = new URL(`frozen-${wakes.length}`, serve.ready.url).href;
+    await new Promise((frozen) => {
+      void page.context().route(url, async (route) => {
+        await new Promise((wake) => {
+          wakes.push(wake);
+          frozen();
+        });
+        await route.fulfill({ body: '' });
+      });
+      const waits = target.evaluate((at) => {
+        const request = new XMLHttpRequest();
+        request.open('GET', at, false);
+        request.send();
+      }, url);
+      // The test may be over before it is woken.
+      waits.catch(() => {});
+    });
+  }
+  return () => wakes.forEach((wake) => wake());
 }
 
 /** How many tabs say that they lead. */
@@ -243,7 +259,7 @@ test('a tab that is frozen while it leads is relieved, and follows when it wakes
   await panelSays(two, 'Kept in this browser');
   const three = await enter();
   await playWhole(three);
-  await wake();
+  wake();
   await until('one leads', async () => (await leaders(three)) === 1);
   await playWhole(one);
   await panelSays(one, 'Kept in this browser');

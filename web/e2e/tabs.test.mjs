@@ -177,6 +177,26 @@ test('without WebAssembly the page plays straight from its server', async (t) =>
   assert.ok(one.wrong.every((line) => line.startsWith('Failed to load resource')), String(one.wrong));
 });
 
+test('where no engine comes the page does not go on looking for it', async (t) => {
+  let direct;
+  const one = await enter(t, async (page) => {
+    await page.clock.install();
+    await page.route('**/*.wasm', (route) => route.abort());
+    direct = page.waitForEvent('console', (message) => message.text().includes('this page plays straight from its server'));
+  });
+  await direct;
+  await one.page.evaluate(() => {
+    const plain = window.setTimeout;
+    window.timers = 0;
+    window.setTimeout = (...what) => {
+      window.timers += 1;
+      return plain(...what);
+    };
+  });
+  await one.page.clock.runFor(60_000);
+  assert.ok((await one.page.evaluate(() => window.timers)) < 5);
+});
+
 test('without a supernode the page plays, and every byte is checked', async (t) => {
   const one = await enter(t, (page) => beforeEngine(page, NO_SUPERNODE));
   await takesPart(one);

@@ -12,6 +12,9 @@ const parse = await load('/src/source/parse.ts');
 const { rates } = await load('/src/dashboard/figures.ts');
 const { Line } = await load('/src/tab/line.ts');
 const { Early } = await load('/src/tab/early.ts');
+const { Guest } = await load('/src/tab/desk.ts');
+const { Channels } = await load('/src/tab/channels.ts');
+const { Asker } = await load('/src/tab/asker.ts');
 const { drawn, flowsToCsv, readFlows } = await load('/src/dashboard/flows.ts');
 const { shownSpan } = await load('/src/dashboard/span.ts');
 const { bins, readGot } = await load('/src/dashboard/got.ts');
@@ -275,6 +278,162 @@ test('media do without what was asked for before and then not wanted', async (t)
   assert.equal(await media.done, 10_000);
   assert.deepEqual(media.asked(), file.slice(60_000, 70_000));
   assert.deepEqual(asked, ['bytes=0-65535', 'bytes=65536-81919', 'bytes=49152-65535']);
+});
+
+const KIB = 1024;
+const tick = () => new Promise((resolve) => setImmediate(resolve));
+
+test('a read sends what is there without being asked for each piece, and no more than a bound', async () => {
+  const told = [];
+  const guest = new Guest((answer, moved) => told.push([answer, moved]));
+  const sent = () => told.reduce((sum, [{ bytes }]) => sum + (bytes?.length ?? 0), 0);
+  async function* pieces(signal) {
+    for (let n = 0; n < 40; n++) {
+      signal.throwIfAborted();
+      yield new Uint8Array(16 * KIB);
+    }
+  }
+  const figures = { sent: 7 };
+  const read = guest.read(5, pieces, { figures: () => figures });
+  await tick();
+  assert.equal(sent(), 256 * KIB);
+  guest.took(4, 64 * KIB);
+  await tick();
+  assert.equal(sent(), 256 * KIB, 'that was another read');
+  guest.took(5, 64 * KIB);
+  await tick();
+  assert.equal(sent(), 320 * KIB);
+  guest.took(5, 640 * KIB);
+  await read;
+  assert.equal(sent(), 640 * KIB);
+  assert.ok(told.slice(0, -1).every(([{ call, bytes }, [moved]]) => call === 5 && moved === bytes.buffer), 'bytes are moved');
+  assert.deepEqual(told.at(-1)[0], { call: 5, ended: figures });
+
+  const stopped = guest.read(6, pieces, { figures: () => figures });
+  await tick();
+  guest.stop(6);
+  await assert.rejects(stopped, /not wanted/u);
+});
+
+/** Channels whose page is this test: what was wanted of it, and what the engine was told. */
+function channels() {
+  const [acts, told] = [[], []];
+  const tells = (what) => (...rest) => told.push([what, ...rest]);
+  const heard = Object.fromEntries(['described', 'candidate', 'opened', 'closed', 'packet', 'waiting'].map((what) => [what, tells(what)]));
+  return { acts, told, all: new Channels((act) => acts.push(act), heard) };
+}
+
+test('packets for a channel in the page go together, and count as waiting until it says that they do not', () => {
+  const { acts, told, all } = channels();
+  all.open(1, 'stun:a', null);
+  all.send(1, new Uint8Array(100));
+  all.send(1, new Uint8Array(50));
+  assert.deepEqual(acts, [{ link: 1, act: 'open', stun: 'stun:a', offer: null }]);
+  all.flush();
+  assert.deepEqual(acts.pop().packets.map(({ length }) => length), [100, 50]);
+  all.flush();
+  assert.equal(acts.length, 1);
+  all.send(1, new Uint8Array(1000));
+  all.hear({ link: 1, news: 'waiting', bytes: 30, handed: 150 });
+  all.hear({ link: 1, news: 'waiting', bytes: 5, handed: 0 });
+  assert.deepEqual(told.map(([, , waits]) => waits), [100, 150, 1150, 1030, 1005]);
+  all.hear({ link: 1, news: 'packets', packets: ['a', 'b'] });
+  assert.deepEqual(told.slice(-2), [['packet', 1, 'a'], ['packet', 1, 'b']]);
+});
+
+test('what is told of a link that was closed comes too late, and what was said before it was closed does not', () => {
+  const { acts, told, all } = channels();
+  all.open(1, undefined, 'an offer');
+  all.send(1, new Uint8Array(10));
+  all.close(1);
+  assert.deepEqual(acts.map(({ act }) => act), ['open', 'send', 'close']);
+  told.length = 0;
+  let closed = 0;
+  all.hear({ link: 1, news: 'opened' });
+  all.hear({ link: 1, news: 'channel', channel: { close: () => (closed += 1) } });
+  all.close(1);
+  assert.deepEqual([told, closed, acts.length], [[], 1, 3]);
+});
+
+/** One who asks this test. */
+class Asks extends Asker {
+  asked = [];
+  gone = 0;
+  post(question, call) {
+    this.asked.push({ ...question, call });
+  }
+  async there() {
+    return (await this.hello(3)) !== null;
+  }
+  silent() {
+    this.gone += 1;
+  }
+}
+
+test('a read goes on where it was with whoever comes next, and what was answered already is not lost', async () => {
+  const asks = new Asks();
+  const controller = new AbortController();
+  const got = [];
+  const reading = (async () => {
+    for await (const bytes of asks.read(3, '/film', 100, 900, true, controller.signal)) got.push(bytes.length);
+  })();
+  const [{ call }] = asks.asked;
+  asks.hear({ call, bytes: new Uint8Array(40) });
+  asks.hear({ call, bytes: new Uint8Array(60) });
+  const next = {
+    open() {},
+    async *read(...asked) {
+      assert.deepEqual(asked.slice(0, 5), [3, '/film', 200, 900, true]);
+      yield new Uint8Array(700);
+    },
+  };
+  asks.passOn(next);
+  await reading;
+  assert.deepEqual(got, [40, 60, 700]);
+});
+
+test('what nobody goes on with fails, and so does what is asked later', async () => {
+  const asks = new Asks();
+  const { signal } = new AbortController();
+  const reading = asks.read(1, '/film', 0, 9, true, signal).next();
+  const opening = asks.open('film');
+  asks.passOn(null);
+  await assert.rejects(reading);
+  await assert.rejects(opening);
+  await assert.rejects(asks.open('film'));
+  await assert.rejects(asks.read(1, '/film', 0, 9, true, signal).next());
+  assert.equal(asks.alive, false);
+});
+
+test('a read that is not wanted ends at once, and is called off', async () => {
+  const asks = new Asks();
+  const controller = new AbortController();
+  const reading = asks.read(1, '/film', 0, 9, true, controller.signal).next();
+  controller.abort(new Error('not wanted'));
+  await assert.rejects(reading, /not wanted/u);
+  assert.deepEqual(asks.asked.map(({ ask }) => ask), ['read', 'stop']);
+});
+
+test('one that owes an answer is greeted, and is gone when it does not greet back; a page that slept waited for nobody', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const wait = async (millis) => {
+    await tick();
+    t.mock.timers.tick(millis);
+    await tick();
+  };
+  const asks = new Asks();
+  const hellos = () => asks.asked.filter(({ ask }) => ask === 'hello');
+  void asks.open('film').catch(() => {});
+  await wait(1000);
+  assert.equal(hellos().length, 1);
+  await wait(3_600_000);
+  assert.equal(hellos().length, 2, 'it slept for an hour');
+  asks.hear({ call: hellos()[1].call, leads: true, leader: '', speaks: 2 });
+  await wait(1000);
+  assert.equal(hellos().length, 3);
+  assert.equal(asks.gone, 0);
+  for (let n = 0; n < 3; n++) await wait(200);
+  assert.equal(asks.gone, 1);
 });
 
 const DELIVERY = {

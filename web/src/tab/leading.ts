@@ -62,7 +62,9 @@ export class Leading {
     const known = this.followers.get(from);
     if (known !== undefined) return known;
     const seat = new BroadcastChannel(seatOf(this.site, from));
-    const follower = { seat, guest: new Guest((answer) => seat.postMessage(answer)) };
+    // What an engine that ended still says is not for others: they ask whoever leads next.
+    const guest = new Guest((answer) => this.followers.has(from) && seat.postMessage(answer));
+    const follower = { seat, guest };
     this.followers.set(from, follower);
     // It holds this lock for as long as it lives.
     void navigator.locks.request(seatOf(this.site, from), () => this.gone(from));

@@ -184,7 +184,7 @@ const SitePanel = () => (
   <>
     <p class="panel-said">{`This page plays straight from ${provider.value || 'the provider'}: nothing is handed on from this tab.`}</p>
     <p class="panel-near">
-      This browser lacks what tabs need to deliver to each other. With the Nearcast program on your machine the same library plays
+      Something that tabs need to deliver to each other is missing here, or has failed. With the Nearcast program on your machine the same library plays
       from your cache and from listeners near you, also offline.
     </p>
   </>

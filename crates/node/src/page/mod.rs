@@ -47,6 +47,10 @@ macro_rules! policy {
 const POLICY: &str = policy!("'self'");
 /// Before a site the page compiles its engine, which comes from the page's own origin like any script.
 const POLICY_WITH_ENGINE: &str = policy!("'self' 'wasm-unsafe-eval'");
+/// What a script may do where it runs as a worker, which the policy of its page does not reach: the engine is compiled
+/// and fetches there.
+const POLICY_OF_SCRIPTS: &str =
+    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'";
 
 /// What a player page stands before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,10 +135,15 @@ pub fn assets() -> Router {
 }
 
 async fn asset(Path(file): Path<String>, method: Method, headers: HeaderMap) -> Response {
-    match LOADED.get(file.as_str()) {
-        Some(built) => built.answer(&method, &headers, "public, max-age=31536000, immutable"),
-        None => (StatusCode::NOT_FOUND, "there is no such file of the page\n").into_response(),
+    let Some(built) = LOADED.get(file.as_str()) else {
+        return (StatusCode::NOT_FOUND, "there is no such file of the page\n").into_response();
+    };
+    let mut response = built.answer(&method, &headers, "public, max-age=31536000, immutable");
+    if file.ends_with(".js") {
+        let policy = HeaderValue::from_static(POLICY_OF_SCRIPTS);
+        response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
     }
+    response
 }
 
 /// A route for the player's service worker. It lies at the root, as it may only serve what is below its folder.
@@ -269,6 +278,15 @@ mod tests {
                 "{name}"
             );
         }
+    }
+
+    /// The page names no worker's script: another script does.
+    #[tokio::test]
+    async fn the_engine_as_a_worker_asks_its_own_server_alone() {
+        let name = LOADED.keys().find(|name| name.starts_with("engine-")).expect("the engine's script");
+        let (response, _) = ask(assets(), &format!("/page/{name}"), &[]).await;
+        let policy = response.headers()[header::CONTENT_SECURITY_POLICY].to_str().expect("text");
+        assert_eq!(policy, "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'");
     }
 
     #[tokio::test]
