@@ -135,9 +135,22 @@ WebAssembly.instantiateStreaming = async (...what) => {
   return { instance: { exports }, module };
 };`;
 
+/** The worker waits for an answer that never comes, and lets nothing else run. */
+const hang = ({ page }) =>
+  new Promise((hangs) => {
+    void page.route('**/never', () => hangs());
+    const waits = engineOf(page).evaluate((url) => {
+      const request = new XMLHttpRequest();
+      request.open('GET', url, false);
+      request.send();
+    }, new URL('never', serve.ready.url).href);
+    waits.catch(() => {});
+  });
+
 const ENDS = [
   ['a worker that is ended', undefined, ({ page }) => page.evaluate(() => window.workers.forEach((worker) => worker.terminate()))],
   ['a worker that fails', undefined, ({ page }) => engineOf(page).evaluate(() => void setTimeout(() => { throw new Error('a mistake'); }))],
+  ['a worker that hangs', undefined, hang],
   ['an engine that traps', (page) => beforeEngine(page, TRAPS), ({ page }) => engineOf(page).evaluate(() => void (self.trap = true))],
 ];
 
