@@ -29,8 +29,10 @@ after(async () => {
 
 const PREFERENCES = () => localStorage.setItem('nearcast.preferences', '{"volume":1,"quality":240}');
 
-/** The page's ends of the channels that it made, and its workers. */
+/** The page's ends of the channels that it made, its workers, and errors that a page of somebody else would hear of. */
 const NOTED = () => {
+  window.mistakes = [];
+  window.addEventListener('error', ({ message }) => window.mistakes.push(message));
   window.channels = [];
   const create = RTCPeerConnection.prototype.createDataChannel;
   RTCPeerConnection.prototype.createDataChannel = function (...what) {
@@ -115,6 +117,7 @@ for (const [what, prepare] of [
     for (const one of await oneFromTheOther(t, prepare)) {
       assert.equal(engineOf(one.page), undefined);
       assert.equal(await one.page.evaluate(loadsEngine), true);
+      assert.deepEqual(await one.page.evaluate(() => window.mistakes), []);
       assert.deepEqual(one.wrong, []);
     }
   });
@@ -178,6 +181,7 @@ for (const [what, prepare, end] of ENDS) {
     await one.page.locator('.chip').click();
     await one.page.locator('.chip:not(.is-live)').waitFor();
     assert.equal(one.page.workers().length, 0);
+    assert.deepEqual(await one.page.evaluate(() => window.mistakes), []);
     assert.deepEqual(one.wrong, []);
   });
 
