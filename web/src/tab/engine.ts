@@ -85,7 +85,9 @@ class Served {
   }
 
   private async keep(tab: Tab, folder: string, stock: Stock): Promise<void> {
-    tab.keeps(await Kept.open(folder), stock);
+    const kept = await Kept.open(folder).catch(() => null);
+    // A browser that refuses it here keeps nothing, and memory does.
+    if (kept !== null) tab.keeps(kept, stock);
   }
 
   private lead(desk: Desk, folder: string, leader: string): void {
