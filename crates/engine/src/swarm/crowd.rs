@@ -73,9 +73,12 @@ impl Swarm {
         self.rank_for(pick.object, pick.blocks.start).0.leading_zeros()
     }
 
-    /// How many hold what plays ten seconds after a run, and so are ahead of us by more than it needs; no more than
-    /// [`Tuning::many`](super::tuning::Tuning::many) are counted.
-    pub(super) fn ahead_of(&self, around: &Around, pick: &Pick) -> usize {
+    /// Of a play that is new, how many hold what plays ten seconds after a run, and so are ahead of us by more than it
+    /// needs; no more than [`Tuning::many`](super::tuning::Tuning::many) are counted.
+    pub(super) fn ahead_of_new(&self, around: &Around, pick: &Pick) -> usize {
+        if pick.begun.is_some_and(|begun| begun + self.tuning.new <= self.now) {
+            return 0;
+        }
         let last = self.objects.get(pick.object).size.blocks().saturating_sub(1);
         let later = pick.blocks.start.saturating_add(pick.ahead.soon).min(last);
         self.who_reliably_holds(around, pick.object, later).take(self.tuning.many).count()

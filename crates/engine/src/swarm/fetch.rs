@@ -568,7 +568,7 @@ impl Swarm {
         let bytes = size.bytes_of(pick.blocks).len();
         let crowd = self.crowd(around, &pick);
         let of_origin = self.run_of_origin(&pick, crowd, around);
-        let ahead = self.ahead_of(around, &pick);
+        let ahead = self.ahead_of_new(around, &pick);
         let origin = self.origin_offer(&pick, (crowd, ahead), bytes, size.bytes_of(of_origin).len());
         let question = Question {
             now: self.now,
@@ -580,8 +580,8 @@ impl Swarm {
             patience_ends: pick.patience_ends,
             begun: pick.begun,
             hedge: pick.hedge,
-            odds: self.odds(&pick),
-            many: ahead >= self.tuning.many,
+            odds: if crowd == Crowd::OursToBring { self.odds(&pick) } else { 0 },
+            many_ahead: ahead >= self.tuning.many,
             crowd,
             busy: if offers.is_empty() { self.busy(&pick, bytes, around) } else { None },
             idle_origin_too: pick.due == Time::NEVER && self.at_an_end(&pick, crowd, around, of_origin),

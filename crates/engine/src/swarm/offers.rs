@@ -61,7 +61,7 @@ impl Swarm {
         asks.then(|| self.peers.promise(self.now, pick.object, bytes)).flatten()
     }
 
-    /// What the origin could do for a run that a crowd may bring, of which `ahead` are ahead of us.
+    /// What the origin could do for a run that a crowd may bring, of which `ahead` are ahead of our new play.
     pub(super) fn origin_offer(
         &self,
         pick: &Pick,
@@ -82,8 +82,7 @@ impl Swarm {
         let first_of_start = pick.starting && (pick.opens || crowd == Crowd::Nobody);
         let room = quick || first_of_start || (urgent && first());
         // A second run, of a play that is new, so that the line is not idle between two: unless all of a crowd begin.
-        let new = pick.begun.is_none_or(|begun| self.now < begun + self.tuning.new);
-        let next = ahead > 0 && new && pick.reading && self.origin.pipe.runs() < 2;
+        let next = ahead > 0 && pick.reading && self.origin.pipe.runs() < 2;
         let ready = self.origin.ready(self.now) && !owes && (room || next);
         let ample = self.origin_is_ample(pick);
         Some(OriginOffer { takes, takes_piece: self.origin.expected(piece), ready, ample })

@@ -96,8 +96,8 @@ pub(super) struct Question<'a> {
     /// How often the odds that bringing it in falls to us were halved, and it did all the same: of a crowd of n the one
     /// with the most has about log2 n.
     pub(super) odds: u32,
-    /// Many hold it, and are ahead of us by more than its play needs.
-    pub(super) many: bool,
+    /// It is of a new play, of which many are ahead by more than it needs.
+    pub(super) many_ahead: bool,
     pub(super) crowd: Crowd,
     /// When nobody offers it, how long until a holder that has enough to do would have brought it all the same.
     pub(super) busy: Option<Span>,
@@ -172,9 +172,7 @@ impl PickRule for NearFirst {
 /// soon, and what an untried one brings late meanwhile shares the line with what is due: a cautious player on a slow
 /// line began later than from the origin alone.
 fn apt(tuning: &Tuning, q: &Question<'_>, offer: &Offer) -> bool {
-    let new = q.begun.is_none_or(|begun| q.now < begun + tuning.new);
-    let margin = if new { tuning.untried_margin } else { Span::ZERO };
-    offer.proven || !q.many || q.now + offer.surely() + margin <= q.due
+    offer.proven || !q.many_ahead || q.now + offer.surely() + tuning.untried_margin <= q.due
 }
 
 /// When a run becomes urgent, if that is still to come.
@@ -349,7 +347,7 @@ mod tests {
             begun: Some(Time::ZERO),
             hedge: false,
             odds: 14,
-            many: false,
+            many_ahead: false,
             crowd,
             busy: None,
             idle_origin_too: false,
@@ -415,7 +413,7 @@ mod tests {
             begun: None,
             hedge: false,
             odds: 0,
-            many: false,
+            many_ahead: false,
             crowd: Crowd::Unknown(NOW + Span::from_secs(1)),
             busy: None,
             idle_origin_too: false,
@@ -575,18 +573,16 @@ mod tests {
 
     #[test]
     fn where_many_are_ahead_a_new_play_asks_untried_peers_for_what_they_surely_make_alone() {
-        let choose = |due, begun, many, proven| {
+        let choose = |due, many_ahead, proven| {
             let offers = [Offer { proven, ..offer(1, Nearness::Far, 100) }];
             let q = question(NOW + Span::from_millis(due), Crowd::Held, &offers, origin_in(250));
-            NearFirst.choose(&Tuning::default(), &Question { begun, many, ..q })
+            NearFirst.choose(&Tuning::default(), &Question { many_ahead, ..q })
         };
-        let (just_now, asked) = (Some(NOW), Choice::Peer(PeerId(1), Why::Fastest));
-        assert_eq!(choose(599, just_now, true, false), Choice::Origin(Why::Deadline));
-        assert_eq!(choose(599, None, true, false), Choice::Origin(Why::Deadline));
-        assert_eq!(choose(600, just_now, true, false), asked);
-        assert_eq!(choose(200, Some(NOW - Span::from_secs(1)), true, false), asked, "it plays");
-        assert_eq!(choose(599, just_now, false, false), asked, "there are few");
-        assert_eq!(choose(599, just_now, true, true), asked, "it has shown how fast it is");
+        let asked = Choice::Peer(PeerId(1), Why::Fastest);
+        assert_eq!(choose(599, true, false), Choice::Origin(Why::Deadline));
+        assert_eq!(choose(600, true, false), asked);
+        assert_eq!(choose(599, false, false), asked, "there are few, or it plays");
+        assert_eq!(choose(599, true, true), asked, "it has shown how fast it is");
     }
 
     #[test]
