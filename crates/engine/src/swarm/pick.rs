@@ -231,9 +231,10 @@ fn origin_from(tuning: &Tuning, q: &Question<'_>, origin: OriginOffer) -> (Time,
     let lead = if safe { lead.max(tuning.safe_lead) } else { lead };
     let ahead = |lead| if q.due == Time::NEVER { Time::NEVER } else { q.due - lead };
     let last_moment = (ahead(lead), Why::Deadline);
-    // Whoever waits in a read needs little to go on, however long others still have.
-    let impatient =
-        |moment: (Time, Why), ends: Time| if ends < moment.0 { (ends, Why::Patience) } else { moment };
+    // Whoever waits in a read needs little to go on, as long as others still have time.
+    let impatient = |moment: (Time, Why), ends: Time| {
+        if ends < moment.0 && q.now < moment.0 { (ends, Why::Patience) } else { moment }
+    };
     match q.crowd {
         Crowd::OursToBring if q.due == Time::NEVER => (q.now, Why::OurShare),
         Crowd::OursToBring => {
@@ -557,6 +558,19 @@ mod tests {
         assert_eq!(choose(101, false), Choice::Origin(Why::Deadline));
         assert_eq!(choose(100, false), Choice::Peer(PeerId(1), Why::Fastest));
         assert_eq!(choose(200, true), Choice::Peer(PeerId(1), Why::Fastest));
+    }
+
+    #[test]
+    fn a_player_whose_deadline_has_come_gets_more_than_it_takes_to_go_on() {
+        let ended = NOW - Span::from_secs(2);
+        for crowd in [THEIRS, Crowd::Held, Crowd::Coming(NOW - Span::from_secs(5))] {
+            let choose = |due| {
+                let q = question(NOW + Span::from_millis(due), crowd, &[], origin_in(80));
+                NearFirst.choose(&Tuning::default(), &Question { patience_ends: ended, ..q })
+            };
+            assert_eq!(choose(10_000), Choice::Origin(Why::Patience), "{crowd:?}");
+            assert_eq!(choose(2_000), Choice::Origin(Why::Deadline), "{crowd:?}");
+        }
     }
 
     #[test]

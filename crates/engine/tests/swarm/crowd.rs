@@ -170,15 +170,21 @@ fn who_hands_nothing_on_is_not_waited_for_however_much_he_holds() {
 fn a_player_that_waited_long_enough_far_ahead_gets_a_block_to_go_on_with() {
     let (mut bench, peer) = beside_a_viewer();
     bench.play(1, 0);
-    let mut read = 0;
+    // A peer that has it all brings what is ahead of a reader who has just begun, and loses the rest.
+    bench.has(peer, all());
+    let mut held = BlockSet::EMPTY;
     let mut asked = VecDeque::from(bench.asked());
     while let Some((request, _, blocks)) = asked.pop_front() {
         bench.finish(request, blocks);
-        read = read.max(blocks.end);
+        held.insert(blocks);
         asked.extend(bench.asked());
     }
+    let read = held.run_at(0).end;
+    assert!((all().len() / 6..all().len()).contains(&read), "{read} blocks");
+    let rest = BlockRange::new(read, all().end);
+    let have = Have { object: OBJECT, added: BlockSet::EMPTY, removed: rest.into(), coming: rest.into() };
+    bench.message(peer, PeerMessage::Have(have));
     bench.input(Input::Progress { read: ReadId(1), to: u64::from(read) * BLOCK });
-    coming(&mut bench, peer, BlockRange::new(read, all().end));
     assert!(bench.asked().is_empty(), "the peer brings it in");
     bench.wait(Span::from_secs(2));
     let asked = bench.asked();
