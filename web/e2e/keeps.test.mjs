@@ -1,33 +1,23 @@
 // What a browser keeps from visit to visit, in Chromium, before a real `serve`.
 
 import assert from 'node:assert/strict';
-import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { engineOf, fetchedWhole, filmMoves, folder, mediaSent, PEER, peering, publish, root, start, tabIn, takesPart, until } from './world.mjs';
+import { engineOf, fetchedWhole, filmLength, filmMoves, mediaSent, PEER, peering, stage, tabIn, takesPart, until } from './world.mjs';
 
 /** A name that is this machine, and that browsers do not trust as they trust its own address. */
 const STRANGE = 'strange.test';
 
-let place;
 let chrome;
+let end;
 let serve;
 let length;
 
 before(async () => {
-  place = await folder();
-  const site = join(place.path, 'site');
-  await publish(place.path, site, join(root, 'samples/film'));
-  serve = await start(place.path, 'serve', site, '--listen', '127.0.0.1:0', '--relay', 'off');
-  chrome = await peering(`--host-resolver-rules=MAP ${STRANGE} 127.0.0.1`);
-  length = (await stat(join(root, 'samples/film/240p.m4s'))).size;
+  ({ serve, chrome, end } = await stage(() => peering(`--host-resolver-rules=MAP ${STRANGE} 127.0.0.1`), 'film'));
+  length = await filmLength(240);
 });
 
-after(async () => {
-  await chrome?.close();
-  await serve?.stop();
-  await place?.remove();
-});
+after(() => end?.());
 
 /** A browser with its own storage, closed when the test ends, and tabs in it. */
 async function visitor(t) {

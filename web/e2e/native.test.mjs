@@ -3,34 +3,25 @@
 // the node got and gave is the node's.
 
 import assert from 'node:assert/strict';
-import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { fetchedWhole, filmMoves, folder, hiding, keeper, listed, mediaSent, publish, root, start, tab, takesPart } from './world.mjs';
+import { fetchedWhole, filmLength, filmMoves, hiding, keeper, listed, mediaSent, stage, tab, takesPart } from './world.mjs';
 
 const FILM = 'film';
 
 let place;
 let chrome;
+let end;
 let serve;
 let length;
 let nodes = 0;
 
 before(async () => {
-  place = await folder();
-  const site = join(place.path, 'site');
-  await publish(place.path, site, join(root, 'samples/film'));
-  serve = await start(place.path, 'serve', site, '--listen', '127.0.0.1:0', '--relay', 'off');
-  chrome = await hiding();
+  ({ place, serve, chrome, end } = await stage(hiding, 'film'));
   // What is kept of a film is its best quality.
-  length = (await stat(join(root, 'samples/film/360p.m4s'))).size;
+  length = await filmLength(360);
 });
 
-after(async () => {
-  await chrome?.close();
-  await serve?.stop();
-  await place?.remove();
-});
+after(() => end?.());
 
 async function node(t) {
   nodes += 1;

@@ -1,30 +1,21 @@
 // Tabs that deliver to each other, in Chromium, before a real `serve`. What the provider's server sent is its own count.
 
 import assert from 'node:assert/strict';
-import { readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readFile } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
-import { barriers, beforeEngine, engineOf, fetchedWhole, filmMoves, folder, mediaSent, NO_SUPERNODE, PEER, peering, playsPast, publish, root, start, tab, takesPart } from './world.mjs';
+import { barriers, beforeEngine, engineOf, fetchedWhole, filmLength, filmMoves, mediaSent, NO_SUPERNODE, PEER, peering, playsPast, stage, tab, takesPart } from './world.mjs';
 
-let place;
 let chrome;
+let end;
 let serve;
 let length;
 
 before(async () => {
-  place = await folder();
-  const site = join(place.path, 'site');
-  await publish(place.path, site, join(root, 'samples/film'), join(root, 'samples/music'));
-  serve = await start(place.path, 'serve', site, '--listen', '127.0.0.1:0', '--relay', 'off');
-  chrome = await peering();
-  length = (await stat(join(root, 'samples/film/240p.m4s'))).size;
+  ({ serve, chrome, end } = await stage(peering, 'film', 'music'));
+  length = await filmLength(240);
 });
 
-after(async () => {
-  await chrome?.close();
-  await serve?.stop();
-  await place?.remove();
-});
+after(() => end?.());
 
 const sent = () => mediaSent(serve);
 

@@ -2,30 +2,20 @@
 // becomes of what plays when it ends.
 
 import assert from 'node:assert/strict';
-import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { beforeEngine, engineOf, fetchedWhole, filmMoves, folder, mediaSent, PEER, peering, publish, root, start, tab, tabIn, takesPart } from './world.mjs';
+import { beforeEngine, engineOf, fetchedWhole, filmLength, filmMoves, mediaSent, PEER, peering, stage, tab, tabIn, takesPart } from './world.mjs';
 
-let place;
 let chrome;
+let end;
 let serve;
 let length;
 
 before(async () => {
-  place = await folder();
-  const site = join(place.path, 'site');
-  await publish(place.path, site, join(root, 'samples/film'));
-  serve = await start(place.path, 'serve', site, '--listen', '127.0.0.1:0', '--relay', 'off');
-  chrome = await peering();
-  length = (await stat(join(root, 'samples/film/240p.m4s'))).size;
+  ({ serve, chrome, end } = await stage(peering, 'film'));
+  length = await filmLength(240);
 });
 
-after(async () => {
-  await chrome?.close();
-  await serve?.stop();
-  await place?.remove();
-});
+after(() => end?.());
 
 const PREFERENCES = () => localStorage.setItem('nearcast.preferences', '{"volume":1,"quality":240}');
 

@@ -1,7 +1,7 @@
 // A provider, a node and a browser on this machine, for one test file. Everything started here is ended here.
 
 import { spawn } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -54,6 +54,31 @@ export async function folder() {
   const path = await mkdtemp(join(tmpdir(), 'nearcast-page-'));
   return { path, remove: () => rm(path, { recursive: true, force: true }) };
 }
+
+/** A provider that serves some of the samples, before a browser that `launch` starts; and how to end both. What had begun is
+ * ended when the rest fails. */
+export async function stage(launch, ...samples) {
+  const place = await folder();
+  let [serve, chrome] = [null, null];
+  const end = async () => {
+    await chrome?.close();
+    await serve?.stop();
+    await place.remove();
+  };
+  try {
+    const site = join(place.path, 'site');
+    await publish(place.path, site, ...samples.map((name) => join(root, 'samples', name)));
+    serve = await start(place.path, 'serve', site, '--listen', '127.0.0.1:0', '--relay', 'off');
+    chrome = await launch();
+    return { place, serve, chrome, end };
+  } catch (error) {
+    await end();
+    throw error;
+  }
+}
+
+/** How long the sample film is in one of its qualities, in bytes. */
+export const filmLength = async (quality) => (await stat(join(root, 'samples/film', `${quality}p.m4s`))).size;
 
 const FLAGS = [
   '--no-sandbox',
