@@ -199,6 +199,8 @@ test('the engine waits for the first media of picture and of sound, and not for 
   assert.equal(await settled(line.free), false, 'the picture is on its way');
   line.carries(more.promise);
   picture.settle(true);
+  assert.equal(await settled(line.free), false, 'the page shows it meanwhile');
+  t.mock.timers.tick(150);
   assert.equal(await settled(line.free), true);
 });
 

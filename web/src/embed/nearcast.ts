@@ -91,11 +91,11 @@ export class Site {
     this.folder = new URL('.', address).href;
     this.part = new Part(address, shares);
     this.part.onCorrupt = (url) => this.tell('corrupt', { url });
-    this.started = this.part.catalogue(this.catalogue()).then(
+    this.started = this.part.catalogue(() => this.catalogue()).then(
       () => this.is('sharing', null),
       (error: unknown) => this.is('direct', words(error)),
     );
-    setInterval(() => this.state === 'sharing' && void this.part.catalogue(this.catalogue()).catch(() => {}), AGAIN_MS);
+    setInterval(() => this.state === 'sharing' && void this.part.catalogue(() => this.catalogue()).catch(() => {}), AGAIN_MS);
   }
 
   private async catalogue(): Promise<Uint8Array> {

@@ -3,6 +3,8 @@
 
 /** A player that asks for something asks for what follows within this, unless it has what it needs. */
 const QUIET_MS = 200;
+/** What a player waited for is shown within this: meanwhile nothing else is begun in its page. */
+const SHOWS_MS = 100;
 /** A start that takes longer than this from the server is worth waiting for the engine, if others have the title: it is
  * there by then, and asks them. */
 const SLOW_MS = 600;
@@ -85,7 +87,7 @@ export class Line {
         // Picture and sound may be two streams: both are needed for a start, and what follows either is not.
         await Promise.all(beside);
         this.shown = true;
-        this.release();
+        setTimeout(this.release, SHOWS_MS);
       },
       () => {},
     );

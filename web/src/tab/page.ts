@@ -10,7 +10,7 @@ export const part = new Part(new URL('.', document.baseURI).href, chosen.peek() 
 
 /** The catalogue was read: the tab starts with the first one, which is told of, and hears of changes. */
 export function catalogueRead(text: string, started: () => void): void {
-  part.catalogue(new TextEncoder().encode(text)).then(once(started), (error: unknown) => {
+  part.catalogue(async () => new TextEncoder().encode(text)).then(once(started), (error: unknown) => {
     // What was promised goes on without it.
     console.warn('nearcast: this page plays straight from its server:', error);
   });

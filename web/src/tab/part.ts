@@ -67,6 +67,11 @@ export interface Doing extends Figures {
   readonly keeps: Keeping;
 }
 
+/** Reads the signed catalogue. */
+type Reading = () => Promise<Uint8Array>;
+
+const nothing = async (): Promise<void> => {};
+
 /** The title whose media lie at an address of a site. */
 export function titleAt(site: string, url: string): string | null {
   const media = new URL('media/', site).href;
@@ -116,16 +121,17 @@ export class Part {
     this.lead = new Lead(this.folder, (stock) => this.takesTurn(() => this.takeOver(stock)), lost);
   }
 
-  /** Starts with the signed catalogue, and takes later ones. Settles when the tab has started; fails when it does not. */
-  catalogue(bytes: Uint8Array | Promise<Uint8Array>): Promise<void> {
+  /** Starts with the signed catalogue, which is read when the engine is, and takes later ones. Settles when the tab has
+   * started; fails when it does not. */
+  catalogue(read: Reading): Promise<void> {
     if (this.starting === null) {
-      this.starting = this.begin(bytes);
+      this.starting = this.begin(read);
       this.starting.then(
         () => this.isBegun(true),
         () => (this.end(), this.isBegun(false)),
       );
     } else {
-      void Promise.resolve(bytes).then((read) => this.hears(read), () => {});
+      void read().then((catalogue) => this.hears(catalogue), () => {});
     }
     return this.starting;
   }
@@ -140,15 +146,12 @@ export class Part {
     return this.tab ?? this.own;
   }
 
-  private async begin(reading: Uint8Array | Promise<Uint8Array>): Promise<void> {
-    const leads = this.lead.ask();
-    const read = Promise.resolve(reading).then((catalogue) => (this.latest = catalogue));
-    read.catch(() => {});
-    const found = (await leads) ?? (await this.find());
+  private async begin(read: Reading): Promise<void> {
+    const found = (await this.lead.ask()) ?? (await this.find());
     if (found instanceof Far) this.tab = found;
     this.close = this.tab !== null;
-    if (!(found instanceof Far)) await this.startOwn(found, read);
-    await read;
+    const reads = async (): Promise<void> => void (this.latest = await read());
+    await (found instanceof Far ? reads() : this.startOwn(found, reads));
   }
 
   /** Finds the tab that leads, or takes the lead where that one is silent. Null when neither can be. */
@@ -171,7 +174,7 @@ export class Part {
   }
 
   /** Starts the own engine, which keeps, and answers the other tabs, if this tab leads. */
-  private async startOwn(stock: Stock | null, read: Promise<unknown>): Promise<void> {
+  private async startOwn(stock: Stock | null, read: () => Promise<void> = nothing): Promise<void> {
     if (stock === null) await this.startNear(null, read);
     else await this.answersOthers(() => this.startNear(stock, read));
   }
@@ -188,14 +191,14 @@ export class Part {
     }
   }
 
-  private async startNear(stock: Stock | null, read: Promise<unknown>): Promise<Near> {
+  private async startNear(stock: Stock | null, read: () => Promise<void>): Promise<Near> {
     // Who has been here before has the engine in the browser's cache, and perhaps what plays.
     if (stock === null || stock.keys.length === 0) await this.line.free;
     // A tab whose engine ended leads nobody.
     const loading = Near.load(() => this.lead.leave());
     loading.then(() => (this.close = true), () => {});
     try {
-      const [near, own] = await Promise.all([loading, secret(), read]);
+      const [near, own] = await Promise.all([loading, secret(), read()]);
       await this.begins(near, own, stock);
       return near;
     } catch (error) {
@@ -228,7 +231,7 @@ export class Part {
   private async takeOver(stock: Stock): Promise<void> {
     const before = this.tab;
     const { own, folder } = this;
-    if (own === null) await this.startOwn(stock, Promise.resolve());
+    if (own === null) await this.startOwn(stock);
     else await this.answersOthers(() => own.keep(folder, stock).then(() => own));
     if (before instanceof Far && this.own !== null) before.handOver(this.own);
   }
@@ -255,7 +258,7 @@ export class Part {
       this.tab = found;
       // Not awaited: it may be silent, too.
       for (const title of this.opened.keys()) found.open(title).catch(() => {});
-    } else await this.startOwn(found, Promise.resolve());
+    } else await this.startOwn(found);
   }
 
   /** Nobody takes part for this page any more: it plays straight from the server. */
