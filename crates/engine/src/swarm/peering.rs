@@ -48,7 +48,7 @@ impl Swarm {
     /// serves, and changes nothing but the pace.
     pub(super) fn uplink_reported(&mut self, mut reports: Vec<PathReport>) {
         reports.retain(|r| self.peers.get(r.peer).is_some_and(|p| p.over == Over::Line));
-        self.uplink.report(self.now, &reports);
+        self.uplink.report(self.now, &reports, self.serving.promised());
         self.set_pace();
     }
 
@@ -418,12 +418,13 @@ impl Swarm {
     pub(super) fn sent(&mut self, upload: UploadId, bytes: u64) {
         self.serving.sent(upload, bytes);
         let Some(wanted) = self.serving.get(upload).copied() else { return };
-        if wanted.over == Over::Line
-            && let Some(handed) = self.allowance.sent(self.now, bytes)
-        {
-            self.put(Output::Remember(handed));
-            // The month may be used up.
-            self.stirred = true;
+        if wanted.over == Over::Line {
+            self.uplink.sent(bytes);
+            if let Some(handed) = self.allowance.sent(self.now, bytes) {
+                self.put(Output::Remember(handed));
+                // The month may be used up.
+                self.stirred = true;
+            }
         }
         self.objects.touch(wanted.object);
         if let Some(peer) = self.peers.get_mut(wanted.peer) {

@@ -29,6 +29,9 @@ const GAIN: u64 = 20;
 const LOSS: u64 = 64;
 /// What the rate may lose at once, in 1024ths: a half, as TCP does.
 const WORST_LOSS: u64 = 512;
+/// What the rate is at first of what the line carried when it was found full, in 1024ths: lines are found full where a
+/// crowd begins, which has no use for a half of them.
+const FIRST_RATE: u64 = 896;
 /// Well below what the line carried when it was last full, the rate grows by three eighths a tick.
 const FAST_GROWTH: u64 = 384;
 /// Ticks without a queue before it does.
@@ -133,6 +136,10 @@ pub(super) struct Uplink {
     /// Bytes delivered and how long that took, of the last ticks.
     delivered: Vec<(u64, Span)>,
     last: Option<Time>,
+    /// Bytes that went out and were not acknowledged yet.
+    owed: u64,
+    /// Whether the line had something to carry at the last report.
+    busy: bool,
     calm: u32,
     /// What the line carried when it was full.
     full: Rate,
@@ -166,13 +173,18 @@ impl Uplink {
         self.watched.insert(peer);
     }
 
+    /// Bytes of a run went out over the line.
+    pub(super) fn sent(&mut self, bytes: u64) {
+        self.owed = self.owed.saturating_add(bytes);
+    }
+
     /// Whose paths are of interest although no run to them is under way.
     pub(super) fn watched(&self) -> &FlatSet<PeerId> {
         &self.watched
     }
 
-    /// What the paths did since the last report.
-    pub(super) fn report(&mut self, now: Time, reports: &[PathReport]) {
+    /// What the paths did since the last report; of the runs under way `promised` bytes are still to go out.
+    pub(super) fn report(&mut self, now: Time, reports: &[PathReport], promised: u64) {
         let reports = &reports[..reports.len().min(MAX_PATHS)];
         self.watched = reports.iter().filter(|r| r.acked > IDLE_BYTES).map(|r| r.peer).collect();
         let span = self.last.map_or(Span::ZERO, |last| now.since(last));
@@ -197,8 +209,11 @@ impl Uplink {
             self.ways.pop_first();
         }
         let acked = reports.iter().fold(0u64, |sum, report| sum.saturating_add(report.acked));
-        // The first report of a burst covers an unknown time.
-        if span == Span::ZERO || span > PAUSE {
+        self.owed = if span > PAUSE { 0 } else { self.owed.saturating_sub(acked) };
+        let was_busy = std::mem::replace(&mut self.busy, promised.saturating_add(self.owed) > IDLE_BYTES);
+        // The first report of a burst covers an unknown time. Spread over a tick, what the first 10 ms of a run brought
+        // would be a tenth of what the line carries.
+        if span == Span::ZERO || span > PAUSE || !was_busy {
             return;
         }
         self.delivered.push((acked, span));
@@ -222,8 +237,9 @@ impl Uplink {
         let Some(rate) = self.rate else {
             if queue > TARGET && delivering > FLOOR {
                 self.full = delivering;
-                self.lower(now, rtt, share(delivering, 1024 - WORST_LOSS / 2));
-                self.drained = now;
+                self.lower(now, rtt, share(delivering, FIRST_RATE));
+                // What has just been found is how long the path is without a queue.
+                self.drained = now - DRAIN;
             }
             return;
         };
@@ -383,7 +399,7 @@ mod tests {
                     tick = self.now;
                     let report = PathReport { peer: PeerId(1), rtt: least.take(), one_way: None, acked };
                     self.ours += std::mem::take(&mut acked);
-                    self.uplink.report(self.now, &[report]);
+                    self.uplink.report(self.now, &[report], PLENTY);
                 }
                 self.queues.push(self.delay().millis());
             }
@@ -400,6 +416,8 @@ mod tests {
     }
 
     const FAST: Rate = Rate::from_bits_per_sec(1_000_000_000);
+    /// More than the line carries until the next report.
+    const PLENTY: u64 = 100_000_000;
 
     #[test]
     fn alone_the_line_is_full_and_its_queue_short() {
@@ -457,6 +475,31 @@ mod tests {
         }
     }
 
+    /// The rate after a report of a run that began 10 ms ago, on a line of 10 Mbit/s with a queue of 60 ms, and after
+    /// another 100 ms. At the report before them so much was still to go out, and so much was not acknowledged.
+    fn after_a_pause(promised: u64, unanswered: u64) -> [Option<Rate>; 2] {
+        let mut uplink = Uplink::default();
+        let mut now = Time::from_micros(1_000_000);
+        let mut report = |uplink: &mut Uplink, rtt, acked, promised| {
+            let rtt = Some(Span::from_millis(rtt));
+            uplink.report(now, &[PathReport { peer: PeerId(1), rtt, one_way: None, acked }], promised);
+            now += UPLINK_TICK;
+            uplink.rate(now)
+        };
+        uplink.sent(64 * 1024 + unanswered);
+        report(&mut uplink, 2, 64 * 1024, promised);
+        [12_500, 125_000].map(|acked| report(&mut uplink, 62, acked, PLENTY))
+    }
+
+    #[test]
+    fn a_run_that_has_just_begun_does_not_say_what_the_line_carries() {
+        let most = share(Rate::from_bytes_per_sec(1_250_000), FIRST_RATE);
+        assert_eq!(after_a_pause(0, 0), [None, Some(most)]);
+        let slow = share(Rate::from_bytes_per_sec(125_000), FIRST_RATE);
+        assert_eq!(after_a_pause(64 * 1024, 0)[0], Some(slow), "it was under way all the time");
+        assert_eq!(after_a_pause(0, 64 * 1024)[0], Some(slow), "so was what was handed over before");
+    }
+
     #[test]
     fn a_queue_on_one_path_alone_is_not_the_lines() {
         let mut uplink = Uplink::default();
@@ -469,7 +512,7 @@ mod tests {
                 one_way: None,
                 acked: 300_000,
             };
-            uplink.report(now, &[report(1, crowded), report(2, 20)]);
+            uplink.report(now, &[report(1, crowded), report(2, 20)], PLENTY);
             now += UPLINK_TICK;
         }
         assert_eq!(uplink.rate(now), None);
@@ -488,7 +531,7 @@ mod tests {
                 one_way: (answers && n % 3 != 1).then_some(Span::from_millis(7_000_000 + there)),
                 acked: 100_000,
             };
-            uplink.report(now, &[report]);
+            uplink.report(now, &[report], PLENTY);
             now += UPLINK_TICK;
         }
         uplink.rate(now)
