@@ -39,6 +39,7 @@ pub struct NodeKey(pub [u8; 32]);
 macro_rules! ordered_by_bytes {
     ($($name:ident),*) => { $(
         impl Ord for $name {
+            #[inline]
             fn cmp(&self, other: &Self) -> Ordering {
                 let ([first, rest @ ..], _) = self.0.as_chunks::<8>() else { return self.0.cmp(&other.0) };
                 let ([others_first, others_rest @ ..], _) = other.0.as_chunks::<8>() else {
@@ -50,6 +51,7 @@ macro_rules! ordered_by_bytes {
         }
 
         impl PartialOrd for $name {
+            #[inline]
             fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
                 Some(self.cmp(other))
             }
