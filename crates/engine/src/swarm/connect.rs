@@ -1,8 +1,9 @@
 //! Known peers and titles of interest: when to look holders up, whom to connect to.
 
-use nearcast_content::{FlatMap, FlatSet, NodeKey};
+use nearcast_content::{FlatMap, NodeKey};
 
 use super::api::Candidate;
+use super::known::{Known, KnownNodes, Place};
 use crate::limits::{MAX_KNOWN_PEERS, WANTED_FRIENDS, WANTED_PEERS};
 use crate::place::Nearness;
 use crate::random::rank;
@@ -20,33 +21,6 @@ const CONNECT_TIMEOUT: Span = Span::from_secs(15);
 /// A crowd counts as unknown for this long after the first interest, then nobody is waited for.
 pub(super) const SETTLE: Span = Span::from_millis(1_500);
 
-/// A node we could connect to.
-#[derive(Clone, Debug)]
-struct Known {
-    nearness: Nearness,
-    failures: u32,
-    /// Not to be tried before this.
-    rest_until: Time,
-    /// Being connected to, since when.
-    connecting: Option<Time>,
-    seen: Time,
-    /// Was connected, in this life or an earlier one.
-    met: bool,
-    /// Equally near nodes are tried in this order, one of our own, so that a crowd spreads over them.
-    turn: u64,
-}
-
-impl Known {
-    fn new(now: Time, nearness: Nearness, turn: u64) -> Self {
-        Self { nearness, failures: 0, rest_until: Time::ZERO, connecting: None, seen: now, met: false, turn }
-    }
-
-    /// Before whom it is tried: the nearest first, and those that answered.
-    fn order(&self) -> (Nearness, u32, u64) {
-        (self.nearness, self.failures, self.turn)
-    }
-}
-
 /// A title of interest.
 #[derive(Clone, Debug)]
 struct Title {
@@ -55,18 +29,22 @@ struct Title {
     asked: Option<Time>,
     answered: bool,
     again: Time,
-    holders: FlatSet<NodeKey>,
+    /// Those who hold it, and where each was among those that are known.
+    holders: FlatMap<NodeKey, Place>,
+    /// That there is none of its holders to connect to, and until when that is so unless something about one changes: to
+    /// look at all of them is dear, and a connect that comes to its end is about one.
+    settled: Option<Time>,
 }
 
 /// Known peers and titles of interest.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Connects {
     me: NodeKey,
-    known: FlatMap<NodeKey, Known>,
+    known: KnownNodes,
     titles: FlatMap<SwarmId, Title>,
     directory: bool,
-    /// Those that are being connected to.
-    connecting: FlatSet<NodeKey>,
+    /// Those that are being connected to, and since when.
+    connecting: FlatMap<NodeKey, Time>,
     /// That there was nobody to connect to with so much room, and until when that is so unless something changes: this
     /// is asked after every input.
     settled: Option<(usize, Time)>,
@@ -76,10 +54,10 @@ impl Connects {
     pub(super) fn new(me: NodeKey) -> Self {
         Self {
             me,
-            known: FlatMap::new(),
+            known: KnownNodes::default(),
             titles: FlatMap::new(),
             directory: false,
-            connecting: FlatSet::new(),
+            connecting: FlatMap::new(),
             settled: None,
         }
     }
@@ -95,11 +73,23 @@ impl Connects {
         self.titles.len()
     }
 
-    /// A node as it becomes known, or as it is known already.
-    fn know(&mut self, now: Time, node: NodeKey, nearness: Nearness) -> &mut Known {
+    /// Something about a node changed: titles that it holds are looked at again.
+    pub(super) fn unsettle(&mut self, node: &NodeKey) {
         self.settled = None;
-        let turn = || rank(&node.0, rank(&self.me.0, 0));
-        self.known.entry(node).or_insert_with(|| Known::new(now, nearness, turn()))
+        for title in self.titles.values_mut().filter(|title| title.holders.contains_key(node)) {
+            title.settled = None;
+        }
+    }
+
+    /// A node as it becomes known, or as it is known already, to be changed.
+    fn know(&mut self, now: Time, node: NodeKey, nearness: Nearness) -> Option<&mut Known> {
+        self.settled = None;
+        if self.known.place(&node).is_none() {
+            self.unsettle(&node);
+            let turn = rank(&node.0, rank(&self.me.0, 0));
+            self.known.add(node, Known::new(now, nearness, turn));
+        }
+        self.known.get_mut(&node)
     }
 
     /// Sets the titles of interest; those that stay keep their state. Answers those that came or went.
@@ -118,7 +108,8 @@ impl Connects {
                 asked: None,
                 answered: false,
                 again: Time::ZERO,
-                holders: FlatSet::new(),
+                holders: FlatMap::new(),
+                settled: None,
             });
             title.renditions |= renditions;
         }
@@ -149,15 +140,18 @@ impl Connects {
         let me = self.me;
         self.settled = None;
         for candidate in holders.iter().filter(|c| c.node != me) {
-            let known = self.know(now, candidate.node, candidate.nearness);
-            known.nearness = known.nearness.min(candidate.nearness);
-            known.seen = now;
+            if let Some(known) = self.know(now, candidate.node, candidate.nearness) {
+                known.nearness = known.nearness.min(candidate.nearness);
+                known.seen = now;
+            }
         }
         if let Some(title) = self.titles.get_mut(&swarm) {
             title.answered = true;
             title.asked = None;
             title.again = now + again;
-            title.holders = holders.iter().map(|c| c.node).filter(|n| *n != self.me).collect();
+            title.settled = None;
+            let others = holders.iter().map(|c| c.node).filter(|n| *n != me);
+            title.holders = others.filter_map(|node| Some((node, self.known.place(&node)?))).collect();
         }
         self.forget_oldest();
     }
@@ -166,7 +160,9 @@ impl Connects {
     pub(super) fn acquainted(&mut self, now: Time, nodes: &[(NodeKey, Nearness)]) {
         let me = self.me;
         for (node, nearness) in nodes.iter().filter(|(node, _)| *node != me) {
-            self.know(now, *node, *nearness).met = true;
+            if let Some(known) = self.know(now, *node, *nearness) {
+                known.met = true;
+            }
         }
         self.forget_oldest();
     }
@@ -177,6 +173,7 @@ impl Connects {
             if let Some(node) = oldest {
                 self.known.remove(&node);
                 self.connecting.remove(&node);
+                self.unsettle(&node);
             }
         }
     }
@@ -186,18 +183,20 @@ impl Connects {
     }
 
     pub(super) fn connected(&mut self, now: Time, node: &NodeKey, nearness: Nearness) {
-        let known = self.know(now, *node, nearness);
-        known.connecting = None;
-        known.failures = 0;
-        known.seen = now;
-        known.met = true;
+        self.unsettle(node);
+        if let Some(known) = self.know(now, *node, nearness) {
+            known.connecting = None;
+            known.failures = 0;
+            known.seen = now;
+            known.met = true;
+        }
         self.connecting.remove(node);
         self.forget_oldest();
     }
 
     /// A connect failed, or a connection ended.
     pub(super) fn failed(&mut self, now: Time, node: &NodeKey) {
-        self.settled = None;
+        self.unsettle(node);
         self.connecting.remove(node);
         if let Some(known) = self.known.get_mut(node) {
             known.connecting = None;
@@ -222,7 +221,7 @@ impl Connects {
         let until = self.new_until(now, swarm)?;
         let title = self.titles.get(&swarm)?;
         let connecting = |n: &NodeKey| self.known.get(n).is_some_and(|k| k.connecting.is_some());
-        let open = (self.directory && !title.answered) || title.holders.iter().any(connecting);
+        let open = (self.directory && !title.answered) || title.holders.keys().any(connecting);
         open.then_some(until)
     }
 
@@ -263,24 +262,26 @@ impl Connects {
         if !self.directory && !self.titles.is_empty() {
             next = next.min(self.old_friends(now, room, &connected, &welcome, &mut chosen));
         }
-        for title in self.titles.values() {
-            let mut have = 0;
-            let mut open: Vec<(&NodeKey, &Known)> = Vec::with_capacity(title.holders.len());
-            for node in &title.holders {
-                let known = self.known.get_key_value(node);
-                if known.is_some_and(|(_, k)| k.connecting.is_some()) || connected(node) {
-                    have += 1;
-                } else {
-                    open.extend(known);
-                }
+        for title in self.titles.values_mut() {
+            if chosen.len() >= room {
+                continue;
             }
-            if have >= WANTED_PEERS || chosen.len() >= room {
+            if let Some(until) = title.settled.filter(|until| now < *until) {
+                next = next.min(until);
+                continue;
+            }
+            title.settled = None;
+            let (have, mut open) = holders_of(&title.holders, &self.known, &connected);
+            if have >= WANTED_PEERS {
+                title.settled = Some(Time::NEVER);
                 continue;
             }
             open.retain(|(n, _)| !chosen.contains(*n) && welcome(n));
             if open.iter().all(|(_, k)| k.rest_until > now) {
                 // Most of the time: those who could be had are here, and the others rest.
-                next = open.iter().map(|(_, k)| k.rest_until).fold(next, Time::min);
+                let rest = open.iter().map(|(_, k)| k.rest_until).fold(Time::NEVER, Time::min);
+                title.settled = Some(rest);
+                next = next.min(rest);
                 continue;
             }
             open.sort_unstable_by_key(|(_, k)| k.order());
@@ -298,9 +299,10 @@ impl Connects {
             }
         }
         for node in &chosen {
+            self.unsettle(node);
             if let Some(known) = self.known.get_mut(node) {
                 known.connecting = Some(now);
-                self.connecting.insert(*node);
+                self.connecting.insert(*node, now);
                 next = next.min(now + CONNECT_TIMEOUT);
             }
         }
@@ -334,11 +336,11 @@ impl Connects {
     fn expire(&mut self, now: Time) -> Time {
         let mut next = Time::NEVER;
         let mut silent = Vec::new();
-        for node in &self.connecting {
-            match self.known.get(node).and_then(|known| known.connecting) {
-                Some(since) if since + CONNECT_TIMEOUT <= now => silent.push(*node),
-                Some(since) => next = next.min(since + CONNECT_TIMEOUT),
-                None => {}
+        for (node, since) in &self.connecting {
+            if *since + CONNECT_TIMEOUT <= now {
+                silent.push(*node);
+            } else {
+                next = next.min(*since + CONNECT_TIMEOUT);
             }
         }
         for node in silent {
@@ -348,9 +350,31 @@ impl Connects {
     }
 }
 
+/// How many holders of a title are here or being connected to, and the others that are known.
+fn holders_of<'a>(
+    holders: &'a FlatMap<NodeKey, Place>,
+    known: &'a KnownNodes,
+    connected: &impl Fn(&NodeKey) -> bool,
+) -> (usize, Vec<(&'a NodeKey, &'a Known)>) {
+    let mut have = 0;
+    let mut open = Vec::with_capacity(holders.len());
+    for (node, place) in holders {
+        let known = known.at(node, *place);
+        if known.is_some_and(|k| k.connecting.is_some()) || connected(node) {
+            have += 1;
+        } else {
+            open.extend(known.map(|known| (node, known)));
+        }
+    }
+    (have, open)
+}
+
 #[cfg(test)]
 mod tests {
+    use nearcast_content::FlatSet;
+
     use super::*;
+    use crate::random::Random;
 
     fn node(n: u8) -> NodeKey {
         NodeKey([n; 32])
@@ -396,6 +420,7 @@ mod tests {
         let (chosen, next) = connects.connects(Time::ZERO, 9, |_| false, |_| true);
         assert_eq!((chosen, next), (vec![node(1)], Time::ZERO + FIRST_WAIT));
         assert_eq!(connects.connects(next, 9, |_| false, |n| *n != node(2)).0, []);
+        connects.unsettle(&node(2));
         assert_eq!(connects.connects(next, 8, |_| false, |_| true).0, [node(2)]);
     }
 
@@ -418,6 +443,46 @@ mod tests {
         assert_eq!((chosen, next), (vec![], Time::ZERO + FIRST_WAIT));
         connects.want(Time::ZERO, &FlatMap::new());
         assert_eq!(connects.connects(next, 9, |_| false, |_| true).0, [], "nothing is wanted");
+    }
+
+    #[test]
+    fn what_is_settled_is_what_a_look_at_everybody_would_find() {
+        let mut chance = Random::seeded(7);
+        let mut connects = wanting();
+        let mut here = FlatSet::new();
+        let (mut now, mut dialed, mut rests) = (Time::ZERO, 0, 0);
+        for _ in 0..20_000 {
+            now += Span::from_millis(chance.below(2_000));
+            let mut any = |below: u64| u8::try_from(chance.below(below)).expect("small");
+            let (what, who, title) = (any(8), node(1 + any(60)), SwarmId([any(3); 16]));
+            match what {
+                0 => {
+                    let found: Vec<Candidate> =
+                        (0..any(30)).map(|_| candidate(1 + any(60), Nearness::Isp)).collect();
+                    connects.found(now, title, &found, Span::from_secs(30));
+                }
+                1 => {
+                    connects.want(now, &(0..=any(3)).map(|n| (SwarmId([n; 16]), 1)).collect());
+                }
+                2 | 3 => {
+                    here.insert(who);
+                    connects.connected(now, &who, Nearness::Isp);
+                }
+                _ => {
+                    here.remove(&who);
+                    connects.failed(now, &who);
+                }
+            }
+            let room = usize::from(any(4));
+            let mut looks = connects.clone();
+            looks.settled = None;
+            looks.titles.values_mut().for_each(|title| title.settled = None);
+            let answer = connects.connects(now, room, |n| here.contains(n), |_| true);
+            assert_eq!(answer, looks.connects(now, room, |n| here.contains(n), |_| true));
+            dialed += answer.0.len();
+            rests += usize::from(answer.0.is_empty() && answer.1 != Time::NEVER);
+        }
+        assert!(dialed > 1_000 && rests > 1_000, "{dialed} dialed, {rests} times all rested");
     }
 
     #[test]

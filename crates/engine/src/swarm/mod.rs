@@ -15,6 +15,7 @@ mod fetch;
 mod haves;
 mod hold_out;
 mod keeping;
+mod known;
 mod line;
 mod memory;
 mod meter;
@@ -275,7 +276,10 @@ impl Swarm {
             Input::Sent { upload, bytes } => self.sent(upload, bytes),
             Input::SentAll { upload } => self.serving.finish(upload),
             Input::Uplink(reports) => self.uplink_reported(reports),
-            Input::Struck { node, strikes } => self.peers.struck(node, strikes),
+            Input::Struck { node, strikes } => {
+                self.peers.struck(node, strikes);
+                self.connects.unsettle(&node);
+            }
         }
         Ok(())
     }
