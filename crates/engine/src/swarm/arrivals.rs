@@ -7,6 +7,7 @@ use super::api::*;
 use super::fetch::GONE_WAIT;
 use super::objects::ObjectIx;
 use super::runs::{Asked, Run};
+use crate::time::Time;
 
 impl Swarm {
     /// Blocks of a run came, verified.
@@ -129,9 +130,8 @@ impl Swarm {
             (Asked::Peer(peer), Fault::Corrupt) => self.misbehaved(peer, Misbehaviour::CorruptBlock),
             (Asked::Peer(peer), Fault::Lost | Fault::Unavailable | Fault::Gone) => {
                 let until = self.now + self.tuning.silence;
-                if let Some(peer) = self.peers.get_mut(peer) {
-                    peer.choked_until = peer.choked_until.max(until);
-                }
+                let choked = self.peers.get(peer).map_or(Time::ZERO, |peer| peer.choked_until);
+                self.peers.choke(peer, choked.max(until));
             }
         }
     }

@@ -145,12 +145,7 @@ impl Swarm {
         if let Some(until) = self.origin.rests_until(self.now) {
             self.wake_at(until, Reason::OriginRetry);
         }
-        let chokes = self
-            .peers
-            .iter()
-            .flat_map(|(_, peer)| [peer.choked_until, peer.snubbed_until])
-            .filter(|until| *until > self.now);
-        if let Some(until) = chokes.min() {
+        if let Some(until) = self.peers.rest_ends(self.now) {
             self.wake_at(until, Reason::Choke);
         }
     }
@@ -265,10 +260,8 @@ impl Swarm {
         }
         // Bytes that come later than was thought are no reason to leave a peer.
         for id in silent {
-            if let Some(Asked::Peer(peer)) = self.runs.get(id).map(|run| run.asked)
-                && let Some(peer) = self.peers.get_mut(peer)
-            {
-                peer.snub(self.now, self.tuning.silence);
+            if let Some(Asked::Peer(peer)) = self.runs.get(id).map(|run| run.asked) {
+                self.peers.snub(peer, self.now, self.tuning.silence);
             }
         }
         self.wake_at(next, Reason::LateRun);

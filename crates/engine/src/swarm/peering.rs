@@ -201,10 +201,7 @@ impl Swarm {
             }
             PeerMessage::Refuse { request, reason } => self.refused(id, request, reason),
             PeerMessage::Choke { millis } => {
-                let until = self.now + Span::from_millis(millis.into());
-                if let Some(peer) = self.peers.get_mut(id) {
-                    peer.choked_until = until;
-                }
+                self.peers.choke(id, self.now + Span::from_millis(millis.into()));
             }
             PeerMessage::Goodbye => self.part(id, Parting::Surplus),
         }

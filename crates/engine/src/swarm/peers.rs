@@ -117,7 +117,7 @@ impl Peer {
     }
 
     /// It kept us waiting: it gets nothing to do until it had time to come to, each time longer.
-    pub(super) fn snub(&mut self, now: Time, silence: Span) {
+    fn snub(&mut self, now: Time, silence: Span) {
         // Runs that were asked together are late together: they count once.
         if self.snubbed_until <= now {
             self.snubbed_until = now + silence.times(2 << self.snubs.min(MAX_SNUB_DOUBLINGS));
@@ -234,12 +234,21 @@ pub(super) struct Peers {
     struck: FlatMap<NodeKey, Struck>,
     /// Those that were struck, or are, counted up.
     strikes: u64,
+    /// Those that choke or are snubbed, or were lately: who rests is asked in every plan, and few do.
+    resting: Vec<PeerId>,
     prior: Rate,
 }
 
 impl Peers {
     pub(super) fn new(prior: Rate) -> Self {
-        Self { peers: FlatMap::new(), by_node: FlatMap::new(), struck: FlatMap::new(), strikes: 0, prior }
+        Self {
+            peers: FlatMap::new(),
+            by_node: FlatMap::new(),
+            struck: FlatMap::new(),
+            strikes: 0,
+            resting: Vec::new(),
+            prior,
+        }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -323,6 +332,39 @@ impl Peers {
         Some(*peer)
     }
 
+    /// A peer takes no wants before `until`.
+    pub(super) fn choke(&mut self, id: PeerId, until: Time) {
+        if let Some(peer) = self.peers.get_mut(&id) {
+            peer.choked_until = until;
+            self.rests(id);
+        }
+    }
+
+    /// A peer kept us waiting: it gets nothing to do for a while.
+    pub(super) fn snub(&mut self, id: PeerId, now: Time, silence: Span) {
+        if let Some(peer) = self.peers.get_mut(&id) {
+            peer.snub(now, silence);
+            self.rests(id);
+        }
+    }
+
+    fn rests(&mut self, id: PeerId) {
+        if !self.resting.contains(&id) {
+            self.resting.push(id);
+        }
+    }
+
+    /// When the next of those that choke or are snubbed no longer is.
+    pub(super) fn rest_ends(&mut self, now: Time) -> Option<Time> {
+        let peers = &self.peers;
+        let rests = |id: &PeerId| {
+            let peer = peers.get(id);
+            peer.into_iter().flat_map(|peer| [peer.choked_until, peer.snubbed_until]).filter(|at| *at > now)
+        };
+        self.resting.retain(|id| rests(id).next().is_some());
+        self.resting.iter().flat_map(rests).min()
+    }
+
     /// Whether this node may be connected to at all.
     pub(super) fn welcome(&self, node: &NodeKey) -> bool {
         self.struck.get(node).is_none_or(|struck| !struck.dropped && struck.strikes < 2)
@@ -380,12 +422,11 @@ impl Peers {
     pub(super) fn note_added(&mut self, object: ObjectIx, blocks: BlockRange) -> Vec<PeerId> {
         let mut interested = Vec::new();
         for (id, peer) in &mut self.peers {
-            // Whoever holds a block need not hear that we do, but still hears of the rest.
-            let known = peer.haves.get(&object);
             if let Some(untold) = peer.interests.get_mut(&object) {
                 interested.push(*id);
                 untold.removed.remove(blocks);
-                match known {
+                // Whoever holds a block need not hear that we do, but still hears of the rest.
+                match peer.haves.get(&object) {
                     Some(held) => held.missing(blocks).for_each(|gap| {
                         untold.added.insert(gap);
                     }),
