@@ -50,7 +50,7 @@ use crate::scenario::{FaultKind, Link, Scenario};
 use crate::series::Series;
 use crate::trace::{Side, Trace};
 
-/// Something that happens.
+/// Something that happens. Millions wait and move: what is large and rare is in a place of its own.
 #[derive(Debug)]
 enum Event {
     /// A node comes online, for the first time or again.
@@ -82,9 +82,9 @@ enum Event {
     /// A sender learns that its run is not wanted any more.
     RunStops(RunKey),
     /// A node's words reach the supernode.
-    ToSupernode(directory::Input),
+    ToSupernode(Box<directory::Input>),
     /// The supernode's words reach a node.
-    FromSupernode(Who, directory::Output),
+    FromSupernode(Who, Box<directory::Output>),
     /// Holders that a search through neighbours found answer.
     Searched(Who, SwarmId, Vec<NodeKey>),
     /// The supernode wants to be woken.
@@ -418,8 +418,8 @@ impl<'m> World<'m> {
             Event::RunStops(run) => {
                 self.network.stop(self.now, run);
             }
-            Event::ToSupernode(input) => self.supernode_hears(input),
-            Event::FromSupernode(who, output) => self.supernode_says(who, output),
+            Event::ToSupernode(input) => self.supernode_hears(*input),
+            Event::FromSupernode(who, output) => self.supernode_says(who, *output),
             Event::Searched(who, swarm, found) => self.searched(who, swarm, &found),
             Event::SupernodeWakes(round) => self.supernode_wakes(round),
             Event::Renews(who, session) => self.renews(who, session),
@@ -602,6 +602,12 @@ fn draw_nodes(scenario: &Scenario, audience: &Audience, network: &mut Network<Pa
 mod tests {
     use super::*;
     use crate::Policy;
+
+    #[test]
+    #[cfg(target_pointer_width = "64")]
+    fn an_event_and_its_number_are_one_line_of_a_processors_cache() {
+        assert!(size_of::<(u64, Option<Event>)>() <= 64, "{}", size_of::<(u64, Option<Event>)>());
+    }
 
     #[test]
     fn a_shell_that_skips_the_verifier_is_caught_in_a_world_with_bytes() {

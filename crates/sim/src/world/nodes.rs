@@ -128,7 +128,7 @@ impl World<'_> {
             // A supernode sees the end of the transport soon enough even when nothing was said.
             let closed = directory::Input::Closed { session };
             let silent = if how == Departure::Killed { churn.noticed_after } else { Span::ZERO };
-            self.queue.push(now + delay + silent, Event::ToSupernode(closed));
+            self.queue.push(now + delay + silent, Event::ToSupernode(Box::new(closed)));
         }
         if !plan.visits.is_empty() {
             return;

@@ -54,7 +54,7 @@ impl World<'_> {
         }
         if let Some(session) = session {
             let closed = directory::Input::Closed { session };
-            self.queue.push(now + silent, Event::ToSupernode(closed));
+            self.queue.push(now + silent, Event::ToSupernode(Box::new(closed)));
         }
         self.queue.push(wakes, Event::WakesUp(who));
     }

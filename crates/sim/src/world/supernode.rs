@@ -143,7 +143,7 @@ impl World<'_> {
     pub(super) fn say(&mut self, who: Who, input: impl FnOnce(SessionId) -> directory::Input) {
         let Some(session) = self.node(who).and_then(|node| node.session) else { return };
         let at = self.now + self.supernode_delay(who.node);
-        self.queue.push(at, Event::ToSupernode(input(session)));
+        self.queue.push(at, Event::ToSupernode(Box::new(input(session))));
     }
 
     /// A node asks for holders of a title.
@@ -233,7 +233,7 @@ impl World<'_> {
             let who = if ends { sessions.remove(&session) } else { sessions.get(&session).copied() };
             if let Some(who) = who {
                 let at = self.now + self.supernode_delay(who.node);
-                self.queue.push(at, Event::FromSupernode(who, output));
+                self.queue.push(at, Event::FromSupernode(who, Box::new(output)));
             }
         }
     }
