@@ -22,7 +22,7 @@ const EARLY_SHARE: Span = Span::from_secs(4);
 /// Of an object that is kept, each who wants it has one part in so many brought by the origin before it knows of others.
 const FIRST_SHARE: u64 = 64;
 /// Of an object that a crowd keeps, all of it together have one part in so many brought by the origin at the end.
-const LAST_SHARE: u64 = 3;
+const LAST_SHARE: u64 = 2;
 
 /// The peers that matter to an object at this moment, in the order of their numbers. Most of those that are connected
 /// have nothing to do with it, and a plan looks at its peers for every run.

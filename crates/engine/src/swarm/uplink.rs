@@ -138,6 +138,8 @@ pub(super) struct Uplink {
     last: Option<Time>,
     /// Bytes that went out and were not acknowledged yet.
     owed: u64,
+    /// Of these, what is to be acknowledged before anything shows that the rate has been lowered.
+    backlog: u64,
     /// Whether the line had something to carry at the last report.
     busy: bool,
     calm: u32,
@@ -209,7 +211,8 @@ impl Uplink {
             self.ways.pop_first();
         }
         let acked = reports.iter().fold(0u64, |sum, report| sum.saturating_add(report.acked));
-        self.owed = if span > PAUSE { 0 } else { self.owed.saturating_sub(acked) };
+        let left = |bytes: u64| if span > PAUSE { 0 } else { bytes.saturating_sub(acked) };
+        (self.owed, self.backlog) = (left(self.owed), left(self.backlog));
         let was_busy = std::mem::replace(&mut self.busy, promised.saturating_add(self.owed) > IDLE_BYTES);
         // The first report of a burst covers an unknown time. Spread over a tick, what the first 10 ms of a run brought
         // would be a tenth of what the line carries.
@@ -237,18 +240,18 @@ impl Uplink {
         let Some(rate) = self.rate else {
             if queue > TARGET && delivering > FLOOR {
                 self.full = delivering;
-                self.lower(now, rtt, share(delivering, FIRST_RATE));
+                self.lower(now, rtt + queue, share(delivering, FIRST_RATE));
                 // What has just been found is how long the path is without a queue.
                 self.drained = now - DRAIN;
             }
             return;
         };
         if queue > TARGET {
-            if self.settles <= now {
+            if self.settles <= now && self.backlog == 0 {
                 let excess = mul_div(queue.less(TARGET).micros(), LOSS, TARGET.micros()).unwrap_or(u64::MAX);
                 let from = rate.min(delivering.max(FLOOR));
                 self.full = from.max(share(self.full, 1024 - FADE));
-                self.lower(now, rtt, share(from, 1024 - excess.min(WORST_LOSS)));
+                self.lower(now, rtt + queue, share(from, 1024 - excess.min(WORST_LOSS)));
             }
             return;
         }
@@ -269,10 +272,14 @@ impl Uplink {
         }
     }
 
+    /// Lowers the rate while packets take so long there and back.
     fn lower(&mut self, now: Time, rtt: Span, to: Rate) {
         self.rate = Some(to.max(FLOOR));
         self.settles = now + rtt;
         self.calm = 0;
+        // What connections were handed before they send at their own pace.
+        let under_way = self.full.bytes_in(rtt + UPLINK_TICK);
+        self.backlog = if self.owed > under_way { self.owed } else { 0 };
     }
 }
 
@@ -498,6 +505,30 @@ mod tests {
         let slow = share(Rate::from_bytes_per_sec(125_000), FIRST_RATE);
         assert_eq!(after_a_pause(64 * 1024, 0)[0], Some(slow), "it was under way all the time");
         assert_eq!(after_a_pause(0, 64 * 1024)[0], Some(slow), "so was what was handed over before");
+    }
+
+    #[test]
+    fn what_was_handed_over_before_the_line_was_found_full_lowers_the_rate_once() {
+        let mut uplink = Uplink::default();
+        let mut now = Time::from_micros(1_000_000);
+        uplink.sent(900_000);
+        let mut rates = Vec::new();
+        for _ in 0..10 {
+            let report = PathReport {
+                peer: PeerId(1),
+                rtt: Some(Span::from_millis(90)),
+                one_way: None,
+                acked: 125_000,
+            };
+            let first = PathReport { rtt: Some(Span::from_millis(2)), ..report };
+            uplink.report(now, &[if rates.is_empty() { first } else { report }], PLENTY);
+            now += UPLINK_TICK;
+            rates.push(uplink.rate(now));
+        }
+        let first = share(Rate::from_bytes_per_sec(1_250_000), FIRST_RATE);
+        // Of 650 kB that wait when the line is found full the last are acknowledged six reports later.
+        assert!(rates[1..7].iter().all(|rate| *rate == Some(first)), "{rates:?}");
+        assert!(rates[7] < Some(first), "from there on the queue is of what goes out at the rate: {rates:?}");
     }
 
     #[test]
