@@ -270,7 +270,8 @@ fn origin_from(tuning: &Tuning, q: &Question<'_>, origin: OriginOffer) -> (Time,
             let from = ahead(tuning.crowd_lead.less(turn).max(lead.min(tuning.least_lead)));
             let waited = q.patience_ends + Span::from_micros(turn.micros() / 8);
             let (from, why) = impatient((from, Why::Deadline), waited);
-            (from.max(heard), why)
+            // Of a crowd that grows somebody is always new: where it is urgent, nobody is waited for.
+            (from.max(heard.min(last_moment.0)), why)
         }
     }
 }
@@ -597,6 +598,19 @@ mod tests {
         assert_eq!(choose(600, true, false), asked);
         assert_eq!(choose(599, false, false), asked, "there are few, or it plays");
         assert_eq!(choose(599, true, true), asked, "it has shown how fast it is");
+    }
+
+    #[test]
+    fn of_a_crowd_that_grows_the_newest_is_not_waited_for_where_it_is_urgent() {
+        let heard = NOW + Span::from_millis(500);
+        let choose = |due| {
+            let crowd = Crowd::TheirsToBring { before: 1, heard };
+            let q = question(NOW + Span::from_millis(due), crowd, &[], origin_in(400));
+            NearFirst.choose(&Tuning::default(), &q)
+        };
+        assert_eq!(choose(1_500), Choice::Origin(Why::Deadline));
+        assert_eq!(choose(1_501), Choice::Wait(NOW + Span::from_millis(1)));
+        assert_eq!(choose(3_000), Choice::Wait(heard), "it has time to say that it brings it");
     }
 
     #[test]
