@@ -238,7 +238,7 @@ impl Swarm {
 
     /// Runs that look late keep running, and their blocks may be asked for elsewhere.
     fn mark_late(&mut self) {
-        let Late { late, silent, next } = self.runs.late(self.now, self.tuning.silence);
+        let Late { late, silent, next } = self.runs.late(self.now, self.tuning.silence, self.tuning.margin);
         for id in late {
             let Some(run) = self.runs.get(id).cloned() else { continue };
             self.news.of_all();
@@ -676,6 +676,10 @@ impl Swarm {
         for gap in object.held.missing(blocks) {
             left.insert(gap);
         }
+        let probes = match asked {
+            Asked::Origin => false,
+            Asked::Peer(peer) => self.peers.get(peer).is_some_and(|p| !p.pipe.measured()),
+        };
         let takes = match asked {
             Asked::Origin => self.origin.asked(self.now, bytes),
             Asked::Peer(peer) => {
@@ -703,6 +707,7 @@ impl Swarm {
             silent: false,
             raced: false,
             starting: pick.starting,
+            probes,
         };
         self.wake_at(run.raced_from(self.start_silence()).unwrap_or(Time::NEVER), Reason::LateRun);
         let request = self.runs.add(run);

@@ -44,6 +44,8 @@ pub(super) struct Run {
     pub(super) raced: bool,
     /// A play waits for it to start.
     pub(super) starting: bool,
+    /// It was to find out how fast its source is.
+    pub(super) probes: bool,
 }
 
 /// Runs that do not come as was thought.
@@ -76,6 +78,15 @@ impl Run {
     pub(super) fn raced_from(&self, silence: Span) -> Option<Time> {
         let waits = self.asked == Asked::Origin && self.starting && self.first.is_none() && !self.open();
         waits.then(|| self.since + silence)
+    }
+
+    /// When a probe that trickles has found out that its source has less than half the line that was expected, and others
+    /// still make its deadline by `margin`. Of one that says nothing nothing is known yet.
+    fn in_vain_from(&self, margin: Span) -> Time {
+        if !self.probes || self.first.is_none() {
+            return Time::NEVER;
+        }
+        (self.due - margin).max(self.expected + self.expected.since(self.since))
     }
 
     /// How long the rest of it takes, by how fast it came so far. None before anything came.
@@ -208,9 +219,9 @@ impl Runs {
 
     /// Marks the runs that look late at `now` and those of sources that are silent, each once.
     ///
-    /// Late is a source that was silent for `silence`, or an expectation that is past by as much; and any whose deadline
-    /// and expectation are both past by [`MISSED`].
-    pub(super) fn late(&mut self, now: Time, silence: Span) -> Late {
+    /// Late is a source that was silent for `silence`, or an expectation that is past by as much; any whose deadline
+    /// and expectation are both past by [`MISSED`]; and a probe in vain.
+    pub(super) fn late(&mut self, now: Time, silence: Span, margin: Span) -> Late {
         let mut found = Late { late: Vec::new(), silent: Vec::new(), next: Time::NEVER };
         for (id, run) in &mut self.runs {
             // Being early with others' work queued at a source is no reason to give up before the time it was
@@ -218,7 +229,8 @@ impl Runs {
             // What nobody is in a hurry for may wait in a queue: asking twice would only lengthen it.
             let patience = if run.due == Time::NEVER { silence.times(4) } else { silence };
             let silent = (run.heard.max(run.expected) + patience).min(run.due.max(run.heard + silence));
-            let late = silent.min(run.due.max(run.expected) + MISSED);
+            let missed = run.due.max(run.expected) + MISSED;
+            let late = silent.min(missed).min(run.in_vain_from(margin));
             for (at, mark, marked) in
                 [(late, &mut run.late, &mut found.late), (silent, &mut run.silent, &mut found.silent)]
             {
@@ -245,17 +257,15 @@ mod tests {
         Time::ZERO + Span::from_millis(millis)
     }
 
-    #[test]
-    fn a_run_that_trickles_is_late_and_its_source_is_silent_when_nothing_comes_any_more() {
-        let mut runs = Runs::default();
+    fn run_of_peer(due: Time, expected: Time) -> Run {
         let blocks = BlockRange::new(0, 4);
-        let id = runs.add(Run {
+        Run {
             asked: Asked::Peer(PeerId(1)),
             object: ObjectIx(0),
             blocks,
             left: blocks.into(),
-            due: at(50),
-            expected: at(100),
+            due,
+            expected,
             came: 0,
             first: None,
             delay: Span::ZERO,
@@ -265,15 +275,44 @@ mod tests {
             silent: false,
             raced: false,
             starting: true,
-        });
+            probes: false,
+        }
+    }
+
+    #[test]
+    fn a_run_that_trickles_is_late_and_its_source_is_silent_when_nothing_comes_any_more() {
+        let mut runs = Runs::default();
+        let id = runs.add(run_of_peer(at(50), at(100)));
         let silence = Span::from_millis(1_000);
         let found = |late: Late| (late.late, late.silent, late.next);
-        assert_eq!(found(runs.late(at(100), silence)), (vec![], vec![], at(200)));
+        assert_eq!(found(runs.late(at(100), silence, Span::ZERO)), (vec![], vec![], at(200)));
         runs.get_mut(id).expect("under way").heard = at(150);
-        assert_eq!(found(runs.late(at(200), silence)), (vec![id], vec![], at(1_150)));
+        assert_eq!(found(runs.late(at(200), silence, Span::ZERO)), (vec![id], vec![], at(1_150)));
         runs.get_mut(id).expect("under way").heard = at(900);
-        assert_eq!(found(runs.late(at(1_150), silence)), (vec![], vec![], at(1_900)), "something came");
-        assert_eq!(found(runs.late(at(1_900), silence)), (vec![], vec![id], Time::NEVER));
-        assert_eq!(found(runs.late(at(9_000), silence)), (vec![], vec![], Time::NEVER), "each once");
+        assert_eq!(
+            found(runs.late(at(1_150), silence, Span::ZERO)),
+            (vec![], vec![], at(1_900)),
+            "something came"
+        );
+        assert_eq!(found(runs.late(at(1_900), silence, Span::ZERO)), (vec![], vec![id], Time::NEVER));
+        assert_eq!(
+            found(runs.late(at(9_000), silence, Span::ZERO)),
+            (vec![], vec![], Time::NEVER),
+            "each once"
+        );
+    }
+
+    #[test]
+    fn a_probe_that_takes_twice_as_long_as_was_thought_is_late_while_others_still_make_its_deadline() {
+        let (silence, margin) = (Span::from_millis(1_000), Span::from_millis(700));
+        let late_at = |due, probes| {
+            let mut runs = Runs::default();
+            let run = run_of_peer(at(due), at(100));
+            runs.add(Run { probes, first: Some(at(50)), heard: at(500), ..run });
+            runs.late(at(150), silence, margin).next
+        };
+        assert_eq!(late_at(1_300, true), at(600), "others make it by the margin");
+        assert_eq!(late_at(700, true), at(200), "twice as long as was thought");
+        assert_eq!(late_at(1_300, false), at(1_400), "its source is known: it may have others to serve");
     }
 }
