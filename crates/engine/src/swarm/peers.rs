@@ -329,6 +329,7 @@ impl Peers {
         if self.by_node.get(&peer.node) == Some(&id) {
             self.by_node.remove(&peer.node);
         }
+        self.resting.retain(|rests| *rests != id);
         Some(*peer)
     }
 
@@ -489,5 +490,31 @@ impl Peers {
             Some(Promise { by, takes: peer.expected(bytes) })
         });
         promises.min_by_key(|promise| (promise.by + promise.takes, promise.by))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_rests_is_known_as_long_as_it_is_here_and_no_longer() {
+        let mut peers = Peers::new(Rate::from_bytes_per_sec(1_000_000));
+        let at = |millis| Time::ZERO + Span::from_millis(millis);
+        for n in 1..=100u8 {
+            let (id, node) = (PeerId(n.into()), NodeKey([n; 32]));
+            let (side, over) = (Side::Accepted, Over::Line);
+            peers.add(id, node, side, Path::Direct, over, Span::ZERO, Nearness::Far, Time::ZERO);
+            peers.choke(id, at(1_000 * u64::from(n)));
+            if n > 2 {
+                peers.remove(id);
+            }
+        }
+        assert_eq!(peers.resting, [PeerId(1), PeerId(2)], "nobody asks how many came and went");
+        assert_eq!(
+            [0, 1_000, 2_000].map(|now| peers.rest_ends(at(now))),
+            [Some(at(1_000)), Some(at(2_000)), None]
+        );
+        assert!(peers.resting.is_empty());
     }
 }

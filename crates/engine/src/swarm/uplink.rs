@@ -138,7 +138,7 @@ pub(super) struct Uplink {
     last: Option<Time>,
     /// Bytes that went out and were not acknowledged yet.
     owed: u64,
-    /// Of these, what is to be acknowledged before anything shows that the rate has been lowered.
+    /// Of these, what went out before there was a rate: until it is acknowledged nothing shows what the rate does.
     backlog: u64,
     /// Whether the line had something to carry at the last report.
     busy: bool,
@@ -241,6 +241,8 @@ impl Uplink {
             if queue > TARGET && delivering > FLOOR {
                 self.full = delivering;
                 self.lower(now, rtt + queue, share(delivering, FIRST_RATE));
+                // Until here nothing held back what connections were handed, and they send it at their own pace.
+                self.backlog = self.owed;
                 // What has just been found is how long the path is without a queue.
                 self.drained = now - DRAIN;
             }
@@ -277,9 +279,6 @@ impl Uplink {
         self.rate = Some(to.max(FLOOR));
         self.settles = now + rtt;
         self.calm = 0;
-        // What connections were handed before they send at their own pace.
-        let under_way = self.full.bytes_in(rtt + UPLINK_TICK);
-        self.backlog = if self.owed > under_way { self.owed } else { 0 };
     }
 }
 
@@ -500,7 +499,7 @@ mod tests {
 
     #[test]
     fn a_run_that_has_just_begun_does_not_say_what_the_line_carries() {
-        let most = share(Rate::from_bytes_per_sec(1_250_000), FIRST_RATE);
+        let most = Rate::from_bytes_per_sec(1_250_000 / 8 * 7);
         assert_eq!(after_a_pause(0, 0), [None, Some(most)]);
         let slow = share(Rate::from_bytes_per_sec(125_000), FIRST_RATE);
         assert_eq!(after_a_pause(64 * 1024, 0)[0], Some(slow), "it was under way all the time");
