@@ -14,6 +14,7 @@ const { Line } = await load('/src/tab/line.ts');
 const { Early } = await load('/src/tab/early.ts');
 const { Guest } = await load('/src/tab/desk.ts');
 const { Channels } = await load('/src/tab/channels.ts');
+const { Part } = await load('/src/tab/part.ts');
 const { Asker } = await load('/src/tab/asker.ts');
 const { drawn, flowsToCsv, readFlows } = await load('/src/dashboard/flows.ts');
 const { shownSpan } = await load('/src/dashboard/span.ts');
@@ -237,6 +238,46 @@ test('media wait for the engine where others have the title and the server is sl
   other.learns(Promise.resolve(true));
   const patience = await other.patience(1_000_000, 4);
   assert.ok(patience > 500 && patience < 2000, String(patience));
+});
+
+/** A worker whose engine loads at once, and what it was asked to start with. */
+function engines(t) {
+  const setups = [];
+  class Engine {
+    postMessage({ load, ask, setup, call }) {
+      const says = (data) => queueMicrotask(() => this.onmessage({ data }));
+      if (load !== undefined) {
+        says({ hello: { channels: false } });
+        // Whoever waits for it listens anew once it has said hello.
+        setImmediate(() => says({ loaded: null }));
+      }
+      if (ask === 'start') setups.push(setup);
+      if (call !== undefined) says({ call, done: true });
+    }
+
+    terminate() {}
+  }
+  t.after(() => delete globalThis.Worker);
+  globalThis.Worker = Engine;
+  // Older versions of Node have none.
+  globalThis.navigator ??= {};
+  return setups;
+}
+
+test('the catalogue is read when the engine is, and the newest is what it starts with', async (t) => {
+  const setups = engines(t);
+  const part = new Part('https://a.example/', true);
+  const shown = later();
+  part.line.carries(shown.promise);
+  let reads = 0;
+  const first = Uint8Array.of(1);
+  const started = part.catalogue(async () => ((reads += 1), first));
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  assert.deepEqual([reads, setups.length], [0, 0], 'a player waits for something');
+  part.catalogue(async () => Uint8Array.of(2));
+  shown.settle(true);
+  await started;
+  assert.deepEqual([reads, setups.map(({ catalogue }) => [...catalogue])], [1, [[2]]]);
 });
 
 /** A server with a file: what was asked of it. */

@@ -150,7 +150,11 @@ export class Part {
     const found = (await this.lead.ask()) ?? (await this.find());
     if (found instanceof Far) this.tab = found;
     this.close = this.tab !== null;
-    const reads = async (): Promise<void> => void (this.latest = await read());
+    const reads = async (): Promise<void> => {
+      const first = await read();
+      // What was heard meanwhile is newer.
+      if (this.latest.length === 0) this.latest = first;
+    };
     await (found instanceof Far ? reads() : this.startOwn(found, reads));
   }
 
