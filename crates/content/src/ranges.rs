@@ -1,6 +1,7 @@
 //! Ranges of bytes and of blocks, and coalesced sets of blocks.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 /// Bytes `start..end` of an object.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -83,29 +84,87 @@ impl fmt::Debug for BlockRange {
 
 /// A set of blocks as sorted ranges that neither touch nor overlap.
 ///
-/// A complete object is one range whatever its size; membership is a binary search.
-#[derive(Clone, Default, PartialEq, Eq, Hash)]
-pub struct BlockSet {
-    ranges: Vec<BlockRange>,
+/// A complete object is one range whatever its size; membership is a binary search. Of the sets that a node remembers
+/// nearly all are a range or two: those have no memory of their own.
+#[derive(Clone)]
+pub struct BlockSet(Ranges);
+
+/// How many ranges a set has in itself: as many as fit in the room of a vector.
+const FEW: usize = 2;
+/// What stands where a set has no range.
+const NONE: BlockRange = BlockRange { start: 0, end: 0 };
+
+/// The ranges of a set.
+#[derive(Clone)]
+enum Ranges {
+    /// Those that are, before [`NONE`]s.
+    Few([BlockRange; FEW]),
+    /// More than fit.
+    Many(Vec<BlockRange>),
+}
+
+impl Ranges {
+    fn as_slice(&self) -> &[BlockRange] {
+        match self {
+            Self::Few(few) => &few[..few.iter().filter(|range| !range.is_empty()).count()],
+            Self::Many(many) => many,
+        }
+    }
+
+    /// As a vector: there will be many.
+    fn as_many(&mut self) -> &mut Vec<BlockRange> {
+        if let Self::Few(_) = self {
+            *self = Self::Many(self.as_slice().to_vec());
+        }
+        match self {
+            Self::Many(many) => many,
+            Self::Few(_) => unreachable!("made many above"),
+        }
+    }
+
+    /// Puts `others` in the place of the ranges `from..to`.
+    fn replace(&mut self, (from, to): (usize, usize), others: &[BlockRange]) {
+        let ranges = self.as_slice();
+        if ranges.len() - (to - from) + others.len() <= FEW {
+            *self = ranges[..from].iter().chain(others).chain(&ranges[to..]).copied().collect();
+        } else {
+            self.as_many().splice(from..to, others.iter().copied());
+        }
+    }
+}
+
+impl FromIterator<BlockRange> for Ranges {
+    fn from_iter<I: IntoIterator<Item = BlockRange>>(ranges: I) -> Self {
+        let mut few = [NONE; FEW];
+        let mut ranges = ranges.into_iter();
+        for place in &mut few {
+            let Some(range) = ranges.next() else { return Self::Few(few) };
+            *place = range;
+        }
+        match ranges.next() {
+            None => Self::Few(few),
+            Some(third) => Self::Many(few.into_iter().chain([third]).chain(ranges).collect()),
+        }
+    }
 }
 
 impl BlockSet {
     /// The empty set.
-    pub const EMPTY: Self = Self { ranges: Vec::new() };
+    pub const EMPTY: Self = Self(Ranges::Few([NONE; FEW]));
 
     /// Whether no block is in the set.
     pub fn is_empty(&self) -> bool {
-        self.ranges.is_empty()
+        self.ranges().is_empty()
     }
 
     /// How many blocks are in the set.
     pub fn count(&self) -> u32 {
-        self.ranges.iter().map(|r| r.len()).sum()
+        self.ranges().iter().map(|r| r.len()).sum()
     }
 
     /// The ranges, sorted, none empty, none touching.
     pub fn ranges(&self) -> &[BlockRange] {
-        &self.ranges
+        self.0.as_slice()
     }
 
     /// Whether `block` is in the set.
@@ -129,7 +188,8 @@ impl BlockSet {
 
     /// The first range with a block at or after `block`, whole.
     fn range_from(&self, block: u32) -> Option<BlockRange> {
-        self.ranges.get(self.ranges.partition_point(|r| r.end <= block)).copied()
+        let ranges = self.ranges();
+        ranges.get(ranges.partition_point(|r| r.end <= block)).copied()
     }
 
     /// Adds `range`. Returns how many of its blocks were not in the set before.
@@ -138,21 +198,16 @@ impl BlockSet {
             return 0;
         }
         // Ranges that touch or overlap the new one are `first..last`.
-        let first = self.ranges.partition_point(|r| r.end < range.start);
-        let last = self.ranges.partition_point(|r| r.start <= range.end);
+        let ranges = self.ranges();
+        let first = ranges.partition_point(|r| r.end < range.start);
+        let last = ranges.partition_point(|r| r.start <= range.end);
         let mut merged = range;
         let mut known = 0;
-        for r in &self.ranges[first..last] {
+        for r in &ranges[first..last] {
             known += r.intersect(range).len();
             merged = BlockRange::new(merged.start.min(r.start), merged.end.max(r.end));
         }
-        match self.ranges.get_mut(first) {
-            Some(there) if first < last => {
-                *there = merged;
-                self.ranges.drain(first + 1..last);
-            }
-            Some(_) | None => self.ranges.insert(first, merged),
-        }
+        self.0.replace((first, last), &[merged]);
         range.len() - known
     }
 
@@ -161,31 +216,20 @@ impl BlockSet {
         if range.is_empty() {
             return 0;
         }
-        let first = self.ranges.partition_point(|r| r.end <= range.start);
-        let last = self.ranges.partition_point(|r| r.start < range.end);
+        let ranges = self.ranges();
+        let first = ranges.partition_point(|r| r.end <= range.start);
+        let last = ranges.partition_point(|r| r.start < range.end);
         if first >= last {
             return 0;
         }
-        let gone = self.ranges[first..last].iter().map(|r| r.intersect(range).len()).sum();
-        let head = BlockRange::new(self.ranges[first].start, range.start);
-        let tail = BlockRange::new(range.end, self.ranges[last - 1].end);
+        let gone = ranges[first..last].iter().map(|r| r.intersect(range).len()).sum();
+        let head = BlockRange::new(ranges[first].start, range.start);
+        let tail = BlockRange::new(range.end, ranges[last - 1].end);
         match (head.is_empty(), tail.is_empty()) {
-            (true, true) => {
-                self.ranges.drain(first..last);
-            }
-            (false, false) if first + 1 == last => {
-                self.ranges[first] = tail;
-                self.ranges.insert(first, head);
-            }
-            (headless, tailless) => {
-                if !headless {
-                    self.ranges[first] = head;
-                }
-                if !tailless {
-                    self.ranges[last - 1] = tail;
-                }
-                self.ranges.drain(first + usize::from(!headless)..last - usize::from(!tailless));
-            }
+            (true, true) => self.0.replace((first, last), &[]),
+            (false, true) => self.0.replace((first, last), &[head]),
+            (true, false) => self.0.replace((first, last), &[tail]),
+            (false, false) => self.0.replace((first, last), &[head, tail]),
         }
         gone
     }
@@ -193,7 +237,8 @@ impl BlockSet {
     /// The blocks of `within` that are not in the set, as ranges in order.
     pub fn missing(&self, within: BlockRange) -> impl Iterator<Item = BlockRange> + '_ {
         let mut at = within.start;
-        let mut rest = self.ranges[self.ranges.partition_point(|r| r.end <= within.start)..].iter();
+        let ranges = self.ranges();
+        let mut rest = ranges[ranges.partition_point(|r| r.end <= within.start)..].iter();
         let mut done = within.is_empty();
         std::iter::from_fn(move || {
             while !done {
@@ -214,12 +259,32 @@ impl BlockSet {
 
     /// The blocks of `within` that are in the set, as ranges in order.
     pub fn present(&self, within: BlockRange) -> impl Iterator<Item = BlockRange> + '_ {
-        let first = self.ranges.partition_point(|r| r.end <= within.start);
-        self.ranges[first..]
+        let ranges = self.ranges();
+        ranges[ranges.partition_point(|r| r.end <= within.start)..]
             .iter()
             .take_while(move |r| r.start < within.end)
             .map(move |r| r.intersect(within))
             .filter(|r| !r.is_empty())
+    }
+}
+
+impl Default for BlockSet {
+    fn default() -> Self {
+        Self::EMPTY
+    }
+}
+
+impl PartialEq for BlockSet {
+    fn eq(&self, other: &Self) -> bool {
+        self.ranges() == other.ranges()
+    }
+}
+
+impl Eq for BlockSet {}
+
+impl Hash for BlockSet {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.ranges().hash(state);
     }
 }
 
@@ -243,7 +308,7 @@ impl FromIterator<BlockRange> for BlockSet {
 
 impl fmt::Debug for BlockSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(&self.ranges).finish()
+        f.debug_list().entries(self.ranges()).finish()
     }
 }
 
@@ -254,6 +319,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    #[cfg(target_pointer_width = "64")]
+    fn a_set_takes_as_much_room_as_a_vector() {
+        assert_eq!(size_of::<BlockSet>(), size_of::<Vec<BlockRange>>());
+    }
 
     proptest! {
         /// Every operation agrees with a plain set of numbers.
@@ -277,6 +348,8 @@ mod tests {
             }
             let within = BlockRange::new(a, a + len);
             prop_assert_eq!(set.count() as usize, plain.len());
+            let anew: BlockSet = set.ranges().iter().rev().copied().collect();
+            prop_assert_eq!(&anew, &set, "however it came about");
             let present: Vec<u32> = set.present(within).flat_map(BlockRange::iter).collect();
             let missing: Vec<u32> = set.missing(within).flat_map(BlockRange::iter).collect();
             prop_assert_eq!(present, within.iter().filter(|b| plain.contains(b)).collect::<Vec<_>>());
