@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::ops::Range;
 
 use super::api::Found;
-use super::roster::{Roster, Slot};
+use super::roster::{Holder, Roster, Slot};
 use super::sessions::{Held, Session, Sessions};
 use crate::limits::{DRAWS_PER_CLASS, MAX_ANSWER};
 use crate::place::Nearness;
@@ -45,8 +45,7 @@ pub(super) fn answer<'a>(
     sessions: &Sessions,
     random: &mut Random,
 ) -> (Vec<Found>, u64) {
-    let pool: Vec<Candidate> =
-        rosters.flat_map(|roster| draw(ask, asker, roster, sessions, random)).collect();
+    let pool: Vec<Candidate> = rosters.flat_map(|roster| draw(ask, asker, roster, random)).collect();
     let examined = pool.len() as u64;
     let mut chosen = choose(pool);
     chosen.sort_by_key(|candidate| candidate.nearness);
@@ -62,27 +61,20 @@ pub(super) fn answer<'a>(
 
 /// Draws holders from each neighbourhood of the asker, the narrowest first, until enough fit and hold the
 /// whole title together.
-fn draw(
-    ask: Ask,
-    asker: &Session,
-    roster: &Roster,
-    sessions: &Sessions,
-    random: &mut Random,
-) -> Vec<Candidate> {
+fn draw(ask: Ask, asker: &Session, roster: &Roster, random: &mut Random) -> Vec<Candidate> {
     let lacks = !asker.holdings.get(&ask.swarm).map_or(0, |held| held.coverage);
     let mut pool: Vec<Candidate> = Vec::new();
     let mut inner = 0..0;
     for outer in roster.around(asker.spot()) {
         for rank in ranks(&outer, &inner, random) {
-            let Some((slot, session)) = roster.nth(rank).and_then(|slot| Some((slot, sessions.get(slot)?)))
-            else {
+            let Some(Holder { spot, slot, held }) = roster.nth(rank).copied() else { continue };
+            if slot == ask.slot {
                 continue;
-            };
-            let Some(held) = session.holdings.get(&ask.swarm).filter(|_| slot != ask.slot) else { continue };
+            }
             pool.push(Candidate {
                 slot,
-                nearness: asker.place.nearness(session.place),
-                held: *held,
+                nearness: asker.place.nearness(spot.into()),
+                held,
                 fits: ask.renditions == 0 || ask.renditions & held.renditions != 0,
                 merit: merit(held.coverage, lacks) + random.below(64),
             });

@@ -232,8 +232,12 @@ impl Directory {
         let fair_share = self.settings.holdings / self.settings.sessions.max(1);
         let full = self.counts.holdings >= self.settings.holdings;
         let Some(session) = self.sessions.get_mut(slot) else { return true };
+        let holds = Held { renditions, coverage };
         if let Some(held) = session.holdings.get_mut(&swarm) {
-            (held.renditions, held.coverage) = (renditions, coverage);
+            *held = holds;
+            if !session.waiting.contains(&swarm) {
+                self.titles.relist(swarm, session.stand(), (slot, holds));
+            }
             return true;
         }
         if session.holdings.len() >= MAX_TITLES_PER_SESSION {
@@ -243,19 +247,19 @@ impl Directory {
             self.counts.overflowed += 1;
             return true;
         }
-        session.holdings.insert(swarm, Held { renditions, coverage });
+        session.holdings.insert(swarm, holds);
         let stand = session.stand();
         self.counts.holdings += 1;
-        self.offer(slot, swarm, stand);
+        self.offer((slot, holds), swarm, stand);
         true
     }
 
     /// Offers a holding that is neither listed nor waiting to its title's roster.
-    fn offer(&mut self, slot: Slot, swarm: SwarmId, stand: Stand) {
-        let waits = match self.titles.offer(swarm, stand, slot, &mut self.random) {
+    fn offer(&mut self, holder: (Slot, Held), swarm: SwarmId, stand: Stand) {
+        let waits = match self.titles.offer(swarm, stand, holder, &mut self.random) {
             Placed::Listed => return,
             Placed::Instead(other) => other,
-            Placed::Waiting => slot,
+            Placed::Waiting => holder.0,
         };
         if let Some(session) = self.sessions.get_mut(waits) {
             session.waiting.insert(swarm);
@@ -269,10 +273,12 @@ impl Directory {
         for _ in 0..turns {
             let Some(session) = self.sessions.get_mut(slot) else { return };
             let Some(swarm) = session.next_waiting() else { return };
-            let stand = session.stand();
+            let (stand, held) = (session.stand(), session.holdings.get(&swarm).copied());
             session.waiting.remove(&swarm);
             self.titles.stop_waiting(swarm, stand);
-            self.offer(slot, swarm, stand);
+            if let Some(held) = held {
+                self.offer((slot, held), swarm, stand);
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::sessions::Held;
 use crate::place::Place;
 
 /// Entries in one chunk. Moving a chunk's worth of entries costs less than walking to another chunk.
@@ -41,6 +42,12 @@ impl Spot {
     }
 }
 
+impl From<Spot> for Place {
+    fn from(spot: Spot) -> Self {
+        Self { lan: spot.lan, isp: spot.isp, prefix: spot.prefix, country: spot.country }
+    }
+}
+
 impl From<Place> for Spot {
     fn from(place: Place) -> Self {
         Self { country: place.country, isp: place.isp, prefix: place.prefix, lan: place.lan }
@@ -50,11 +57,26 @@ impl From<Place> for Spot {
 /// Index of a session in the table of sessions.
 pub(super) type Slot = u32;
 
+/// A listed holder, with what it holds: who answers looks at dozens, and each would be looked up in a session of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Holder {
+    pub(super) spot: Spot,
+    pub(super) slot: Slot,
+    pub(super) held: Held,
+}
+
+impl Holder {
+    /// What holders are in order of.
+    fn key(&self) -> (Spot, Slot) {
+        (self.spot, self.slot)
+    }
+}
+
 /// A sorted list of holders in chunks: adding, removing and finding by rank cost a binary search, a short
 /// move and a walk over the chunks.
 #[derive(Debug, Default)]
 pub(super) struct Roster {
-    chunks: Vec<Vec<(Spot, Slot)>>,
+    chunks: Vec<Vec<Holder>>,
 }
 
 impl Roster {
@@ -63,14 +85,13 @@ impl Roster {
     }
 
     /// Adds a holder that is not in it.
-    pub(super) fn insert(&mut self, spot: Spot, slot: Slot) {
-        let entry = (spot, slot);
-        let at = self.chunk_of(entry).min(self.chunks.len().saturating_sub(1));
+    pub(super) fn insert(&mut self, entry: Holder) {
+        let at = self.chunk_of(entry.key()).min(self.chunks.len().saturating_sub(1));
         let Some(chunk) = self.chunks.get_mut(at) else {
             self.chunks.push(vec![entry]);
             return;
         };
-        let within = chunk.partition_point(|held| *held < entry);
+        let within = chunk.partition_point(|holder| holder.key() < entry.key());
         chunk.insert(within, entry);
         if chunk.len() > CHUNK {
             let upper = chunk.split_off(CHUNK / 2);
@@ -82,11 +103,20 @@ impl Roster {
     pub(super) fn remove(&mut self, spot: Spot, slot: Slot) {
         let at = self.chunk_of((spot, slot));
         let Some(chunk) = self.chunks.get_mut(at) else { return };
-        if let Ok(within) = chunk.binary_search(&(spot, slot)) {
+        if let Ok(within) = chunk.binary_search_by_key(&(spot, slot), Holder::key) {
             chunk.remove(within);
             if chunk.is_empty() {
                 self.chunks.remove(at);
             }
+        }
+    }
+
+    /// Changes what a holder holds, if it is in it.
+    pub(super) fn change(&mut self, changed: Holder) {
+        let at = self.chunk_of(changed.key());
+        let Some(chunk) = self.chunks.get_mut(at) else { return };
+        if let Ok(within) = chunk.binary_search_by_key(&changed.key(), Holder::key) {
+            chunk[within] = changed;
         }
     }
 
@@ -102,11 +132,11 @@ impl Roster {
     }
 
     /// The holder with this rank.
-    pub(super) fn nth(&self, rank: usize) -> Option<Slot> {
+    pub(super) fn nth(&self, rank: usize) -> Option<&Holder> {
         let mut left = rank;
         for chunk in &self.chunks {
             match chunk.get(left) {
-                Some((_, slot)) => return Some(*slot),
+                Some(holder) => return Some(holder),
                 None => left -= chunk.len(),
             }
         }
@@ -119,15 +149,17 @@ impl Roster {
 
     /// How many entries lie before an edge, as `before` sees it.
     fn rank(&self, edge: (Spot, Slot), before: impl Fn((Spot, Slot), (Spot, Slot)) -> bool) -> usize {
-        let chunk = self.chunks.partition_point(|chunk| chunk.last().is_some_and(|last| before(*last, edge)));
+        let chunk =
+            self.chunks.partition_point(|chunk| chunk.last().is_some_and(|last| before(last.key(), edge)));
         let whole: usize = self.chunks[..chunk].iter().map(Vec::len).sum();
-        let rest = self.chunks.get(chunk).map_or(0, |c| c.partition_point(|held| before(*held, edge)));
+        let rest =
+            self.chunks.get(chunk).map_or(0, |c| c.partition_point(|holder| before(holder.key(), edge)));
         whole + rest
     }
 
     /// The first chunk that does not end before `entry`; one past the end when all do.
     fn chunk_of(&self, entry: (Spot, Slot)) -> usize {
-        self.chunks.partition_point(|chunk| chunk.last().is_some_and(|last| *last < entry))
+        self.chunks.partition_point(|chunk| chunk.last().is_some_and(|last| last.key() < entry))
     }
 }
 
@@ -138,6 +170,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    const HELD: Held = Held { renditions: 1, coverage: 1 };
+
+    fn holder(spot: Spot, slot: Slot) -> Holder {
+        Holder { spot, slot, held: HELD }
+    }
 
     fn spot() -> impl Strategy<Value = Spot> {
         (0_u16..3, 0_u32..3, 0_u64..3, 0_u64..3).prop_map(|(country, isp, prefix, lan)| Spot {
@@ -158,11 +196,18 @@ mod tests {
                     model.remove(&(spot, slot));
                     roster.remove(spot, slot);
                 } else if model.insert((spot, slot)) {
-                    roster.insert(spot, slot);
+                    roster.insert(holder(spot, slot));
+                } else {
+                    let held = Held { renditions: 2, ..HELD };
+                    roster.change(Holder { held, ..holder(spot, slot) });
+                    roster.change(Holder { held, ..holder(spot, 601) });
+                    let changed = roster.at(spot).filter_map(|rank| roster.nth(rank)).filter(|there| there.held == held);
+                    prop_assert!(changed.map(|there| there.slot).eq([slot]));
+                    roster.change(holder(spot, slot));
                 }
             }
-            let listed: Vec<Slot> = (0..model.len()).filter_map(|rank| roster.nth(rank)).collect();
-            prop_assert_eq!(listed, model.iter().map(|(_, slot)| *slot).collect::<Vec<_>>());
+            let listed: Vec<Holder> = (0..model.len()).filter_map(|rank| roster.nth(rank)).copied().collect();
+            prop_assert_eq!(listed, model.iter().map(|(spot, slot)| holder(*spot, *slot)).collect::<Vec<_>>());
             prop_assert_eq!(roster.nth(model.len()), None);
             prop_assert_eq!(roster.is_empty(), model.is_empty());
             prop_assert!(roster.chunks.iter().all(|chunk| !chunk.is_empty() && chunk.len() <= CHUNK));
@@ -172,7 +217,7 @@ mod tests {
         fn neighbourhoods_count_as_a_plain_set_does(all in prop::collection::btree_set((spot(), 0_u32..600), 0..900), me in spot()) {
             let mut roster = Roster::default();
             for (spot, slot) in &all {
-                roster.insert(*spot, *slot);
+                roster.insert(holder(*spot, *slot));
             }
             prop_assert_eq!(roster.at(me).len(), all.iter().filter(|(spot, _)| *spot == me).count());
             let ranges: Vec<_> = roster.around(me).collect();

@@ -76,7 +76,7 @@ impl Session {
 }
 
 /// What a session holds of a title.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Held {
     pub(super) renditions: u16,
     pub(super) coverage: u64,

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::roster::{Roster, Slot, Spot};
+use super::roster::{Holder, Roster, Slot, Spot};
+use super::sessions::Held;
 use crate::limits::MAX_HOLDERS_PER_PLACE;
 use crate::random::Random;
 use crate::wire::{SwarmId, Ways};
@@ -58,24 +59,36 @@ impl Titles {
 
     /// Offers a holder that is neither listed nor waiting. Each holder of a crowded place is listed with the
     /// same chance (reservoir sampling, Vitter 1985).
-    pub(super) fn offer(&mut self, swarm: SwarmId, stand: Stand, slot: Slot, random: &mut Random) -> Placed {
-        let Stand { ways, spot } = stand;
+    pub(super) fn offer(
+        &mut self,
+        swarm: SwarmId,
+        Stand { ways, spot }: Stand,
+        (slot, held): (Slot, Held),
+        random: &mut Random,
+    ) -> Placed {
         let title = self.titles.entry(swarm).or_default().entry(ways).or_default();
         let listed = title.roster.at(spot);
         if listed.len() < MAX_HOLDERS_PER_PLACE {
-            title.roster.insert(spot, slot);
+            title.roster.insert(Holder { spot, slot, held });
             return Placed::Listed;
         }
         let waiting = title.waiting.entry(spot).or_default();
         *waiting += 1;
         let holders = listed.len() as u64 + u64::from(*waiting);
         let lot = usize::try_from(random.below(holders)).unwrap_or(usize::MAX);
-        let Some(other) = listed.clone().nth(lot).and_then(|rank| title.roster.nth(rank)) else {
+        let Some(other) =
+            listed.clone().nth(lot).and_then(|rank| title.roster.nth(rank)).map(|holder| holder.slot)
+        else {
             return Placed::Waiting;
         };
         title.roster.remove(spot, other);
-        title.roster.insert(spot, slot);
+        title.roster.insert(Holder { spot, slot, held });
         Placed::Instead(other)
+    }
+
+    /// A listed holder holds something else from here on.
+    pub(super) fn relist(&mut self, swarm: SwarmId, Stand { ways, spot }: Stand, (slot, held): (Slot, Held)) {
+        self.change(swarm, ways, |title| title.roster.change(Holder { spot, slot, held }));
     }
 
     /// Removes a listed holder.
@@ -114,6 +127,7 @@ mod tests {
     use crate::place::Place;
 
     const SWARM: SwarmId = SwarmId([1; 16]);
+    const HELD: Held = Held { renditions: 1, coverage: 1 };
 
     #[test]
     fn every_holder_of_a_crowded_place_has_the_same_chance() {
@@ -124,12 +138,12 @@ mod tests {
             let mut random = Random::seeded(seed * 7_919);
             let mut titles = Titles::default();
             for slot in 0..640 {
-                titles.offer(SWARM, stand, slot, &mut random);
+                titles.offer(SWARM, stand, (slot, HELD), &mut random);
             }
             let roster = titles.rosters(SWARM, Ways::QUIC).next().expect("offered to");
             assert_eq!(roster.at(spot).len(), MAX_HOLDERS_PER_PLACE);
             for rank in roster.at(spot) {
-                times_listed[roster.nth(rank).expect("in range") as usize] += 1;
+                times_listed[roster.nth(rank).expect("in range").slot as usize] += 1;
             }
         }
         // Each is listed 40 times of 400 on average, with a standard deviation of 6.
@@ -143,7 +157,8 @@ mod tests {
         let stand = Stand { ways: Ways::QUIC, spot: Spot::from(Place::default()) };
         let mut titles = Titles::default();
         let mut random = Random::seeded(1);
-        let placed: Vec<Placed> = (0..65).map(|slot| titles.offer(SWARM, stand, slot, &mut random)).collect();
+        let placed: Vec<Placed> =
+            (0..65).map(|slot| titles.offer(SWARM, stand, (slot, HELD), &mut random)).collect();
         assert!(placed[..64].iter().all(|placed| *placed == Placed::Listed));
         assert_ne!(placed[64], Placed::Listed);
         for slot in 0..65 {
