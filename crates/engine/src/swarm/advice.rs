@@ -88,13 +88,14 @@ impl Swarm {
     fn advice_for(&self, read: &Read, plays: u64) -> Option<Rate> {
         let track = self.objects.track(read.rendition)?;
         // A start is not held back.
-        if self.plays.starting(read.play) || self.objects.tracks_of(track.swarm).nth(1).is_none() {
+        if self.plays.starting(read.play) {
             return None;
         }
-        let part = track.parts.get(read.part as usize)?;
+        let part = read.on;
         let at = part.media_at(read.at);
-        // Who reads a film in one go does not choose as it plays.
-        if part.media_at(read.bytes.end).less(part.media_at(read.bytes.start)) > SEGMENT {
+        // Who reads a film in one go does not choose as it plays, and nobody does where there is one rendition.
+        let whole = part.media_at(read.bytes.end).less(part.media_at(read.bytes.start)) > SEGMENT;
+        if whole || self.objects.tracks_of(track.swarm).nth(1).is_none() {
             return None;
         }
         let rungs: Vec<Rung> = self
@@ -119,7 +120,7 @@ impl Swarm {
 
     /// How fast what is not here could come: from those who hold something of the title, and the origin.
     fn sustained(&self, swarm: SwarmId) -> Rate {
-        let holds = |object: &ObjectIx| self.peers.iter().any(|(_, p)| p.haves.contains_key(object));
+        let holds = |object: &ObjectIx| self.peers.iter().any(|(_, p)| p.said(*object).is_some());
         let objects: Vec<_> = self
             .objects
             .tracks_of(swarm)
@@ -130,7 +131,7 @@ impl Swarm {
         let holders = self.peers.iter().filter(|(_, peer)| {
             peer.serves_now(self.now)
                 && peer.pipe.measured()
-                && objects.iter().any(|object| peer.haves.get(object).is_some_and(|held| !held.is_empty()))
+                && objects.iter().any(|object| peer.held(*object).is_some_and(|held| !held.is_empty()))
         });
         let peers: u64 = holders.map(|(_, peer)| peer.pipe.rate().bytes_per_sec()).sum();
         let origin = if self.settings.origin == super::api::OriginUse::Never || self.origin.failing() {

@@ -48,10 +48,11 @@ impl Swarm {
         let mut around = Around::default();
         for (id, peer) in self.peers.iter() {
             let interested = peer.interests.contains_key(&object);
-            if peer.haves.get(&object).is_some_and(|held| !held.is_empty()) {
+            let said = peer.said(object);
+            if said.is_some_and(|said| !said.held.is_empty()) {
                 around.holders.push(id);
             }
-            if interested || peer.coming.get(&object).is_some_and(|(coming, _)| !coming.is_empty()) {
+            if interested || said.is_some_and(|said| !said.coming.is_empty()) {
                 around.others.push(id);
             }
             around.shared |= interested && peer.serves_now(self.now);
@@ -147,7 +148,7 @@ impl Swarm {
     }
 
     fn brought_by_nobody(&self, read: &Read, blocks: BlockRange) -> bool {
-        let Some(swarm) = self.home_of(read.object).map(|track| track.swarm) else { return false };
+        let Some(swarm) = self.objects.home_of(read.object).map(|track| track.swarm) else { return false };
         let all = Ahead { soon: u32::MAX, window: u32::MAX };
         let around = self.around(read.object);
         match self.crowd_of(&around, read.object, blocks, self.now, (swarm, all)) {

@@ -417,7 +417,7 @@ impl Swarm {
             let open = |part: &TrackPart| !self.objects.get(part.object).complete();
             // From the end on: what plays is fetched from its beginning.
             let open = |track: &&Track| open(&demand.part) || track.parts.iter().rev().any(open);
-            if let Some(track) = self.home_of(demand.object).filter(open) {
+            if let Some(track) = self.objects.home_of(demand.object).filter(open) {
                 *titles.entry(track.swarm).or_insert(0) |= 1 << track.bit;
             }
         }
@@ -428,16 +428,12 @@ impl Swarm {
         titles
     }
 
-    pub(super) fn home_of(&self, object: ObjectIx) -> Option<&Track> {
-        self.objects.track(self.objects.get(object).home?.rendition)
-    }
-
     /// Cuts what is missing into runs that end at share boundaries, the first ones of a start shorter.
     fn cut(&self, wanted: &[Demand], around: &mut FlatMap<ObjectIx, Around>) -> Vec<Pick> {
         let mut picks: Vec<Pick> = Vec::new();
         let mut seen: FlatMap<ObjectIx, BlockSet> = FlatMap::new();
         for demand in wanted {
-            let Some(swarm) = self.home_of(demand.object).map(|t| t.swarm) else { continue };
+            let Some(swarm) = self.objects.home_of(demand.object).map(|t| t.swarm) else { continue };
             let object = self.objects.get(demand.object);
             if object.complete() {
                 continue;

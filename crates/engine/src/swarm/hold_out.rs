@@ -56,7 +56,7 @@ impl Swarm {
 
     /// Whether an object belongs to such a title.
     pub(super) fn is_held_out(&self, object: ObjectIx) -> bool {
-        self.home_of(object).is_some_and(|track| self.holds_out(track.swarm))
+        self.objects.home_of(object).is_some_and(|track| self.holds_out(track.swarm))
     }
 }
 

@@ -145,8 +145,7 @@ impl Swarm {
 
     /// Holdings of an object changed: its title is announced anew.
     pub(super) fn holding_changed(&mut self, ix: ObjectIx) {
-        let home = self.objects.get(ix).home;
-        if let Some(track) = home.and_then(|h| self.objects.track(h.rendition)) {
+        if let Some(track) = self.objects.home_of(ix) {
             self.unannounced.insert(track.swarm);
         }
     }
@@ -240,10 +239,9 @@ impl Swarm {
         let behind: Vec<(ObjectIx, BlockRange)> = self
             .plays
             .reads()
-            .filter_map(|(_, read)| {
-                let part = self.objects.track(read.rendition)?.parts.get(read.part as usize)?;
-                let end = read.at.saturating_sub(part.bytes_in(BEHIND));
-                Some((read.object, part.size.covering(nearcast_content::ByteRange::new(0, end))))
+            .map(|(_, read)| {
+                let end = read.at.saturating_sub(read.on.bytes_in(BEHIND));
+                (read.object, read.on.size.covering(nearcast_content::ByteRange::new(0, end)))
             })
             .collect();
         for (ix, blocks) in behind {

@@ -104,7 +104,8 @@ impl Swarm {
     pub fn footprint(&self) -> Footprint {
         let objects = &self.objects;
         let talk = |(_, peer): (PeerId, &super::peers::Peer)| {
-            peer.haves.len() + peer.told.len() + peer.interests.len() + peer.unknown.len() + peer.coming.len()
+            let said = peer.heard.values().filter(|heard| heard.said.is_some()).count();
+            peer.heard.len() + 2 * said + peer.interests.len() + peer.unknown.len()
         };
         Footprint {
             titles: objects.title_count(),
@@ -178,7 +179,7 @@ impl Swarm {
         used.extend(self.plays.reads().map(|(_, read)| read.object));
         used.extend(self.early.iter().map(|(_, object, _)| *object));
         used.extend(self.pinned.iter().chain(&self.interests).chain(&self.planned_for).copied());
-        used.extend(self.peers.iter().flat_map(|(_, peer)| peer.told.keys().copied()));
+        used.extend(self.peers.iter().flat_map(|(_, peer)| peer.heard.keys().copied()));
         for ix in self.objects.orphans() {
             if !used.contains(&ix) {
                 self.peers.forget_object(ix, self.objects.get(ix).id);

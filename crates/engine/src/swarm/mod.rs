@@ -427,7 +427,7 @@ impl Swarm {
         let (on, length) = found.ok_or(InputError::UnknownPart(rendition, part))?;
         let bytes = nearcast_content::ByteRange::new(bytes.start, bytes.end.min(on.size.bytes()));
         let (object, at, since) = (on.object, bytes.start, self.now);
-        let read = Read { play, rendition, part, object, bytes, taking, at, since, stuck: false };
+        let read = Read { play, rendition, part, object, on, length, bytes, taking, at, since, stuck: false };
         let known = self.plays.knows(play);
         self.plays.open(self.now, id, read, &on, length)?;
         if !known && self.is_held_out(object) {
@@ -454,7 +454,8 @@ impl Swarm {
         let end = bytes.end.min(on.size.bytes());
         let bytes = nearcast_content::ByteRange::new(bytes.start.min(end), end);
         let (at, since, taking) = (bytes.end, self.now, Taking::Whole);
-        let read = Read { play, rendition, part, object: on.object, bytes, taking, at, since, stuck: false };
+        let object = on.object;
+        let read = Read { play, rendition, part, object, on, length, bytes, taking, at, since, stuck: false };
         if self.plays.showed(self.now, self.now - ago, read, &on, length)? {
             self.note(Note::Started { play, after });
             if self.is_held_out(on.object) {
@@ -466,10 +467,7 @@ impl Swarm {
 
     fn progress(&mut self, id: ReadId, to: u64) {
         let Some(read) = self.plays.read(id) else { return };
-        let (play, object, rendition, part) = (read.play, read.object, read.rendition, read.part);
-        let Some(on) = self.objects.track(rendition).and_then(|t| t.parts.get(part as usize)).copied() else {
-            return;
-        };
+        let (play, object, on) = (read.play, read.object, read.on);
         let Some((handed, moved)) = self.plays.progress(self.now, id, to, &on) else { return };
         self.count_delivered(play, object, handed);
         self.handed += handed.len();
@@ -548,15 +546,11 @@ impl Swarm {
 
     fn watch_playheads(&mut self) {
         let objects = &self.objects;
-        let next = self.plays.watch(
-            self.now,
-            |rendition| objects.track(rendition).map_or(Span::ZERO, objects::Track::length),
-            |read| {
-                let object = objects.get(read.object);
-                let at = object.size.covering(nearcast_content::ByteRange::new(read.at, read.at + 1));
-                !object.held.contains_all(at)
-            },
-        );
+        let next = self.plays.watch(self.now, |read| {
+            let object = objects.get(read.object);
+            let at = object.size.covering(nearcast_content::ByteRange::new(read.at, read.at + 1));
+            !object.held.contains_all(at)
+        });
         self.wake_at(next, Reason::Stall);
     }
 }

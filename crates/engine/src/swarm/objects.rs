@@ -31,16 +31,14 @@ pub(super) struct Object {
     /// The origin does not serve it, or serves other bytes: it is not asked before this.
     pub(super) gone_until: Time,
     /// A title it belongs to, once described.
-    pub(super) home: Option<Home>,
+    home: Option<TrackIx>,
     /// How many parts of described renditions it is.
     parts: u32,
 }
 
-/// Where an object stands in a title.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Home {
-    pub(super) rendition: RenditionId,
-}
+/// Index of a rendition in [`Objects`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct TrackIx(u32);
 
 impl Object {
     /// Blocks to ask for: neither held nor on their way.
@@ -157,7 +155,12 @@ pub(super) struct Objects {
     by_id: BTreeMap<ObjectId, ObjectIx>,
     /// Places in the list of objects that were forgotten.
     free: Vec<ObjectIx>,
-    tracks: FlatMap<RenditionId, Track>,
+    /// Where each rendition is: they are looked up with nearly every input, and large entries are found in none of the
+    /// processor's caches.
+    tracks: FlatMap<RenditionId, TrackIx>,
+    track_list: Vec<Track>,
+    /// Places in the list of renditions that were withdrawn.
+    free_tracks: Vec<TrackIx>,
     by_swarm: FlatMap<SwarmId, Titled>,
     held_bytes: u64,
     uses: u64,
@@ -191,24 +194,32 @@ impl Objects {
     }
 
     pub(super) fn track(&self, id: RenditionId) -> Option<&Track> {
-        self.tracks.get(&id)
+        Some(&self.track_list[self.tracks.get(&id)?.0 as usize])
+    }
+
+    /// A rendition of the title that an object belongs to, once that is described.
+    pub(super) fn home_of(&self, object: ObjectIx) -> Option<&Track> {
+        Some(&self.track_list[self.get(object).home?.0 as usize])
     }
 
     /// The renditions of a title.
     pub(super) fn tracks_of(&self, swarm: SwarmId) -> impl Iterator<Item = &Track> {
         let of = self.by_swarm.get(&swarm).map(|titled| titled.renditions.as_slice()).unwrap_or_default();
-        of.iter().filter_map(|id| self.tracks.get(id))
+        of.iter().filter_map(|id| self.track(*id))
     }
 
     /// Forgets a title. Answers its renditions and the objects that no other title has described.
     pub(super) fn withdraw(&mut self, swarm: SwarmId) -> (Vec<RenditionId>, Vec<ObjectIx>) {
         let renditions = self.by_swarm.remove(&swarm).unwrap_or_default().renditions;
         let mut left = FlatSet::new();
-        let tracks: Vec<Track> = renditions.iter().filter_map(|r| self.tracks.remove(r)).collect();
-        for part in tracks.into_iter().flat_map(|t| t.parts) {
+        let tracks: Vec<TrackIx> = renditions.iter().filter_map(|r| self.tracks.remove(r)).collect();
+        let parts_of = |ix: &TrackIx| std::mem::take(&mut self.track_list[ix.0 as usize].parts);
+        let parts: Vec<TrackPart> = tracks.iter().flat_map(parts_of).collect();
+        self.free_tracks.extend(&tracks);
+        for part in parts {
             let object = self.get_mut(part.object);
             object.parts = object.parts.saturating_sub(1);
-            if object.home.is_some_and(|home| renditions.contains(&home.rendition)) {
+            if object.home.is_some_and(|home| tracks.contains(&home)) {
                 object.home = None;
             }
             if object.home.is_none() {
@@ -229,10 +240,10 @@ impl Objects {
         if objects.is_empty() {
             return;
         }
-        for (rendition, track) in &self.tracks {
-            for part in track.parts.iter().filter(|part| objects.contains(&part.object)) {
-                let home = Home { rendition: *rendition };
-                self.list[part.object.0 as usize].home.get_or_insert(home);
+        for ix in self.tracks.values() {
+            let parts = self.track_list[ix.0 as usize].parts.iter();
+            for part in parts.filter(|part| objects.contains(&part.object)) {
+                self.list[part.object.0 as usize].home.get_or_insert(*ix);
             }
         }
     }
@@ -262,7 +273,7 @@ impl Objects {
 
     /// How many parts the renditions have.
     pub(super) fn part_count(&self) -> usize {
-        self.tracks.values().map(|track| track.parts.len()).sum()
+        self.track_list.iter().map(|track| track.parts.len()).sum()
     }
 
     /// Ranges of blocks that are held, on their way or fresh, over all objects.
@@ -354,21 +365,28 @@ impl Objects {
         if self.tracks.len() >= MAX_RENDITIONS {
             return Described::TooMany;
         }
+        let next = u32::try_from(self.track_list.len()).unwrap_or(u32::MAX);
+        let ix = self.free_tracks.pop().unwrap_or(TrackIx(next));
         let mut start = Span::ZERO;
         let mut parts = Vec::with_capacity(count);
         for part in &rendition.parts {
-            let object = self.resolve(part, Home { rendition: rendition.id });
+            let object = self.resolve(part, ix);
             let length = Span::from_micros(part.length.micros().max(1));
             parts.push(TrackPart { object, size: self.get(object).size, start, length });
             start += length;
         }
         self.by_swarm.entry(rendition.swarm).or_default().renditions.push(rendition.id);
-        self.tracks.insert(rendition.id, Track { swarm: rendition.swarm, bit: rendition.bit, parts });
+        let track = Track { swarm: rendition.swarm, bit: rendition.bit, parts };
+        match self.track_list.get_mut(ix.0 as usize) {
+            Some(place) => *place = track,
+            None => self.track_list.push(track),
+        }
+        self.tracks.insert(rendition.id, ix);
         self.use_title(rendition.swarm);
         Described::Added
     }
 
-    fn resolve(&mut self, part: &Part, home: Home) -> ObjectIx {
+    fn resolve(&mut self, part: &Part, home: TrackIx) -> ObjectIx {
         let ix = self.intern(part.object, part.size);
         let object = self.get_mut(ix);
         object.home.get_or_insert(home);

@@ -9,6 +9,7 @@ use super::connect::SETTLE;
 use super::fetch::Pick;
 use super::haves::beyond;
 use super::objects::ObjectIx;
+use super::peers::{Heard, Said};
 use super::plays::Demand;
 use super::runs::Asked;
 use super::serve::Wanted;
@@ -268,24 +269,22 @@ impl Swarm {
             return self.misbehaved(id, Misbehaviour::BadHave);
         }
         let Some(peer) = self.peers.get_mut(id) else { return };
-        if !peer.told.contains_key(&ix) {
-            // Told without being asked, or after the interest was taken back: nothing to keep.
-            return;
-        }
         let awaited = peer.silent_until(self.now, ix, SETTLE);
-        let silent = peer.coming.get(&ix).is_none_or(|(coming, _)| coming.is_empty()) && says_nothing(have);
-        let held = peer.haves.entry(ix).or_default();
+        // Told without being asked, or after the interest was taken back: nothing to keep.
+        let Some(heard) = peer.heard.get_mut(&ix) else { return };
+        let nothing = || Said { held: BlockSet::EMPTY, coming: BlockSet::EMPTY, since: self.now };
+        let said = heard.said.get_or_insert_with(nothing);
+        let silent = said.coming.is_empty() && says_nothing(have);
         for range in have.added.ranges() {
-            held.insert(*range);
+            said.held.insert(*range);
         }
         for range in have.removed.ranges() {
-            held.remove(*range);
+            said.held.remove(*range);
         }
-        let (coming, since) = peer.coming.entry(ix).or_insert((BlockSet::EMPTY, self.now));
-        if beyond(&have.coming, coming).next().is_some() {
-            *since = self.now;
+        if beyond(&have.coming, &said.coming).next().is_some() {
+            said.since = self.now;
         }
-        coming.clone_from(&have.coming);
+        said.coming.clone_from(&have.coming);
         self.replan |= !silent || self.awaits_no_more(ix, awaited);
     }
 
@@ -337,8 +336,8 @@ impl Swarm {
         let Some(peer) = self.peers.get_mut(id) else { return };
         match reason {
             RefuseReason::NotHeld | RefuseReason::Damaged => {
-                if let Some(held) = peer.haves.get_mut(&object) {
-                    held.remove(blocks);
+                if let Some(said) = peer.heard.get_mut(&object).and_then(|heard| heard.said.as_mut()) {
+                    said.held.remove(blocks);
                 }
             }
             RefuseReason::NotServing => peer.hello = Some(Serves::Nobody),
@@ -358,16 +357,14 @@ impl Swarm {
         let (interests, objects, now) = (&self.interests, &self.objects, self.now);
         for (id, peer) in self.peers.iter_mut().filter(|(_, p)| p.hello.is_some()) {
             let gone: Vec<ObjectIx> =
-                peer.told.keys().filter(|ix| !interests.contains(ix)).copied().collect();
+                peer.heard.keys().filter(|ix| !interests.contains(ix)).copied().collect();
             for ix in gone {
-                peer.told.remove(&ix);
-                peer.haves.remove(&ix);
-                peer.coming.remove(&ix);
+                peer.heard.remove(&ix);
                 messages.push((id, PeerMessage::NoInterest { object: objects.get(ix).id }));
             }
             for ix in interests {
-                if !peer.told.contains_key(ix) {
-                    peer.told.insert(*ix, now);
+                if !peer.heard.contains_key(ix) {
+                    peer.heard.insert(*ix, Heard { asked: now, said: None });
                     messages.push((id, PeerMessage::Interest { object: objects.get(*ix).id }));
                 }
             }

@@ -59,22 +59,46 @@ pub(super) struct Peer {
     snubs: u32,
     /// Gets nothing to do before this, since it kept us waiting.
     pub(super) snubbed_until: Time,
-    /// What it holds of the objects we asked about.
-    pub(super) haves: FlatMap<ObjectIx, BlockSet>,
-    /// Objects we told it we are interested in.
-    pub(super) told: FlatMap<ObjectIx, Time>,
+    /// Objects we told it we are interested in, with what it said of each.
+    pub(super) heard: FlatMap<ObjectIx, Heard>,
     /// Objects it is interested in, with what of ours it does not know yet.
     pub(super) interests: FlatMap<ObjectIx, Untold>,
     /// Objects it is interested in that we have not heard of so far.
     pub(super) unknown: FlatSet<ObjectId>,
     /// When the last haves went to it.
     pub(super) have_sent: [Time; HAVES_A_SECOND],
-    /// What it brings in from the origin, and since when the newest of it.
-    pub(super) coming: FlatMap<ObjectIx, (BlockSet, Time)>,
     /// When it connected.
     pub(super) since: Time,
     /// When it last gave us something or took something from us.
     pub(super) useful: Time,
+}
+
+/// What is known of what a peer has of an object that we are interested in.
+#[derive(Clone, Debug)]
+pub(super) struct Heard {
+    /// When it was told so.
+    pub(super) asked: Time,
+    /// What it has said since; none before it answered.
+    pub(super) said: Option<Said>,
+}
+
+/// What a peer said of an object.
+#[derive(Clone, Debug)]
+pub(super) struct Said {
+    /// What it holds.
+    pub(super) held: BlockSet,
+    /// What it brings in from the origin.
+    pub(super) coming: BlockSet,
+    /// Since when the newest of that.
+    pub(super) since: Time,
+}
+
+impl Said {
+    /// Where what it holds and brings in ends.
+    fn furthest(&self) -> u32 {
+        let end = |set: &BlockSet| set.ranges().last().map_or(0, |range| range.end);
+        end(&self.held).max(end(&self.coming))
+    }
 }
 
 /// What an interested peer has not been told.
@@ -135,9 +159,19 @@ impl Peer {
         self.snubs = 0;
     }
 
+    /// What it said of an object that it was asked about, once it answered.
+    pub(super) fn said(&self, object: ObjectIx) -> Option<&Said> {
+        self.heard.get(&object)?.said.as_ref()
+    }
+
+    /// What it holds of an object, once it said so.
+    pub(super) fn held(&self, object: ObjectIx) -> Option<&BlockSet> {
+        self.said(object).map(|said| &said.held)
+    }
+
     /// Which blocks of `range`, from its start on, it holds.
     pub(super) fn run_of(&self, object: ObjectIx, range: BlockRange) -> BlockRange {
-        self.haves.get(&object).map_or(BlockRange::new(range.start, range.start), |held| {
+        self.held(object).map_or(BlockRange::new(range.start, range.start), |held| {
             held.run_at(range.start).intersect(range)
         })
     }
@@ -146,34 +180,35 @@ impl Peer {
     /// has not answered, or has not even said HELLO. None when nothing is to be expected of it.
     pub(super) fn silent_until(&self, now: Time, object: ObjectIx, patience: Span) -> Option<Time> {
         let (asked, answered) = match self.hello {
-            None => (Some(&self.since), false),
+            None => (self.since, false),
             Some(Serves::Nobody) => return None,
-            Some(Serves::Others) => (self.told.get(&object), self.haves.contains_key(&object)),
+            Some(Serves::Others) => {
+                let heard = self.heard.get(&object)?;
+                (heard.asked, heard.said.is_some())
+            }
         };
-        let until = *asked? + patience;
+        let until = asked + patience;
         (self.path == Path::Direct && !answered && now < until).then_some(until)
     }
 
     /// When it should have said whether it holds something of an object: a round trip after it was asked, and a
     /// moment to think. None when it was not asked or has said so, or has delivered nothing ever.
     pub(super) fn answers_by(&self, now: Time, object: ObjectIx) -> Option<Time> {
-        let asked = *self.told.get(&object)?;
-        let silent = !self.haves.contains_key(&object) && self.serves_now(now) && self.pipe.measured();
-        silent.then(|| asked + self.rtt.times(2) + THINKING)
+        let heard = self.heard.get(&object)?;
+        let silent = heard.said.is_none() && self.serves_now(now) && self.pipe.measured();
+        silent.then(|| heard.asked + self.rtt.times(2) + THINKING)
     }
 
     /// Since when it says that it brings `block` in from the origin, if it does.
     pub(super) fn brings(&self, object: ObjectIx, block: u32) -> Option<Time> {
-        self.coming.get(&object).filter(|(blocks, _)| blocks.contains(block)).map(|(_, since)| *since)
+        self.said(object).filter(|said| said.coming.contains(block)).map(|said| said.since)
     }
 
     /// Whether it is about to fetch `block` too, as far as can be told from what it holds and brings in: who plays
     /// fetches `soon` blocks ahead of the furthest, and while it is new, up to `window`.
     pub(super) fn reaches(&self, now: Time, object: ObjectIx, block: u32, ahead: Ahead) -> bool {
         let Some(interest) = self.interests.get(&object) else { return false };
-        let end = |set: &BlockSet| set.ranges().last().map_or(0, |range| range.end);
-        let held = self.haves.get(&object).map_or(0, end);
-        let furthest = held.max(self.coming.get(&object).map_or(0, |(set, _)| end(set)));
+        let furthest = self.said(object).map_or(0, Said::furthest);
         let is_new = now < interest.since + NEW_HERE;
         block < furthest.saturating_add(if is_new { ahead.window } else { ahead.soon })
     }
@@ -205,7 +240,7 @@ impl Peer {
 
     /// Whether it holds `block` and can be relied on to hand it over.
     pub(super) fn reliably_holds(&self, object: ObjectIx, block: u32) -> bool {
-        self.delivers() && self.snubs == 0 && self.haves.get(&object).is_some_and(|held| held.contains(block))
+        self.delivers() && self.snubs == 0 && self.held(object).is_some_and(|held| held.contains(block))
     }
 
     /// How long `bytes` more would take.
@@ -312,13 +347,11 @@ impl Peers {
                 choked_until: Time::ZERO,
                 snubs: 0,
                 snubbed_until: Time::ZERO,
-                haves: FlatMap::new(),
-                told: FlatMap::new(),
+                heard: FlatMap::new(),
                 since: now,
                 interests: FlatMap::new(),
                 unknown: FlatSet::new(),
                 have_sent: [Time::ZERO; HAVES_A_SECOND],
-                coming: FlatMap::new(),
                 useful: now,
             }),
         );
@@ -411,8 +444,7 @@ impl Peers {
     /// Forgets an object: who is interested in it is told again when it is known again.
     pub(super) fn forget_object(&mut self, ix: ObjectIx, object: ObjectId) {
         for peer in self.peers.values_mut() {
-            peer.haves.remove(&ix);
-            peer.coming.remove(&ix);
+            peer.heard.remove(&ix);
             if peer.interests.remove(&ix).is_some() && peer.unknown.len() < MAX_INTERESTS {
                 peer.unknown.insert(object);
             }
@@ -427,7 +459,7 @@ impl Peers {
                 interested.push(*id);
                 untold.removed.remove(blocks);
                 // Whoever holds a block need not hear that we do, but still hears of the rest.
-                match peer.haves.get(&object) {
+                match peer.heard.get(&object).and_then(|heard| heard.said.as_ref()).map(|said| &said.held) {
                     Some(held) => held.missing(blocks).for_each(|gap| {
                         untold.added.insert(gap);
                     }),

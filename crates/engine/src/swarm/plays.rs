@@ -33,6 +33,10 @@ pub(super) struct Read {
     pub(super) rendition: RenditionId,
     pub(super) part: u32,
     pub(super) object: ObjectIx,
+    /// The same with its place in the rendition, which is looked up with nearly every input otherwise.
+    pub(super) on: TrackPart,
+    /// How long the rendition plays.
+    pub(super) length: Span,
     pub(super) bytes: ByteRange,
     pub(super) taking: Taking,
     /// Handed to the player up to here.
@@ -365,16 +369,11 @@ impl Plays {
     /// Marks playheads that have reached what was delivered while the bytes that follow are missing. A player
     /// that does not take what is there has paused, and its clock waits with it. Answers when the next
     /// playhead may run dry.
-    pub(super) fn watch(
-        &mut self,
-        now: Time,
-        length: impl Fn(RenditionId) -> Span,
-        missing: impl Fn(&Read) -> bool,
-    ) -> Time {
+    pub(super) fn watch(&mut self, now: Time, missing: impl Fn(&Read) -> bool) -> Time {
         let mut next = Time::NEVER;
         for read in self.reads.values() {
             let Some(play) = self.plays.get_mut(&read.play) else { continue };
-            let over = play.delivered >= length(read.rendition) || read.at >= read.bytes.end;
+            let over = play.delivered >= read.length || read.at >= read.bytes.end;
             if over || play.start.is_some() || play.stalled.is_some() {
                 continue;
             }
@@ -612,20 +611,25 @@ mod tests {
         Time::ZERO + Span::from_millis(millis)
     }
 
-    fn open(plays: &mut Plays, objects: &Objects, now: Time, id: u64, from: u64) {
-        let part = objects.track(RenditionId(0)).expect("described").parts[0];
-        let bytes = ByteRange::new(from, 30 * SECOND);
-        let read = Read {
+    fn read(now: Time, on: TrackPart, bytes: std::ops::Range<u64>, taking: Taking) -> Read {
+        Read {
             play: PlayId(1),
             rendition: RenditionId(0),
             part: 0,
-            object: part.object,
-            bytes,
-            taking: Taking::Stream,
-            at: from,
+            object: on.object,
+            on,
+            length: Span::from_secs(60),
+            bytes: ByteRange::new(bytes.start, bytes.end),
+            taking,
+            at: bytes.start,
             since: now,
             stuck: false,
-        };
+        }
+    }
+
+    fn open(plays: &mut Plays, objects: &Objects, now: Time, id: u64, from: u64) {
+        let part = objects.track(RenditionId(0)).expect("described").parts[0];
+        let read = read(now, part, from..30 * SECOND, Taking::Stream);
         plays.open(now, ReadId(id), read, &part, Span::from_secs(60)).expect("opens");
     }
 
@@ -667,9 +671,8 @@ mod tests {
         let mut plays = Plays::default();
         open(&mut plays, &objects, at(0), 1, 0);
         hand(&mut plays, &objects, at(0), 1, 2 * SECOND);
-        let length = |_| Span::from_secs(60);
-        assert_eq!(plays.watch(at(1_000), length, |_| true), at(2_000));
-        plays.watch(at(2_000), length, |_| true);
+        assert_eq!(plays.watch(at(1_000), |_| true), at(2_000));
+        plays.watch(at(2_000), |_| true);
         let moved = hand(&mut plays, &objects, at(3_000), 1, 3 * SECOND);
         assert_eq!(moved, Some(Moved::Stalled(Span::from_secs(1))));
         assert_eq!(plays.due(PlayId(1), Span::from_secs(3)), at(4_000));
@@ -681,8 +684,7 @@ mod tests {
         let mut plays = Plays::default();
         open(&mut plays, &objects, at(0), 1, 0);
         hand(&mut plays, &objects, at(0), 1, 2 * SECOND);
-        let length = |_| Span::from_secs(60);
-        plays.watch(at(60_000), length, |_| false);
+        plays.watch(at(60_000), |_| false);
         assert_eq!(hand(&mut plays, &objects, at(60_100), 1, 3 * SECOND), None);
         assert_eq!(plays.due(PlayId(1), Span::from_secs(4)), at(62_000));
     }
@@ -692,21 +694,9 @@ mod tests {
         let objects = track();
         let mut plays = Plays::default();
         let part = objects.track(RenditionId(0)).expect("described").parts[0];
-        let bytes = ByteRange::new(0, 4 * SECOND);
-        let (play, rendition, taking) = (PlayId(1), RenditionId(0), Taking::Whole);
+        let (play, length) = (PlayId(1), Span::from_secs(60));
         let at = |secs: u64| at(1_000 * secs);
-        let shown = Read {
-            play,
-            rendition,
-            part: 0,
-            object: part.object,
-            bytes,
-            taking,
-            at: 0,
-            since: at(3),
-            stuck: false,
-        };
-        let length = Span::from_secs(60);
+        let shown = read(at(3), part, 0..4 * SECOND, Taking::Whole);
         assert!(plays.showed(at(3), at(2), shown.clone(), &part, length).expect("room"));
         assert!(!plays.showed(at(3), at(2), shown, &part, length).expect("room"), "once");
         open(&mut plays, &objects, at(3), 1, 4 * SECOND);
@@ -719,11 +709,7 @@ mod tests {
         let objects = track();
         let mut plays = Plays::default();
         let part = objects.track(RenditionId(0)).expect("described").parts[0];
-        let (play, rendition) = (PlayId(1), RenditionId(0));
-        let bytes = ByteRange::new(0, 4 * SECOND);
-        let (taking, since) = (Taking::Whole, at(0));
-        let read =
-            Read { play, rendition, part: 0, object: part.object, bytes, taking, at: 0, since, stuck: false };
+        let read = read(at(0), part, 0..4 * SECOND, Taking::Whole);
         plays.open(at(0), ReadId(1), read, &part, Span::from_secs(60)).expect("opens");
         let wanted = demands(&plays, |_| Span::from_secs(15), |r| objects.track(r));
         assert_eq!(wanted[0].start(), BlockRange::new(0, 64), "all of it starts the play");
@@ -742,17 +728,7 @@ mod tests {
         let mut plays = Plays::default();
         let mut moved = Vec::new();
         for (id, bytes) in [(1, 0..1_000), (2, 1_000..second), (3, second..2 * second)] {
-            let read = Read {
-                play: PlayId(1),
-                rendition: RenditionId(0),
-                part: 0,
-                object: part.object,
-                bytes: ByteRange::new(bytes.start, bytes.end),
-                taking: Taking::Whole,
-                at: bytes.start,
-                since: at(0),
-                stuck: false,
-            };
+            let read = read(at(0), rate, bytes.start..bytes.end, Taking::Whole);
             plays.open(at(0), ReadId(id), read, &rate, Span::from_secs(240)).expect("opens");
             moved.extend(plays.progress(at(100 * id), ReadId(id), bytes.end, &rate).map(|(_, moved)| moved));
             plays.close(ReadId(id));
