@@ -1,6 +1,7 @@
 //! `nearcast sim`: the engine in a simulated world, and what a provider's own audience would save.
 
 mod log;
+mod memory;
 mod output;
 
 use std::fs;
@@ -70,6 +71,7 @@ type WorldResult = Result<Outcome, Box<Violation>>;
 
 /// Runs the worlds and prints what came of them. Fails when an invariant broke.
 pub(crate) fn run(mut args: SimArgs) -> anyhow::Result<ExitCode> {
+    memory::use_huge_pages();
     let began = Instant::now();
     let seeds = args.seeds.unwrap_or(if args.log.given() { 3 } else { 1 });
     ensure!(seeds > 0, "--seeds must be at least 1");

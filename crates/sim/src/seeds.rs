@@ -35,21 +35,24 @@ pub fn run_worlds(
         seeds.iter().flat_map(|seed| policies.iter().map(|policy| (*seed, *policy))).collect();
     let next = AtomicUsize::new(0);
     let results = Mutex::new(Vec::new());
-    std::thread::scope(|scope| {
-        for _ in 0..threads.clamp(1, worlds.len().max(1)) {
-            scope.spawn(|| {
-                loop {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
-                    let Some((seed, policy)) = worlds.get(index) else { return };
-                    let make = |birth| policy.make(birth);
-                    let (scenario, seed) = draw(*seed);
-                    let world = World::new(&scenario, seed, policy.name(), &make).under(*policy);
-                    let result = world.telling(passing).run(Until::default());
-                    // A thread that panicked has nothing half-written here.
-                    results.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((index, result));
-                }
-            });
+    let run = || {
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some((seed, policy)) = worlds.get(index) else { return };
+            let make = |birth| policy.make(birth);
+            let (scenario, seed) = draw(*seed);
+            let world = World::new(&scenario, seed, policy.name(), &make).under(*policy);
+            let result = world.telling(passing).run(Until::default());
+            // A thread that panicked has nothing half-written here.
+            results.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((index, result));
         }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..threads.clamp(1, worlds.len().max(1)) {
+            scope.spawn(run);
+        }
+        // The thread that asks takes part: it alone is given huge pages, where there are any.
+        run();
     });
     let mut results = results.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     results.sort_by_key(|(index, _)| *index);

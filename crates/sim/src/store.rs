@@ -15,6 +15,7 @@ use crate::catalogue::{ObjectIx, len_of};
 /// A node's cache.
 #[derive(Debug, Default)]
 pub(crate) struct Store {
+    /// Few: what is played at this moment, and what was left halfway. They are looked at first.
     objects: BTreeMap<ObjectIx, Kept>,
     /// Objects that are all cache, by their rank of last use.
     whole: BTreeMap<ObjectIx, u32>,
@@ -93,16 +94,20 @@ impl Store {
 
     /// The end of the blocks kept in a row from `block` of an object of `size` on.
     pub(crate) fn held_until(&self, object: ObjectIx, size: ObjectSize, block: u32) -> u32 {
-        if self.whole.contains_key(&object) {
-            return size.all().end.max(block);
+        match self.objects.get(&object) {
+            Some(kept) => kept.blocks.run_at(block).end,
+            None if self.whole.contains_key(&object) => size.all().end.max(block),
+            None => block,
         }
-        self.objects.get(&object).map_or(block, |kept| kept.blocks.run_at(block).end)
     }
 
     /// Whether all of `blocks` are kept.
     pub(crate) fn holds(&self, object: ObjectIx, blocks: BlockRange) -> bool {
-        let held = || self.objects.get(&object).is_some_and(|kept| kept.blocks.contains_all(blocks));
-        blocks.is_empty() || self.whole.contains_key(&object) || held()
+        blocks.is_empty()
+            || match self.objects.get(&object) {
+                Some(kept) => kept.blocks.contains_all(blocks),
+                None => self.whole.contains_key(&object),
+            }
     }
 
     /// The blocks kept of an object that is not whole, for showing.
@@ -126,7 +131,7 @@ impl Store {
 
     /// Keeps verified blocks. Blocks that were there keep their source.
     pub(crate) fn keep(&mut self, object: ObjectIx, size: ObjectSize, blocks: BlockRange, source: Source) {
-        if self.whole.contains_key(&object) {
+        if !self.objects.contains_key(&object) && self.whole.contains_key(&object) {
             return;
         }
         let kept = self.objects.entry(object).or_insert_with(|| Kept {
@@ -169,11 +174,11 @@ impl Store {
     /// Notes that blocks were played or served. Playing also counts as a use of the object.
     pub(crate) fn note_use(&mut self, object: ObjectIx, blocks: BlockRange) {
         self.uses += 1;
-        if let Some(last_used) = self.whole.get_mut(&object) {
-            *last_used = self.uses;
-        } else if let Some(kept) = self.objects.get_mut(&object) {
+        if let Some(kept) = self.objects.get_mut(&object) {
             kept.of_use.insert(blocks);
             kept.last_used = self.uses;
+        } else if let Some(last_used) = self.whole.get_mut(&object) {
+            *last_used = self.uses;
         }
     }
 
@@ -222,10 +227,10 @@ impl Store {
 
     /// Where the bytes of `blocks` come from when they are played: from the cache when they were played before.
     pub(crate) fn play_sources(&self, object: ObjectIx, blocks: BlockRange) -> Vec<(BlockRange, Source)> {
-        if self.whole.contains_key(&object) {
-            return vec![(blocks, Source::Cache)];
-        }
-        let Some(kept) = self.objects.get(&object) else { return Vec::new() };
+        let Some(kept) = self.objects.get(&object) else {
+            let whole = self.whole.contains_key(&object);
+            return if whole { vec![(blocks, Source::Cache)] } else { Vec::new() };
+        };
         let mut sources: Vec<_> = kept.played.present(blocks).map(|range| (range, Source::Cache)).collect();
         for range in kept.played.missing(blocks) {
             sources.extend(kept.sources_of(range));

@@ -30,6 +30,8 @@ const LAST_SHARE: u64 = 2;
 pub(super) struct Around {
     /// Have told of something that they hold of it.
     pub(super) holders: Vec<PeerId>,
+    /// Those of them of whom runs may be asked.
+    pub(super) free: Vec<PeerId>,
     /// Want it too, or bring something of it in.
     others: Vec<PeerId>,
     /// Somebody who serves wants it too.
@@ -51,6 +53,9 @@ impl Swarm {
             let said = peer.said(object);
             if said.is_some_and(|said| !said.held.is_empty()) {
                 around.holders.push(id);
+                if self.is_free(id, peer) {
+                    around.free.push(id);
+                }
             }
             if interested || said.is_some_and(|said| !said.coming.is_empty()) {
                 around.others.push(id);

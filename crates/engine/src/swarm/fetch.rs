@@ -158,8 +158,7 @@ impl Swarm {
         if !wanted.iter().any(open) {
             return;
         }
-        let free = self.free_peers();
-        if free.is_empty() && !self.origin.ready(self.now) {
+        if !self.origin.ready(self.now) && !self.any_free() {
             // What waits comes up when one of the runs under way ends.
             return;
         }
@@ -167,7 +166,7 @@ impl Swarm {
         let mut picks = self.cut(wanted, &mut around);
         self.order(&mut picks);
         self.cut_at = self.now;
-        self.place_each(picks, free, around, Round::Whole);
+        self.place_each(picks, around, Round::Whole);
     }
 
     /// Asks peers that have become free for what the last plan left over. False when that is too long ago, or nothing
@@ -177,34 +176,30 @@ impl Swarm {
             return false;
         }
         let picks = std::mem::take(&mut self.left_over);
-        self.place_each(picks, self.free_peers(), FlatMap::new(), Round::Refill);
+        self.place_each(picks, FlatMap::new(), Round::Refill);
         true
     }
 
-    fn place_each(
-        &mut self,
-        picks: Vec<Pick>,
-        mut free: Vec<PeerId>,
-        mut around: FlatMap<ObjectIx, Around>,
-        round: Round,
-    ) {
+    fn place_each(&mut self, picks: Vec<Pick>, mut around: FlatMap<ObjectIx, Around>, round: Round) {
         // What nobody holds comes first where the rarest does, and must not keep peers idle that hold the rest.
         let (mut held, mut unheld) = (0, 0);
+        let mut may_ask = round == Round::Whole || self.any_free();
         for pick in picks {
             let tried = if pick.holders > 0 { &mut held } else { &mut unheld };
             let enough = *tried >= MAX_PICKS || self.runs.len() >= MAX_RUNS;
             *tried += 1;
-            if enough || (round == Round::Refill && free.is_empty()) {
+            if enough || !may_ask {
                 self.left_over.push(pick);
                 continue;
             }
             let Some(pick) = self.still_open(pick) else { continue };
             let before = self.runs.len();
-            let around = around.entry(pick.object).or_insert_with(|| self.around(pick.object));
-            if let Some(peer) = self.place(pick, &free, around)
+            let here = around.entry(pick.object).or_insert_with(|| self.around(pick.object));
+            if let Some(peer) = self.place(pick, here)
                 && !self.takes_more(peer)
             {
-                free.retain(|id| *id != peer);
+                around.values_mut().for_each(|around| around.free.retain(|id| *id != peer));
+                may_ask = round == Round::Whole || self.any_free();
             }
             if self.runs.len() == before {
                 self.left_over.push(pick);
@@ -212,22 +207,20 @@ impl Swarm {
         }
     }
 
-    /// Peers of whom runs may be asked.
-    fn free_peers(&self) -> Vec<PeerId> {
-        if self.settings.peers == PeerUse::HoldOut {
-            return Vec::new();
-        }
-        let mut free = Vec::with_capacity(self.peers.len());
-        free.extend(self.peers.iter().filter(|(id, peer)| self.is_free(*id, peer)).map(|(id, _)| id));
-        free
+    /// Whether there are peers of whom runs may be asked.
+    fn any_free(&self) -> bool {
+        self.peers.iter().any(|(id, peer)| self.is_free(id, peer))
     }
 
     fn takes_more(&self, id: PeerId) -> bool {
         self.peers.get(id).is_some_and(|peer| self.is_free(id, peer))
     }
 
-    fn is_free(&self, id: PeerId, peer: &Peer) -> bool {
-        peer.serves_now(self.now) && peer.takes_more(|| self.runs.in_time(Asked::Peer(id)))
+    /// Whether runs may be asked of a peer.
+    pub(super) fn is_free(&self, id: PeerId, peer: &Peer) -> bool {
+        self.settings.peers != PeerUse::HoldOut
+            && peer.serves_now(self.now)
+            && peer.takes_more(|| self.runs.in_time(Asked::Peer(id)))
     }
 
     /// What is left to ask for of a run, after those placed before it in the same plan took more than their own.
@@ -548,11 +541,11 @@ impl Swarm {
     }
 
     /// Puts one run to the pick rule and does what it says. Answers the peer that was asked.
-    fn place(&mut self, pick: Pick, free: &[PeerId], around: &Around) -> Option<PeerId> {
+    fn place(&mut self, pick: Pick, around: &Around) -> Option<PeerId> {
         if self.gives_way(&pick) {
             return None;
         }
-        let offers = self.offers(&pick, free, around);
+        let offers = self.offers(&pick, around);
         let size = self.objects.get(pick.object).size;
         let bytes = size.bytes_of(pick.blocks).len();
         let crowd = self.crowd(around, &pick);

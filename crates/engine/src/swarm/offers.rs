@@ -15,7 +15,7 @@ const MAX_PROBES: usize = 3;
 
 impl Swarm {
     /// Which of the peers that are free could bring a run, and how soon.
-    pub(super) fn offers(&self, pick: &Pick, free: &[PeerId], around: &Around) -> Vec<Offer> {
+    pub(super) fn offers(&self, pick: &Pick, around: &Around) -> Vec<Offer> {
         if self.holds_out(pick.swarm) {
             return Vec::new();
         }
@@ -23,10 +23,8 @@ impl Swarm {
         let mut offers = Vec::new();
         let probes = || self.peers.iter().filter(|(_, peer)| peer.probed()).count();
         let mut probed = None;
-        // Both are in the order of their numbers.
-        let free = around.holders.iter().filter(|id| free.binary_search(id).is_ok());
         let reach = self.within_reach(pick);
-        for (id, peer) in free.filter_map(|id| Some((*id, self.peers.get(*id)?))) {
+        for (id, peer) in around.free.iter().filter_map(|id| Some((*id, self.peers.get(*id)?))) {
             let stranger = !peer.pipe.measured() && !pick.starting;
             if stranger && *probed.get_or_insert_with(probes) >= MAX_PROBES {
                 continue;
