@@ -93,7 +93,7 @@ fn a_crowded_place_lists_a_changing_sample() {
     let listed = |desk: &Desk| {
         let roster = desk.directory.titles.rosters(swarm(1), Ways::QUIC).next().expect("held");
         let slots = (0..).map_while(|rank| roster.nth(rank));
-        slots.filter_map(|slot| Some(desk.directory.sessions.get(slot)?.id)).collect::<BTreeSet<_>>()
+        slots.filter_map(|holder| Some(desk.directory.sessions.get(holder.slot)?.id)).collect::<BTreeSet<_>>()
     };
     let before = listed(&desk);
     assert_eq!(before.len(), MAX_HOLDERS_PER_PLACE);
