@@ -583,7 +583,13 @@ impl Swarm {
             Choice::Origin(Why::Patience) => {
                 self.ask(Asked::Origin, pick, first_of(of_origin, 1), Why::Patience)
             }
-            Choice::Origin(why) => self.ask(Asked::Origin, pick, of_origin, why),
+            Choice::Origin(why) => match self.stuck_at_origin(&pick) {
+                Some((stuck, rest)) => {
+                    self.break_off(stuck);
+                    self.ask(Asked::Origin, pick, rest, why);
+                }
+                None => self.ask(Asked::Origin, pick, of_origin, why),
+            },
             Choice::Wait(until) => self.wake_at(until, Reason::Deadline),
         }
         None
@@ -603,8 +609,7 @@ impl Swarm {
 
     /// Whether enough is under way: whatever a listener jumps to waits behind it. Where nothing plays nobody jumps.
     fn line_is_busy(&self) -> bool {
-        let owed = || self.runs.iter().map(|(_, run)| u64::from(run.left.count()) * BLOCK_SIZE).sum();
-        self.plays.reads().next().is_some() && self.line.busy_for(owed(), ENOUGH_UNDER_WAY)
+        self.plays.reads().next().is_some() && self.line.busy_for(self.under_way(), ENOUGH_UNDER_WAY)
     }
 
     /// What a peer is asked for of a run: what it holds, and more of the gap when it is so fast that the usual

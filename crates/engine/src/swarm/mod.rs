@@ -5,6 +5,7 @@
 //! the directory and what is evicted.
 
 mod advice;
+mod again;
 mod api;
 mod arrivals;
 mod asleep;

@@ -32,6 +32,8 @@ pub(super) struct Origin {
     doubt: Span,
     failures: u32,
     rest_until: Time,
+    /// When something last came of it.
+    heard: Time,
 }
 
 impl Origin {
@@ -43,7 +45,19 @@ impl Origin {
             doubt: Span::ZERO,
             failures: 0,
             rest_until: Time::ZERO,
+            heard: Time::ZERO,
         }
+    }
+
+    /// Bytes of a run came.
+    pub(super) fn came(&mut self, now: Time, bytes: u64) {
+        self.heard = now;
+        self.pipe.came(now, bytes);
+    }
+
+    /// Whether something came of it after `since`.
+    pub(super) fn came_since(&self, since: Time) -> bool {
+        self.heard > since
     }
 
     /// How long it takes until something that is asked for begins to come.
@@ -54,6 +68,11 @@ impl Origin {
     /// How long `bytes` more would take.
     pub(super) fn expected(&self, bytes: u64) -> Span {
         self.pipe.expected(bytes, self.delay())
+    }
+
+    /// How long `bytes` take that come next, without what it owes.
+    pub(super) fn anew(&self, bytes: u64) -> Span {
+        self.delay() + self.pipe.rate().span_for(bytes)
     }
 
     /// Blocks of a run that comes within `span` once it is its turn: between a quarter and all of the longest.

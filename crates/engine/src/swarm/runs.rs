@@ -90,7 +90,7 @@ impl Run {
     }
 
     /// How long the rest of it takes, by how fast it came so far. None before anything came.
-    fn takes_still(&self) -> Option<Span> {
+    pub(super) fn takes_still(&self) -> Option<Span> {
         let came = self.heard.since(self.first?);
         let (left, blocks) = (u64::from(self.left.count()), u64::from(self.blocks.len()));
         // All that came with the first block came at once.
@@ -181,6 +181,13 @@ impl Runs {
         self.runs
             .values()
             .any(|r| r.asked == asked && r.object == object && r.left.present(blocks).next().is_some())
+    }
+
+    /// The late run by which the origin owes the first of `blocks`.
+    pub(super) fn late_of_origin(&self, object: ObjectIx, blocks: BlockRange) -> Option<(RequestId, &Run)> {
+        let first = BlockRange::new(blocks.start, blocks.start.saturating_add(1));
+        let mut late = self.iter().filter(|(_, run)| run.asked == Asked::Origin && run.late);
+        late.find(|(_, run)| run.object == object && run.left.present(first).next().is_some())
     }
 
     /// Whether a run whose blocks may be asked for elsewhere still waits for some of `blocks`.

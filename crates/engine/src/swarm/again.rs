@@ -1,0 +1,54 @@
+//! What the origin is asked for a second time: a run that is stuck in its connection.
+
+use nearcast_content::{BLOCK_SIZE, BlockRange};
+
+use super::Swarm;
+use super::api::{Output, RequestId};
+use super::fetch::Pick;
+use crate::time::Span;
+
+/// A run of the origin is stuck when the rest of it takes so many times as long as the origin would take for it.
+const STUCK: u64 = 2;
+/// A run of which nothing came for so long, while others of the origin come, is stuck: the first packet of a connection that
+/// is lost is sent again after a second (RFC 6298).
+const UNANSWERED: Span = Span::from_secs(1);
+
+impl Swarm {
+    /// The run that the origin owes some of `pick` by, and what is left of it from there on, where its connection is stuck.
+    ///
+    /// Each run has a connection to itself, and before a line that is full a new one, or one that has lost packets, gets a
+    /// tenth of what others get. What is asked for again comes over one that has just done well, or over a new one (Dean
+    /// and Barroso, The Tail at Scale, 2013). What comes slowly since our own line is full would be no sooner here.
+    pub(super) fn stuck_at_origin(&self, pick: &Pick) -> Option<(RequestId, BlockRange)> {
+        let (id, run) = self.runs.late_of_origin(pick.object, pick.blocks)?;
+        let ranges = run.left.ranges().iter();
+        let rest = ranges.map(|range| range.intersect(BlockRange::new(pick.blocks.start, range.end)));
+        let rest = rest.filter(|rest| !rest.is_empty()).min_by_key(|rest| rest.start)?;
+        let bytes = self.objects.get(pick.object).size.bytes_of(rest).len();
+        let stuck = match run.takes_still() {
+            Some(takes) => {
+                let share = takes.over(STUCK);
+                self.origin.pipe.measured()
+                    && share > self.origin.anew(bytes)
+                    && !self.line.busy_for(self.under_way(), share)
+            }
+            None => {
+                run.first.is_none()
+                    && self.now.since(run.since) >= UNANSWERED
+                    && self.origin.came_since(run.since)
+            }
+        };
+        stuck.then_some((id, rest))
+    }
+
+    /// Bytes that sources owe us.
+    pub(super) fn under_way(&self) -> u64 {
+        self.runs.iter().map(|(_, run)| u64::from(run.left.count()) * BLOCK_SIZE).sum()
+    }
+
+    /// Breaks a stuck run off, so that it can be asked for again.
+    pub(super) fn break_off(&mut self, id: RequestId) {
+        self.end_run(id);
+        self.put(Output::Cancel { request: id });
+    }
+}
