@@ -136,6 +136,8 @@ struct Channel {
     grows: Growth,
     /// The window has shrunk, and what was under way then does not shrink it again.
     calm_until: Time,
+    /// How much later than it came each of its bytes is acknowledged, where packets are lost again and again.
+    loses: Option<Span>,
     in_flight: u64,
     acks: VecDeque<(Time, u64)>,
     runs: VecDeque<RunKey>,
@@ -259,6 +261,7 @@ impl<P: Clone> Network<P> {
             begun: 0,
             grows: Growth::Fast,
             calm_until: Time::ZERO,
+            loses: None,
             in_flight: 0,
             acks: VecDeque::new(),
             runs: VecDeque::new(),
@@ -266,6 +269,14 @@ impl<P: Clone> Network<P> {
             waking: false,
             last_used: Time::ZERO,
         }))
+    }
+
+    /// Has a connection lose packets again and again: it has the smallest window for good, and each flight of it is
+    /// acknowledged `after` it came.
+    pub(crate) fn get_stuck(&mut self, channel: ChannelKey, after: Span) {
+        if let Some(channel) = self.channels.get_mut(channel.0) {
+            channel.loses = Some(after);
+        }
     }
 
     /// Closes a connection. What has left arrives; the rest of its runs is forgotten.
@@ -575,6 +586,7 @@ impl Channel {
             self.acks.pop_front();
             self.in_flight -= bytes;
             self.window += match self.grows {
+                _ if self.loses.is_some() => 0,
                 Growth::Fast => bytes,
                 Growth::Slow => BLOCK_SIZE * bytes / self.window.max(1),
             };
@@ -591,7 +603,9 @@ impl Channel {
             self.grows = Growth::Slow;
             self.window = (self.window * 7 / 10).max(FIRST_WINDOW);
         }
-        let comes = self.acks.back().map_or(Time::ZERO, |(at, _)| *at).max(now + self.route.delay + back);
+        let late = self.loses.unwrap_or(Span::ZERO);
+        let comes =
+            self.acks.back().map_or(Time::ZERO, |(at, _)| *at).max(now + self.route.delay + back + late);
         self.acks.push_back((comes, bytes));
     }
 

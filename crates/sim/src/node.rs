@@ -32,7 +32,7 @@ pub(crate) struct Node {
     pub(crate) timer: Timer,
     pub(crate) store: Store,
     pub(crate) pipes: Pipes,
-    pub(crate) origin: Option<OriginLine>,
+    pub(crate) origin: Vec<OriginLine>,
     /// Runs on their way here.
     pub(crate) coming: FlatMap<RequestId, Coming>,
     /// Runs on their way from here.
@@ -103,11 +103,13 @@ pub(crate) enum Ring {
     Due,
 }
 
-/// The kept-alive connection to the origin.
+/// A kept-alive connection to the origin.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct OriginLine {
     pub(crate) channel: ChannelKey,
     pub(crate) last_used: Time,
+    /// What it was asked for and has not sent yet, where each request has a connection to itself.
+    pub(crate) busy: Option<RequestId>,
 }
 
 /// The path to a peer that is served.
@@ -182,7 +184,7 @@ impl Node {
             timer: Timer::default(),
             store: Store::default(),
             pipes,
-            origin: None,
+            origin: Vec::new(),
             coming: FlatMap::new(),
             going: FlatMap::new(),
             served: FlatMap::new(),
@@ -210,12 +212,17 @@ impl Node {
         self.watch.forget(peer);
     }
 
+    /// The connection over which the origin answers a request: its own, or the one that all share.
+    pub(crate) fn origin_line(&mut self, request: RequestId, own: bool) -> Option<&mut OriginLine> {
+        self.origin.iter_mut().find(|line| line.busy == own.then_some(request))
+    }
+
     /// Forgets everything that does not survive a restart.
     pub(crate) fn go_away(&mut self) {
         self.agent = None;
         self.sleep = Sleep::default();
         self.timer.clear();
-        self.origin = None;
+        self.origin = Vec::new();
         self.coming = FlatMap::new();
         self.going = FlatMap::new();
         self.served = FlatMap::new();

@@ -75,6 +75,8 @@ pub(crate) enum Stream {
     Scenario = 8,
     /// Whose machine sleeps.
     Sleep = 9,
+    /// How requests are carried to the origin, and which of its connections are stuck.
+    Connections = 10,
 }
 
 /// Finalizer of SplitMix64.

@@ -273,6 +273,12 @@ section! {
         /// How long what it sends waits at most.
         #[serde(deserialize_with = "de_span")]
         queue: Span = QUEUE,
+        /// Whether each request has a connection to itself, with a window of its own, and is broken off by closing it, as
+        /// with HTTP/1.1.
+        own_connections: bool = false,
+        /// How many in a hundred of those are stuck: they lose packets again and again, and bring a block in a tenth of a
+        /// second.
+        stuck_percent: u32 = 0,
         /// Whether a node has a connection to it before the first play, as a client that is logged in has.
         warm: bool = false,
     }

@@ -96,6 +96,7 @@ impl World<'_> {
         let Some(coming) = self.node(who).and_then(|node| node.coming.remove(&request)) else { return };
         match coming.peer {
             Some(peer) => self.send(who, peer, PeerMessage::Cancel { request: request.0 }),
+            None if self.scenario.origin.own_connections => self.hang_up_on_origin(who, request),
             None => {
                 if let Some(run) = coming.run {
                     let at = self.now + self.origin_delay(who.node);

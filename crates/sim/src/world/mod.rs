@@ -240,6 +240,8 @@ pub struct World<'m> {
     origin_back_at: Time,
     supernode: Supernode,
     chance: Random,
+    /// Which connections to the origin are stuck.
+    stuck: Random,
     faults: Vec<FaultKind>,
     /// The most that any agent remembered, by the hour.
     memory: Vec<Memory>,
@@ -298,6 +300,7 @@ impl<'m> World<'m> {
             origin_back_at: Time::ZERO,
             supernode: Supernode::new(seed, Rendezvous::Directory),
             chance,
+            stuck: Random::stream(seed, Stream::Connections, 1),
             faults: Vec::new(),
             memory: Vec::new(),
             missed: Vec::new(),

@@ -101,7 +101,7 @@ impl World<'_> {
         if let Some(keeps) = node.keeps.take() {
             node.plays.push(PlayReport { end: PlayEnd::Departed, ..keeps });
         }
-        let (peers, session, origin) = (node.peers.clone(), node.session, node.origin);
+        let (peers, session, origin) = (node.peers.clone(), node.session, std::mem::take(&mut node.origin));
         let calls = [node.timer.call, node.player_timer.call];
         let slept = node.sleep.until.is_some();
         node.go_away();
@@ -120,7 +120,7 @@ impl World<'_> {
             };
             self.cut_connection(who, peer, silent);
         }
-        if let Some(line) = origin {
+        for line in origin {
             self.network.close(line.channel);
         }
         if let Some(session) = session {
@@ -177,8 +177,10 @@ impl World<'_> {
     fn cut_origin(&mut self) {
         for index in 0..self.nodes.len() {
             let node = &mut self.nodes[index];
-            let Some(line) = node.origin.take() else { continue };
-            self.network.close(line.channel);
+            if node.origin.is_empty() {
+                continue;
+            }
+            node.origin.drain(..).for_each(|line| self.network.close(line.channel));
             let who = Who { node: u32::try_from(index).unwrap_or(u32::MAX), life: node.life };
             let broken: Vec<_> = node
                 .coming
@@ -197,6 +199,7 @@ impl World<'_> {
     pub(super) fn origin_failed(&mut self, who: Who, request: nearcast_engine::swarm::RequestId) {
         let Some(node) = self.node(who) else { return };
         let Some(coming) = node.coming.remove(&request) else { return };
+        self.hang_up_on_origin(who, request);
         let fault = if coming.run.is_some() { Fault::Lost } else { Fault::Unavailable };
         self.tell(who, Input::Failed { request, fault });
     }

@@ -39,7 +39,7 @@ impl World<'_> {
         if clock == SleepClock::StandsStill {
             node.sleep.program += lasts;
         }
-        let (peers, session, origin) = (node.peers.clone(), node.session, node.origin.take());
+        let (peers, session, origin) = (node.peers.clone(), node.session, std::mem::take(&mut node.origin));
         for peer in peers {
             let Some((key, connection, end)) = self.connection(who, peer) else { continue };
             connection.channels.into_iter().for_each(|channel| self.network.close(channel));
@@ -49,7 +49,7 @@ impl World<'_> {
             }
             self.queue.push(wakes + FOUND_DEAD, Event::HungUp(who, key));
         }
-        if let Some(line) = origin {
+        for line in origin {
             self.network.close(line.channel);
         }
         if let Some(session) = session {

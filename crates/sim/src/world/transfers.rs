@@ -17,7 +17,10 @@ use crate::invariants::Broken;
 use crate::network::{Chunk, PipeIx, Route, Transport};
 use crate::node::{Check, Coming, OriginLine, Outboard, Pipes, Who};
 use crate::plan::Honesty;
-use crate::scenario::{FaultKind, Harm};
+use crate::scenario::{FaultKind, Harm, OriginSpec};
+
+/// How long each block takes of a connection that is stuck.
+const STUCK: Span = Span::from_millis(100);
 
 impl World<'_> {
     pub(super) fn origin_delay(&self, node: u32) -> Span {
@@ -32,34 +35,49 @@ impl World<'_> {
         let route = from_origin(origin_up, node.pipes, delay);
         let channel = self.network.open(route);
         if let Some(node) = self.node(who) {
-            node.origin = Some(OriginLine { channel, last_used: now });
+            node.origin = vec![OriginLine { channel, last_used: now, busy: None }];
         }
     }
 
-    /// A request goes to the origin, over the kept-alive connection or a new one.
+    /// A request goes to the origin, over a kept-alive connection or a new one.
     pub(super) fn ask_origin(&mut self, who: Who, request: RequestId) {
         let (now, delay) = (self.now, self.origin_delay(who.node));
-        let (keep_alive, origin_up) = (self.scenario.origin.keep_alive, self.origin_up);
+        let OriginSpec { keep_alive, own_connections: own, .. } = self.scenario.origin;
+        let origin_up = self.origin_up;
         let Some(node) = self.node(who) else { return };
-        let kept = node.origin.filter(|line| now.since(line.last_used) <= keep_alive);
-        let old = node.origin.filter(|_| kept.is_none());
+        let old = |line: &mut OriginLine| line.busy.is_none() && now.since(line.last_used) > keep_alive;
+        let old: Vec<_> = node.origin.extract_if(.., old).collect();
+        let kept =
+            node.origin.iter_mut().filter(|line| line.busy.is_none()).max_by_key(|line| line.last_used);
+        let busy = own.then_some(request);
+        let kept = kept.map(|line| {
+            (line.last_used, line.busy) = (now, busy);
+            line.channel
+        });
         let pipes = node.pipes;
         let there = self.network.waits_before(now, pipes.up) + delay;
         let back = self.network.waits_before(now, origin_up) + delay;
         // TCP and TLS 1.3 take a round trip each before a request can be sent.
         let handshake = if kept.is_some() { Span::ZERO } else { (there + back).times(2) };
-        let channel = match kept {
-            Some(line) => line.channel,
-            None => self.network.open(from_origin(origin_up, pipes, delay)),
-        };
-        if let Some(line) = old {
-            self.network.close(line.channel);
+        if kept.is_none() {
+            let channel = self.network.open(from_origin(origin_up, pipes, delay));
+            if self.stuck.percent(self.scenario.origin.stuck_percent) {
+                self.network.get_stuck(channel, STUCK);
+            }
+            if let Some(node) = self.node(who) {
+                node.origin.push(OriginLine { channel, last_used: now, busy });
+            }
         }
-        if let Some(node) = self.node(who) {
-            node.origin = Some(OriginLine { channel, last_used: now });
-        }
+        old.into_iter().for_each(|line| self.network.close(line.channel));
         let at = now + handshake + there + self.scenario.origin.request;
         self.queue.push(at, Event::OriginAsked(who, request));
+    }
+
+    /// Ends the connection that a request has to itself.
+    pub(super) fn hang_up_on_origin(&mut self, who: Who, request: RequestId) {
+        let Some(node) = self.node(who) else { return };
+        let ended: Vec<_> = node.origin.extract_if(.., |line| line.busy == Some(request)).collect();
+        ended.into_iter().for_each(|line| self.network.close(line.channel));
     }
 
     /// A request has reached the origin.
@@ -69,6 +87,7 @@ impl World<'_> {
             let at = now + self.origin_delay(who.node);
             return self.queue.push(at, Event::OriginFailed(who, request));
         }
+        let own = self.scenario.origin.own_connections;
         let corrupt = self.fails(FaultKind::OriginCorrupt);
         let catalogue = self.catalogue.clone();
         let Some(node) = self.node(who) else { return };
@@ -76,7 +95,7 @@ impl World<'_> {
         else {
             return;
         };
-        let Some(line) = node.origin else {
+        let Some(channel) = node.origin_line(request, own).map(|line| line.channel) else {
             return self.queue.push(now, Event::OriginFailed(who, request));
         };
         self.origin_asked[catalogue.title_of(object) as usize] += 1;
@@ -85,9 +104,9 @@ impl World<'_> {
         let content = self.published(object, blocks);
         let load = Rc::new(self.spoil(Load { bad, content }, blocks));
         let parcel = Parcel { from: Sender::Origin, to: who, request, object, first: blocks.start, load };
-        let run = self.network.send(now, line.channel, (size, blocks), parcel);
+        let run = self.network.send(now, channel, (size, blocks), parcel);
         if let Some(node) = self.node(who) {
-            if let Some(line) = &mut node.origin {
+            if let Some(line) = node.origin_line(request, own) {
                 line.last_used = now;
             }
             if let Some(coming) = node.coming.get_mut(&request) {
@@ -221,7 +240,7 @@ impl World<'_> {
     pub(super) fn chunk_through(&mut self, chunk: Chunk<Parcel>) {
         self.moved.through += chunk.bytes;
         let Parcel { from, to, request, object, .. } = chunk.parcel;
-        let (source, now) = (source_of(from), self.now);
+        let (source, now, own) = (source_of(from), self.now, self.scenario.origin.own_connections);
         let asleep = self.is_asleep(to.node);
         let Some(node) = self.node(to) else { return };
         if asleep {
@@ -234,8 +253,11 @@ impl World<'_> {
             node.counts.late.add(source, chunk.bytes);
             return;
         }
-        if let Some(line) = node.origin.as_mut().filter(|_| matches!(from, Sender::Origin)) {
+        if matches!(from, Sender::Origin)
+            && let Some(line) = node.origin_line(request, own)
+        {
             line.last_used = now;
+            line.busy = line.busy.filter(|_| !chunk.last);
         }
         let Some(coming) = self.node(to).and_then(|node| node.coming.get_mut(&request)) else { return };
         coming.next = chunk.blocks.end;
@@ -280,7 +302,10 @@ impl World<'_> {
     /// The receiver of a bad run breaks it off.
     fn end_bad_run(&mut self, to: Who, from: Sender, chunk: &Chunk<Parcel>) {
         let delay = match from {
-            Sender::Origin => self.origin_delay(to.node),
+            Sender::Origin => {
+                self.hang_up_on_origin(to, chunk.parcel.request);
+                self.origin_delay(to.node)
+            }
             Sender::Peer { connection, .. } => {
                 self.connections.get(connection).map_or(Span::ZERO, |connection| connection.delay)
             }

@@ -10,4 +10,5 @@ mod repeating;
 mod segments;
 mod sleep;
 mod soak;
+mod stuck;
 mod uplinks;
