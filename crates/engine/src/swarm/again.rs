@@ -5,7 +5,7 @@ use nearcast_content::{BLOCK_SIZE, BlockRange};
 use super::Swarm;
 use super::api::{Output, RequestId};
 use super::fetch::Pick;
-use crate::time::Span;
+use crate::time::{Span, Time};
 
 /// A run of the origin is stuck when the rest of it takes so many times as long as the origin would take for it.
 const STUCK: u64 = 2;
@@ -18,8 +18,12 @@ impl Swarm {
     ///
     /// Each run has a connection to itself, and before a line that is full a new one, or one that has lost packets, gets a
     /// tenth of what others get. What is asked for again comes over one that has just done well, or over a new one (Dean
-    /// and Barroso, The Tail at Scale, 2013). What comes slowly since our own line is full would be no sooner here.
+    /// and Barroso, The Tail at Scale, 2013). What comes slowly since our own line is full would be no sooner here, and
+    /// what nobody waits for may take its time: what is broken off costs the origin some of it twice.
     pub(super) fn stuck_at_origin(&self, pick: &Pick) -> Option<(RequestId, BlockRange)> {
+        if pick.due == Time::NEVER {
+            return None;
+        }
         let (id, run) = self.runs.late_of_origin(pick.object, pick.blocks)?;
         let ranges = run.left.ranges().iter();
         let rest = ranges.map(|range| range.intersect(BlockRange::new(pick.blocks.start, range.end)));
