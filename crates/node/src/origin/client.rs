@@ -150,26 +150,38 @@ impl Inner {
                 .header(header::RANGE, format!("bytes={}-{}", range.start, range.end.saturating_sub(1)));
         }
         let response = request.send().await.map_err(|e| Trouble::of_request(&e))?;
-        Ok(Answer { response, url: url.clone(), metrics: self.metrics.clone(), got: 0 })
+        let (head, length) = ((response.status(), response.headers().clone()), response.content_length());
+        let (url, metrics) = (url.clone(), self.metrics.clone());
+        Ok(Answer { head, body: Some(response), url, metrics, got: 0, length })
     }
 }
 
-/// An answer whose body is still coming in. Dropping it closes the connection.
+/// As much of an answer that nobody wants any more is read to its end: most of it is on its way already.
+const REST: u64 = 64 * 1024;
+/// As long as it takes to come through a queue before the origin's line.
+const REST_COMES_IN: Duration = Duration::from_millis(300);
+
+/// An answer whose body is still coming in. Dropping it closes the connection, unless so little of it is left that it is
+/// read to its end instead: the next request is then sent over a connection whose window is open.
 #[derive(Debug)]
 pub(super) struct Answer {
-    response: reqwest::Response,
+    head: (StatusCode, HeaderMap),
+    /// None once all of it was read.
+    body: Option<reqwest::Response>,
     url: Url,
     metrics: OriginMetrics,
     got: u64,
+    /// Bytes that its head says it has.
+    length: Option<u64>,
 }
 
 impl Answer {
     pub(super) fn status(&self) -> StatusCode {
-        self.response.status()
+        self.head.0
     }
 
     pub(super) fn headers(&self) -> &HeaderMap {
-        self.response.headers()
+        &self.head.1
     }
 
     /// Bytes of the body that came.
@@ -179,10 +191,14 @@ impl Answer {
 
     /// The next bytes of a body that should have `wanted` in all; nothing at its end.
     pub(super) async fn next(&mut self, wanted: u64) -> Result<Option<Bytes>, Trouble> {
-        let chunk = self.response.chunk().await.map_err(|e| Trouble::of_body(&e, self.got, wanted))?;
-        if let Some(chunk) = &chunk {
-            self.metrics.count_received(&self.url, chunk.len());
-            self.got = self.got.saturating_add(u64::try_from(chunk.len()).unwrap_or(u64::MAX));
+        let Some(body) = &mut self.body else { return Ok(None) };
+        let chunk = body.chunk().await.map_err(|e| Trouble::of_body(&e, self.got, wanted))?;
+        match &chunk {
+            Some(chunk) => {
+                self.metrics.count_received(&self.url, chunk.len());
+                self.got = self.got.saturating_add(u64::try_from(chunk.len()).unwrap_or(u64::MAX));
+            }
+            None => self.body = None,
         }
         Ok(chunk)
     }
@@ -200,5 +216,24 @@ impl Answer {
             return Err(Trouble::Truncated { got: self.got, wanted });
         }
         Ok(bytes.freeze())
+    }
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        let little = self.length.is_some_and(|length| length.saturating_sub(self.got) <= REST);
+        let (Some(mut body), Ok(runtime)) = (self.body.take(), tokio::runtime::Handle::try_current()) else {
+            return;
+        };
+        if !little {
+            return;
+        }
+        let (url, metrics) = (self.url.clone(), self.metrics.clone());
+        let read = async move {
+            while let Ok(Some(chunk)) = body.chunk().await {
+                metrics.count_received(&url, chunk.len());
+            }
+        };
+        drop(runtime.spawn(tokio::time::timeout(REST_COMES_IN, read)));
     }
 }

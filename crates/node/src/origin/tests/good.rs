@@ -1,6 +1,7 @@
 //! What a good origin gives.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::Request;
@@ -9,7 +10,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use nearcast_content::tree::Parents;
 use nearcast_content::{BLOCK_SIZE, BlockRange};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::world::*;
 
@@ -134,7 +135,7 @@ async fn dropping_a_fetch_ends_its_request() {
             assert_eq!(sent, Some(Ok(())), "the test still listens");
         }
     }
-    let published = Arc::new(Published::of_len(64 * 1024));
+    let published = Arc::new(Published::of_len(256 * 1024));
     let (dropped, noticed) = oneshot::channel();
     let dropped = Arc::new(std::sync::Mutex::new(Some(Noticed(Some(dropped)))));
     let (address, _) = origin_of(&published, move |p, request| {
@@ -155,12 +156,12 @@ async fn dropping_a_fetch_ends_its_request() {
     let (task_client, task_source) = (client.clone(), source.clone());
     let fetch = tokio::spawn(async move {
         let mut kept = Kept { seen: Some(seen), ..Kept::default() };
-        task_client.fetch(&task_source, BlockRange::new(0, 4), &mut kept).await
+        task_client.fetch(&task_source, BlockRange::new(0, 16), &mut kept).await
     });
     assert_eq!(blocks.recv().await, Some(0));
     fetch.abort();
     noticed.await.expect("the server's side of the connection ends");
-    assert_eq!(client.metrics().received_bytes(&source.url), 20_000 + 192, "aborted bytes are counted");
+    assert_eq!(client.metrics().received_bytes(&source.url), 20_000 + 960, "aborted bytes are counted");
 }
 
 #[tokio::test]
@@ -178,6 +179,57 @@ async fn redirects_are_followed() {
     let mut kept = Kept::default();
     client().fetch(&published.source(address), BlockRange::new(1, 3), &mut kept).await.expect("good");
     assert_eq!(kept.good_blocks(&published), [1, 2]);
+}
+
+#[tokio::test]
+async fn the_little_that_is_left_of_a_dropped_fetch_is_read_and_its_connection_used_again() {
+    let published = Arc::new(Published::of_len(64 * 1024));
+    let (rest, again) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (p, goes_on, used) = (published.clone(), rest.clone(), again.clone());
+    let first = Arc::new(OnceLock::new());
+    let address = raw_origin(move |connection, _, head| {
+        let of_data = !head.contains("/data.obo");
+        let body = if of_data { &p.bytes } else { &p.outboard };
+        let (len, last) = (body.len(), body.len() - 1);
+        let range = format!("Content-Range: bytes 0-{last}/{len}");
+        let head = format!("HTTP/1.1 206 x\r\nContent-Length: {len}\r\n{range}\r\n\r\n");
+        let mut reply = [head.as_bytes(), body].concat();
+        if of_data && first.set(connection).is_ok() {
+            let rest = reply.split_off(head.len() + 20_000);
+            return Reply::SendInTwo(reply, goes_on.clone(), rest);
+        }
+        if first.get() == Some(&connection) {
+            used.notify_one();
+        }
+        Reply::Send(reply)
+    })
+    .await;
+    let (seen, mut blocks) = mpsc::unbounded_channel();
+    let (client, source) = (client(), published.source(address));
+    let (task_client, task_source) = (client.clone(), source.clone());
+    let fetch = tokio::spawn(async move {
+        let mut kept = Kept { seen: Some(seen), ..Kept::default() };
+        task_client.fetch(&task_source, BlockRange::new(0, 4), &mut kept).await
+    });
+    assert_eq!(blocks.recv().await, Some(0));
+    fetch.abort();
+    fetch.await.expect_err("aborted");
+    rest.notify_one();
+    // Two at once need every connection that there is, as soon as that one is there again.
+    let fetches = async {
+        loop {
+            let (mut one, mut two) = (Kept::default(), Kept::default());
+            let all = BlockRange::new(0, 4);
+            let both =
+                tokio::join!(client.fetch(&source, all, &mut one), client.fetch(&source, all, &mut two));
+            assert!(matches!(both, (Ok(()), Ok(()))), "{both:?}");
+        }
+    };
+    tokio::select! {
+        () = fetches => {}
+        () = again.notified() => {}
+        () = tokio::time::sleep(Duration::from_secs(10)) => panic!("its connection is not used again"),
+    }
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ use prometheus_client::registry::Registry;
 use reqwest::Url;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 
 use super::super::*;
 
@@ -114,6 +115,8 @@ where
 pub(crate) enum Reply {
     Send(Vec<u8>),
     SendAndClose(Vec<u8>),
+    /// The second part is sent when it is told so.
+    SendInTwo(Vec<u8>, Arc<Notify>, Vec<u8>),
     Close,
 }
 
@@ -141,6 +144,13 @@ where
                     let text = String::from_utf8_lossy(&head).into_owned();
                     let (bytes, goes_on) = match script(connection, request, &text) {
                         Reply::Send(bytes) => (bytes, true),
+                        Reply::SendInTwo(first, go_on, second) => {
+                            if socket.write_all(&first).await.is_err() {
+                                return;
+                            }
+                            go_on.notified().await;
+                            (second, true)
+                        }
                         Reply::SendAndClose(bytes) => (bytes, false),
                         Reply::Close => return,
                     };
