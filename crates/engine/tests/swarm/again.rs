@@ -41,7 +41,7 @@ fn beside_a_stuck_run(trickles: bool, beside: Span) -> (BlockRange, Vec<BlockRan
             }
         };
         let beside = if first.is_some() { beside } else { TICK };
-        if (TICK.times(tick)).micros() % beside.micros() == 0
+        if TICK.times(tick).micros().is_multiple_of(beside.micros())
             && let Some(run) = under_way.first_mut()
         {
             come(run);
