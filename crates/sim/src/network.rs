@@ -99,6 +99,20 @@ pub(crate) struct Route {
     pub(crate) pacer: Option<Pacer>,
 }
 
+impl Route {
+    pub(crate) fn way(&self) -> Way {
+        Way { up: self.up, down: self.down, delay: self.delay }
+    }
+}
+
+/// What a packet goes through from one end to the other: all that it takes to say for how long.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Way {
+    up: PipeIx,
+    down: PipeIx,
+    delay: Span,
+}
+
 #[derive(Debug)]
 struct Pipe {
     rate: Rate,
@@ -407,10 +421,8 @@ impl<P: Clone> Network<P> {
         self.pipes[pipe.0 as usize].backlog.waits(now, self.line(pipe, Transport::Quic))
     }
 
-    /// How long a packet of a connection takes one way at this moment, queues and all.
-    pub(crate) fn one_way(&self, now: Time, key: ChannelKey) -> Span {
-        let Some(channel) = self.channels.get(key.0) else { return Span::ZERO };
-        let Route { up, down, delay, .. } = channel.route;
+    /// How long a packet takes one way at this moment, queues and all.
+    pub(crate) fn one_way(&self, now: Time, Way { up, down, delay }: Way) -> Span {
         let there = self.pipes[down.0 as usize].through.since(now + delay);
         self.waits_before(now, up) + delay + there
     }

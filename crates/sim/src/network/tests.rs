@@ -154,7 +154,8 @@ fn a_sender_fills_its_line_and_waits_before_it_unless_it_is_held_to_less() {
     bench.send(channel, 2 * MB, 1);
     bench.run_until(Time::ZERO + Span::from_secs(1));
     assert_eq!(bench.network.waits_before(bench.now, up), Span::from_millis(150), "what the line buffers");
-    assert_eq!(bench.network.one_way(bench.now, channel), Span::from_millis(160));
+    let way = Way { up, down, delay: Span::from_millis(10) };
+    assert_eq!(bench.network.one_way(bench.now, way), Span::from_millis(160));
     let before = bench.left(channel);
     bench.run_until(bench.now + Span::from_millis(100));
     let left = bench.left(channel) - before;

@@ -8,7 +8,7 @@ use nearcast_engine::{Nearness, Span, Time};
 use super::{Event, Letter, World};
 use crate::arena::Key;
 use crate::invariants::Broken;
-use crate::network::{ChannelKey, Pacer, Route, Transport};
+use crate::network::{ChannelKey, Network, Pacer, Route, Transport, Way};
 use crate::node::Who;
 use crate::plan::Honesty;
 use crate::queue::Ticket;
@@ -20,6 +20,8 @@ use crate::scenario::Harm;
 pub(super) struct Connection {
     pub(super) ends: [Who; 2],
     pub(super) channels: [ChannelKey; 2],
+    /// Where each of them leads, beside what asks: every message does. None when they are closed.
+    ways: Option<[Way; 2]>,
     pub(super) delay: Span,
     pub(super) near: Nearness,
     /// Whether that end still has it.
@@ -32,6 +34,11 @@ impl Connection {
     /// Index of `who` among the ends.
     pub(super) fn end_of(&self, who: Who) -> Option<usize> {
         self.ends.iter().position(|end| *end == who)
+    }
+
+    /// How long a packet takes from one end to the other at this moment; nothing where it gets nowhere.
+    pub(super) fn one_way<P: Clone>(&self, network: &Network<P>, now: Time, from: usize) -> Span {
+        self.ways.map_or(Span::ZERO, |ways| network.one_way(now, ways[from]))
     }
 }
 
@@ -99,10 +106,11 @@ impl World<'_> {
                 [(here, far, Some(Pacer(who.node))), (far, here, Some(Pacer(other)))]
             }
         };
-        let channels = routes.map(|((up, _), (back, down), pacer)| {
-            self.network.open(Route { up, down, back, delay, transport: Transport::Quic, pacer })
+        let routes = routes.map(|((up, _), (back, down), pacer)| {
+            Route { up, down, back, delay, transport: Transport::Quic, pacer }
         });
-        let connection = Connection { ends, channels, delay, near, open: [true; 2], said: [None; 2] };
+        let (channels, ways) = (routes.map(|route| self.network.open(route)), Some(routes.map(|r| r.way())));
+        let connection = Connection { ends, channels, ways, delay, near, open: [true; 2], said: [None; 2] };
         let key = self.connections.insert(connection);
         for end in ends {
             if let Some(node) = self.node(end) {
@@ -155,7 +163,7 @@ impl World<'_> {
             let Some(end) = connection.end_of(who) else { continue };
             let to = connection.ends[1 - end];
             // What is said waits behind what is sent, and arrives in order.
-            let takes = self.network.one_way(self.now, connection.channels[end]);
+            let takes = connection.one_way(&self.network, self.now, end);
             let last = connection.said[end].filter(|(arrives, _)| *arrives >= self.now + takes);
             let at = last.map_or(self.now + takes, |(arrives, _)| arrives);
             match last.and_then(|(_, ticket)| self.queue.get_mut(ticket)) {
@@ -246,15 +254,20 @@ impl World<'_> {
             return;
         }
         let connection = *connection;
-        for channel in connection.channels {
-            self.network.close(channel);
-        }
+        self.close_channels(key);
         if connection.open[1 - end] {
             let at = self.now + connection.delay + silent;
             self.queue.push(at, Event::HungUp(connection.ends[1 - end], key));
         } else {
             self.connections.remove(key);
         }
+    }
+
+    /// Nothing more goes over a connection, whatever its ends know of that.
+    pub(super) fn close_channels(&mut self, key: Key) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        connection.ways = None;
+        connection.channels.into_iter().for_each(|channel| self.network.close(channel));
     }
 
     /// A node notices that a connection is gone.

@@ -42,7 +42,7 @@ impl World<'_> {
         let (peers, session, origin) = (node.peers.clone(), node.session, std::mem::take(&mut node.origin));
         for peer in peers {
             let Some((key, connection, end)) = self.connection(who, peer) else { continue };
-            connection.channels.into_iter().for_each(|channel| self.network.close(channel));
+            self.close_channels(key);
             if connection.open[1 - end] {
                 let other = connection.ends[1 - end];
                 self.queue.push(now + connection.delay + silent, Event::HungUp(other, key));

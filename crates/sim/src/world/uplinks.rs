@@ -39,8 +39,8 @@ impl World<'_> {
             let Some(left) = self.network.has_left(now, path.channel) else { return false };
             let acked = left - path.left;
             path.left = left;
-            let there = self.network.one_way(now, path.channel);
-            let rtt = there + self.network.one_way(now, connection.channels[1 - end]);
+            let there = connection.one_way(&self.network, now, end);
+            let rtt = there + connection.one_way(&self.network, now, 1 - end);
             if self.watches(who, *peer) {
                 // Stamps come and go although nothing else does.
                 reports.push(PathReport { peer: *peer, rtt: Some(rtt), one_way: Some(there), acked });
