@@ -106,8 +106,13 @@ impl World<'_> {
                 [(here, far, Some(Pacer(who.node))), (far, here, Some(Pacer(other)))]
             }
         };
-        let routes = routes.map(|((up, _), (back, down), pacer)| {
-            Route { up, down, back, delay, transport: Transport::Quic, pacer }
+        let routes = routes.map(|((up, _), (back, down), pacer)| Route {
+            up,
+            down,
+            back,
+            delay,
+            transport: Transport::Quic,
+            pacer,
         });
         let (channels, ways) = (routes.map(|route| self.network.open(route)), Some(routes.map(|r| r.way())));
         let connection = Connection { ends, channels, ways, delay, near, open: [true; 2], said: [None; 2] };
