@@ -75,7 +75,7 @@ pub(crate) enum Stream {
     Scenario = 8,
     /// Whose machine sleeps.
     Sleep = 9,
-    /// How requests are carried to the origin, and which of its connections are stuck.
+    /// Which connections to the origin are stuck.
     Connections = 10,
 }
 

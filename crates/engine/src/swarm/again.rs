@@ -1,9 +1,9 @@
 //! What the origin is asked for a second time: a run that is stuck in its connection.
 
-use nearcast_content::{BLOCK_SIZE, BlockRange};
+use nearcast_content::BlockRange;
 
 use super::Swarm;
-use super::api::{Output, RequestId};
+use super::api::RequestId;
 use super::fetch::Pick;
 use crate::time::{Span, Time};
 
@@ -34,7 +34,7 @@ impl Swarm {
                 let share = takes.over(STUCK);
                 self.origin.pipe.measured()
                     && share > self.origin.anew(bytes)
-                    && !self.line.busy_for(self.under_way(), share)
+                    && !self.line.busy_for(self.runs.owed(), share)
             }
             None => {
                 run.first.is_none()
@@ -43,16 +43,5 @@ impl Swarm {
             }
         };
         stuck.then_some((id, rest))
-    }
-
-    /// Bytes that sources owe us.
-    pub(super) fn under_way(&self) -> u64 {
-        self.runs.iter().map(|(_, run)| u64::from(run.left.count()) * BLOCK_SIZE).sum()
-    }
-
-    /// Breaks a stuck run off, so that it can be asked for again.
-    pub(super) fn break_off(&mut self, id: RequestId) {
-        self.end_run(id);
-        self.put(Output::Cancel { request: id });
     }
 }

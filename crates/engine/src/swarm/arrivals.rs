@@ -138,9 +138,12 @@ impl Swarm {
 
     /// Ends all runs asked of a source that is gone. They are asked elsewhere in the same breath.
     pub(super) fn end_runs_of(&mut self, asked: Asked) {
-        for id in self.runs.of(asked) {
-            self.end_run(id);
-            self.put(Output::Cancel { request: id });
-        }
+        self.runs.of(asked).into_iter().for_each(|id| self.break_off(id));
+    }
+
+    /// Ends a run and tells its source so. What had not come may be asked for again.
+    pub(super) fn break_off(&mut self, id: RequestId) {
+        self.end_run(id);
+        self.put(Output::Cancel { request: id });
     }
 }

@@ -139,10 +139,10 @@ impl Swarm {
             self.wake_at(until, Reason::OriginRetry);
         }
         let stuck = |read: &Read| {
-            let size = self.objects.get(read.object).size;
+            let size = self.objects.get(read.on.object).size;
             let next = size.covering(ByteRange::new(read.at, read.bytes.end.min(read.at + 1)));
-            let awaited = !self.objects.get(read.object).missing(next).is_empty();
-            awaited && !self.at_origin(read.object) && self.brought_by_nobody(read, next)
+            let awaited = !self.objects.get(read.on.object).missing(next).is_empty();
+            awaited && !self.at_origin(read.on.object) && self.brought_by_nobody(read, next)
         };
         let told: Vec<ReadId> =
             self.plays.reads().filter(|(_, read)| !read.stuck && stuck(read)).map(|(id, _)| id).collect();
@@ -153,10 +153,10 @@ impl Swarm {
     }
 
     fn brought_by_nobody(&self, read: &Read, blocks: BlockRange) -> bool {
-        let Some(swarm) = self.objects.home_of(read.object).map(|track| track.swarm) else { return false };
+        let Some(swarm) = self.objects.home_of(read.on.object).map(|track| track.swarm) else { return false };
         let all = Ahead { soon: u32::MAX, window: u32::MAX };
-        let around = self.around(read.object);
-        match self.crowd_of(&around, read.object, blocks, self.now, (swarm, all)) {
+        let around = self.around(read.on.object);
+        match self.crowd_of(&around, read.on.object, blocks, self.now, (swarm, all)) {
             Crowd::Nobody | Crowd::OursToBring => true,
             Crowd::Unknown(_) | Crowd::Held | Crowd::Coming(_) | Crowd::TheirsToBring { .. } => false,
         }

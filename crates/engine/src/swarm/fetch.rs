@@ -397,10 +397,7 @@ impl Swarm {
             .filter(|(_, run)| !run.left.is_empty() && useless(run))
             .map(|(id, _)| id)
             .collect();
-        for id in ended {
-            self.end_run(id);
-            self.put(Output::Cancel { request: id });
-        }
+        ended.into_iter().for_each(|id| self.break_off(id));
     }
 
     /// Titles of which something is to be fetched. Nobody is looked for to bring what is all here.
@@ -609,7 +606,7 @@ impl Swarm {
 
     /// Whether enough is under way: whatever a listener jumps to waits behind it. Where nothing plays nobody jumps.
     fn line_is_busy(&self) -> bool {
-        self.plays.reads().next().is_some() && self.line.busy_for(self.under_way(), ENOUGH_UNDER_WAY)
+        self.plays.reads().next().is_some() && self.line.busy_for(self.runs.owed(), ENOUGH_UNDER_WAY)
     }
 
     /// What a peer is asked for of a run: what it holds, and more of the gap when it is so fast that the usual

@@ -79,7 +79,7 @@ impl Swarm {
     pub(super) fn discard(&mut self, objects: &[ObjectId]) {
         let known: Vec<ObjectIx> = objects.iter().filter_map(|id| self.objects.find(id)).collect();
         for ix in known {
-            if self.plays.reads().all(|(_, read)| read.object != ix) {
+            if self.plays.reads().all(|(_, read)| read.on.object != ix) {
                 self.drop_object(ix);
             }
         }
@@ -87,7 +87,7 @@ impl Swarm {
 
     /// Drops everything that is neither kept nor read.
     pub(super) fn discard_all(&mut self) {
-        let read: FlatSet<ObjectIx> = self.plays.reads().map(|(_, read)| read.object).collect();
+        let read: FlatSet<ObjectIx> = self.plays.reads().map(|(_, read)| read.on.object).collect();
         let idle = |ix: &ObjectIx| {
             let object = self.objects.get(*ix);
             !object.held.is_empty() && object.pins == 0 && !read.contains(ix)
@@ -232,7 +232,7 @@ impl Swarm {
 
     /// Objects that a read, what follows it, or a likely next play is about, whether they came already or not.
     fn active(&self) -> FlatSet<ObjectIx> {
-        self.planned_for.iter().copied().chain(self.plays.reads().map(|(_, read)| read.object)).collect()
+        self.planned_for.iter().copied().chain(self.plays.reads().map(|(_, read)| read.on.object)).collect()
     }
 
     fn evict_behind(&mut self) {
@@ -241,11 +241,11 @@ impl Swarm {
             .reads()
             .map(|(_, read)| {
                 let end = read.at.saturating_sub(read.on.bytes_in(BEHIND));
-                (read.object, read.on.size.covering(nearcast_content::ByteRange::new(0, end)))
+                (read.on.object, read.on.size.covering(nearcast_content::ByteRange::new(0, end)))
             })
             .collect();
         for (ix, blocks) in behind {
-            let others = self.plays.reads().filter(|(_, r)| r.object == ix).count();
+            let others = self.plays.reads().filter(|(_, r)| r.on.object == ix).count();
             if self.objects.held_bytes() > self.budget() && others == 1 && self.objects.get(ix).pins == 0 {
                 self.evict_blocks(ix, blocks);
             }

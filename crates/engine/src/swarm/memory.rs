@@ -176,7 +176,7 @@ impl Swarm {
     fn forget_orphans(&mut self) {
         let mut used: FlatSet<ObjectIx> = self.runs.iter().map(|(_, run)| run.object).collect();
         used.extend(self.serving.objects());
-        used.extend(self.plays.reads().map(|(_, read)| read.object));
+        used.extend(self.plays.reads().map(|(_, read)| read.on.object));
         used.extend(self.early.iter().map(|(_, object, _)| *object));
         used.extend(self.pinned.iter().chain(&self.interests).chain(&self.planned_for).copied());
         used.extend(self.peers.iter().flat_map(|(_, peer)| peer.heard.keys().copied()));

@@ -428,9 +428,9 @@ impl Swarm {
         let (on, length) = found.ok_or(InputError::UnknownPart(rendition, part))?;
         let bytes = nearcast_content::ByteRange::new(bytes.start, bytes.end.min(on.size.bytes()));
         let (object, at, since) = (on.object, bytes.start, self.now);
-        let read = Read { play, rendition, part, object, on, length, bytes, taking, at, since, stuck: false };
+        let read = Read { play, rendition, part, on, length, bytes, taking, at, since, stuck: false };
         let known = self.plays.knows(play);
-        self.plays.open(self.now, id, read, &on, length)?;
+        self.plays.open(self.now, id, read)?;
         if !known && self.is_held_out(object) {
             self.note(Note::HeldOut { play });
         }
@@ -455,9 +455,8 @@ impl Swarm {
         let end = bytes.end.min(on.size.bytes());
         let bytes = nearcast_content::ByteRange::new(bytes.start.min(end), end);
         let (at, since, taking) = (bytes.end, self.now, Taking::Whole);
-        let object = on.object;
-        let read = Read { play, rendition, part, object, on, length, bytes, taking, at, since, stuck: false };
-        if self.plays.showed(self.now, self.now - ago, read, &on, length)? {
+        let read = Read { play, rendition, part, on, length, bytes, taking, at, since, stuck: false };
+        if self.plays.showed(self.now, self.now - ago, read)? {
             self.note(Note::Started { play, after });
             if self.is_held_out(on.object) {
                 self.note(Note::HeldOut { play });
@@ -468,8 +467,8 @@ impl Swarm {
 
     fn progress(&mut self, id: ReadId, to: u64) {
         let Some(read) = self.plays.read(id) else { return };
-        let (play, object, on) = (read.play, read.object, read.on);
-        let Some((handed, moved)) = self.plays.progress(self.now, id, to, &on) else { return };
+        let (play, object, on) = (read.play, read.on.object, read.on);
+        let Some((handed, moved)) = self.plays.progress(self.now, id, to) else { return };
         self.count_delivered(play, object, handed);
         self.handed += handed.len();
         // What was not worth asking for ahead of him is, once he waits for it.
@@ -534,7 +533,7 @@ impl Swarm {
 
     fn closed(&mut self, id: ReadId) {
         if let Some(read) = self.plays.close(id) {
-            self.objects.touch(read.object);
+            self.objects.touch(read.on.object);
         }
     }
 
@@ -548,7 +547,7 @@ impl Swarm {
     fn watch_playheads(&mut self) {
         let objects = &self.objects;
         let next = self.plays.watch(self.now, |read| {
-            let object = objects.get(read.object);
+            let object = objects.get(read.on.object);
             let at = object.size.covering(nearcast_content::ByteRange::new(read.at, read.at + 1));
             !object.held.contains_all(at)
         });

@@ -70,8 +70,8 @@ impl Swarm {
         if pick.peers_only || !self.at_origin(pick.object) {
             return None;
         }
-        let owes = pick.hedge && self.runs.owes(Asked::Origin, pick.object, pick.blocks);
-        let owes = owes && self.stuck_at_origin(pick).is_none();
+        let owes = || self.runs.owes(Asked::Origin, pick.object, pick.blocks);
+        let owes = pick.hedge && owes() && self.stuck_at_origin(pick).is_none();
         let takes = self.origin.expected(bytes);
         let urgent = pick.starting || pick.due <= self.now + self.tuning.urgent;
         // Several at once divide its line: where that is slow, what is due first would come as late as the last.

@@ -32,8 +32,7 @@ pub(super) struct Read {
     pub(super) play: PlayId,
     pub(super) rendition: RenditionId,
     pub(super) part: u32,
-    pub(super) object: ObjectIx,
-    /// The same with its place in the rendition, which is looked up with nearly every input otherwise.
+    /// That part: it is looked at with nearly every input.
     pub(super) on: TrackPart,
     /// How long the rendition plays.
     pub(super) length: Span,
@@ -49,8 +48,8 @@ pub(super) struct Read {
 
 impl Read {
     /// Where the segment ends, in title time, of which nothing is shown before it is whole; none of what is no segment.
-    fn segment(&self, part: &TrackPart) -> Option<Span> {
-        let (from, end) = (part.media_at(self.bytes.start), part.media_at(self.bytes.end));
+    fn segment(&self) -> Option<Span> {
+        let (from, end) = (self.on.media_at(self.bytes.start), self.on.media_at(self.bytes.end));
         (self.taking == Taking::Whole && end.less(from) >= START).then_some(end)
     }
 }
@@ -161,14 +160,7 @@ impl Plays {
     }
 
     /// Opens a read at `now`, and its play with it when it is the first.
-    pub(super) fn open(
-        &mut self,
-        now: Time,
-        id: ReadId,
-        read: Read,
-        part: &TrackPart,
-        length: Span,
-    ) -> Result<(), InputError> {
+    pub(super) fn open(&mut self, now: Time, id: ReadId, read: Read) -> Result<(), InputError> {
         if self.reads.contains_key(&id) {
             return Err(InputError::UnknownNumber("read"));
         }
@@ -179,8 +171,9 @@ impl Plays {
         if !self.plays.contains_key(&read.play) && self.plays.len() >= MAX_PLAYS {
             return Err(InputError::TooMany("plays"));
         }
+        let (part, length) = (&read.on, read.length);
         let media = part.media_at(read.bytes.start);
-        let segment = read.segment(part);
+        let segment = read.segment();
         let reach = |bytes| part.media_at(read.bytes.start.saturating_add(bytes));
         let enough = segment.unwrap_or_else(|| reach(enough_to_start(part)));
         let settled = segment.unwrap_or_else(|| reach(enough_to_settle(part)));
@@ -229,21 +222,14 @@ impl Plays {
     }
 
     /// A play has begun at `began` without us, and shows what `shown` is of. False when it is known already.
-    pub(super) fn showed(
-        &mut self,
-        now: Time,
-        began: Time,
-        shown: Read,
-        part: &TrackPart,
-        length: Span,
-    ) -> Result<bool, InputError> {
+    pub(super) fn showed(&mut self, now: Time, began: Time, shown: Read) -> Result<bool, InputError> {
         if self.plays.contains_key(&shown.play) {
             return Ok(false);
         }
         if self.plays.len() >= MAX_PLAYS {
             return Err(InputError::TooMany("plays"));
         }
-        let (from, end) = (part.media_at(shown.bytes.start), part.media_at(shown.bytes.end));
+        let (from, end) = (shown.on.media_at(shown.bytes.start), shown.on.media_at(shown.bytes.end));
         let tail =
             Read { bytes: ByteRange::new(shown.bytes.end, shown.bytes.end), since: now, ..shown.clone() };
         let play = Play {
@@ -253,7 +239,7 @@ impl Plays {
             start: None,
             begun: Some(began),
             stalled: None,
-            length,
+            length: shown.length,
             tail: Some(tail),
             marks: FlatMap::from([(shown.rendition, Mark { at: end, end })]),
             handed: end.less(from),
@@ -264,14 +250,9 @@ impl Plays {
     }
 
     /// Bytes of a read were handed over up to `to`. Answers the range handed over and what that changed.
-    pub(super) fn progress(
-        &mut self,
-        now: Time,
-        id: ReadId,
-        to: u64,
-        part: &TrackPart,
-    ) -> Option<(ByteRange, Option<Moved>)> {
+    pub(super) fn progress(&mut self, now: Time, id: ReadId, to: u64) -> Option<(ByteRange, Option<Moved>)> {
         let read = self.reads.get_mut(&id)?;
+        let part = &read.on;
         let handed = ByteRange::new(read.at, to.min(read.bytes.end));
         read.at = handed.end;
         let shown = match read.taking {
@@ -616,7 +597,6 @@ mod tests {
             play: PlayId(1),
             rendition: RenditionId(0),
             part: 0,
-            object: on.object,
             on,
             length: Span::from_secs(60),
             bytes: ByteRange::new(bytes.start, bytes.end),
@@ -630,12 +610,11 @@ mod tests {
     fn open(plays: &mut Plays, objects: &Objects, now: Time, id: u64, from: u64) {
         let part = objects.track(RenditionId(0)).expect("described").parts[0];
         let read = read(now, part, from..30 * SECOND, Taking::Stream);
-        plays.open(now, ReadId(id), read, &part, Span::from_secs(60)).expect("opens");
+        plays.open(now, ReadId(id), read).expect("opens");
     }
 
-    fn hand(plays: &mut Plays, objects: &Objects, now: Time, id: u64, to: u64) -> Option<Moved> {
-        let part = objects.track(RenditionId(0)).expect("described").parts[0];
-        plays.progress(now, ReadId(id), to, &part).and_then(|(_, moved)| moved)
+    fn hand(plays: &mut Plays, now: Time, id: u64, to: u64) -> Option<Moved> {
+        plays.progress(now, ReadId(id), to).and_then(|(_, moved)| moved)
     }
 
     #[test]
@@ -643,8 +622,8 @@ mod tests {
         let objects = track();
         let mut plays = Plays::default();
         open(&mut plays, &objects, at(1_000), 1, 0);
-        assert_eq!(hand(&mut plays, &objects, at(1_100), 1, 100), None);
-        let enough = hand(&mut plays, &objects, at(1_400), 1, 2 * SECOND);
+        assert_eq!(hand(&mut plays, at(1_100), 1, 100), None);
+        let enough = hand(&mut plays, at(1_400), 1, 2 * SECOND);
         assert_eq!(enough, Some(Moved::Started(Span::from_millis(400))));
         assert_eq!(plays.due(PlayId(1), Span::from_secs(5)), at(6_400));
     }
@@ -670,10 +649,10 @@ mod tests {
         let objects = track();
         let mut plays = Plays::default();
         open(&mut plays, &objects, at(0), 1, 0);
-        hand(&mut plays, &objects, at(0), 1, 2 * SECOND);
+        hand(&mut plays, at(0), 1, 2 * SECOND);
         assert_eq!(plays.watch(at(1_000), |_| true), at(2_000));
         plays.watch(at(2_000), |_| true);
-        let moved = hand(&mut plays, &objects, at(3_000), 1, 3 * SECOND);
+        let moved = hand(&mut plays, at(3_000), 1, 3 * SECOND);
         assert_eq!(moved, Some(Moved::Stalled(Span::from_secs(1))));
         assert_eq!(plays.due(PlayId(1), Span::from_secs(3)), at(4_000));
     }
@@ -683,9 +662,9 @@ mod tests {
         let objects = track();
         let mut plays = Plays::default();
         open(&mut plays, &objects, at(0), 1, 0);
-        hand(&mut plays, &objects, at(0), 1, 2 * SECOND);
+        hand(&mut plays, at(0), 1, 2 * SECOND);
         plays.watch(at(60_000), |_| false);
-        assert_eq!(hand(&mut plays, &objects, at(60_100), 1, 3 * SECOND), None);
+        assert_eq!(hand(&mut plays, at(60_100), 1, 3 * SECOND), None);
         assert_eq!(plays.due(PlayId(1), Span::from_secs(4)), at(62_000));
     }
 
@@ -694,11 +673,11 @@ mod tests {
         let objects = track();
         let mut plays = Plays::default();
         let part = objects.track(RenditionId(0)).expect("described").parts[0];
-        let (play, length) = (PlayId(1), Span::from_secs(60));
+        let play = PlayId(1);
         let at = |secs: u64| at(1_000 * secs);
         let shown = read(at(3), part, 0..4 * SECOND, Taking::Whole);
-        assert!(plays.showed(at(3), at(2), shown.clone(), &part, length).expect("room"));
-        assert!(!plays.showed(at(3), at(2), shown, &part, length).expect("room"), "once");
+        assert!(plays.showed(at(3), at(2), shown.clone()).expect("room"));
+        assert!(!plays.showed(at(3), at(2), shown).expect("room"), "once");
         open(&mut plays, &objects, at(3), 1, 4 * SECOND);
         assert!(!plays.starting(play));
         assert_eq!(plays.due(play, Span::from_secs(4)), at(6));
@@ -710,11 +689,11 @@ mod tests {
         let mut plays = Plays::default();
         let part = objects.track(RenditionId(0)).expect("described").parts[0];
         let read = read(at(0), part, 0..4 * SECOND, Taking::Whole);
-        plays.open(at(0), ReadId(1), read, &part, Span::from_secs(60)).expect("opens");
+        plays.open(at(0), ReadId(1), read).expect("opens");
         let wanted = demands(&plays, |_| Span::from_secs(15), |r| objects.track(r));
         assert_eq!(wanted[0].start(), BlockRange::new(0, 64), "all of it starts the play");
-        assert_eq!(hand(&mut plays, &objects, at(500), 1, 3 * SECOND), None);
-        let whole = hand(&mut plays, &objects, at(900), 1, 4 * SECOND);
+        assert_eq!(hand(&mut plays, at(500), 1, 3 * SECOND), None);
+        let whole = hand(&mut plays, at(900), 1, 4 * SECOND);
         assert_eq!(whole, Some(Moved::Started(Span::from_millis(900))));
     }
 
@@ -729,8 +708,8 @@ mod tests {
         let mut moved = Vec::new();
         for (id, bytes) in [(1, 0..1_000), (2, 1_000..second), (3, second..2 * second)] {
             let read = read(at(0), rate, bytes.start..bytes.end, Taking::Whole);
-            plays.open(at(0), ReadId(id), read, &rate, Span::from_secs(240)).expect("opens");
-            moved.extend(plays.progress(at(100 * id), ReadId(id), bytes.end, &rate).map(|(_, moved)| moved));
+            plays.open(at(0), ReadId(id), Read { length: Span::from_secs(240), ..read }).expect("opens");
+            moved.extend(plays.progress(at(100 * id), ReadId(id), bytes.end).map(|(_, moved)| moved));
             plays.close(ReadId(id));
         }
         assert_eq!(moved, [None, Some(Moved::Started(Span::from_millis(200))), None]);
@@ -741,12 +720,12 @@ mod tests {
         let objects = track();
         let mut plays = Plays::default();
         open(&mut plays, &objects, at(0), 1, 0);
-        hand(&mut plays, &objects, at(0), 1, 2 * SECOND);
+        hand(&mut plays, at(0), 1, 2 * SECOND);
         open(&mut plays, &objects, at(100), 2, 2 * SECOND);
         assert!(!plays.starting(PlayId(1)));
         open(&mut plays, &objects, at(200), 3, 25 * SECOND);
         assert!(plays.starting(PlayId(1)));
-        assert_eq!(hand(&mut plays, &objects, at(300), 3, 28 * SECOND), None, "a seek is no start-up");
+        assert_eq!(hand(&mut plays, at(300), 3, 28 * SECOND), None, "a seek is no start-up");
     }
 
     #[test]
@@ -754,11 +733,11 @@ mod tests {
         let objects = track();
         let mut plays = Plays::default();
         open(&mut plays, &objects, at(0), 1, 0);
-        hand(&mut plays, &objects, at(0), 1, 20 * SECOND);
+        hand(&mut plays, at(0), 1, 20 * SECOND);
         plays.close(ReadId(1));
         assert_eq!(plays.due(PlayId(1), Span::from_secs(21)), at(21_000));
         open(&mut plays, &objects, at(5_000), 2, 18 * SECOND);
-        hand(&mut plays, &objects, at(5_000), 2, 20 * SECOND);
+        hand(&mut plays, at(5_000), 2, 20 * SECOND);
         assert_eq!(plays.due(PlayId(1), Span::from_secs(21)), at(8_000));
     }
 

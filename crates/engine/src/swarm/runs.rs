@@ -1,6 +1,6 @@
 //! Runs on their way to us.
 
-use nearcast_content::{BlockRange, BlockSet, FlatMap};
+use nearcast_content::{BLOCK_SIZE, BlockRange, BlockSet, FlatMap};
 
 use super::api::{PeerId, RequestId};
 use super::objects::ObjectIx;
@@ -156,6 +156,11 @@ impl Runs {
     /// Whether a start is under way that others give way to.
     pub(super) fn start_under_way(&self) -> bool {
         self.runs.values().any(Run::holds_others_up)
+    }
+
+    /// Bytes that are on their way.
+    pub(super) fn owed(&self) -> u64 {
+        self.runs.values().map(|run| u64::from(run.left.count()) * BLOCK_SIZE).sum()
     }
 
     /// Whether something that is due by `by` is on its way, in time, and takes longer than what is asked for now takes to

@@ -104,6 +104,12 @@ impl Scenario {
                 "player.ahead",
                 "must not be less than start-after",
             ),
+            (
+                self.origin.stuck_percent == 0 || self.origin.own_connections,
+                "origin.stuck-percent",
+                "is of connections of single requests: origin.own-connections must be true",
+            ),
+            (self.origin.stuck_percent <= 100, "origin.stuck-percent", "must be 100 or less"),
             (self.faults.iter().all(|fault| fault.percent <= 100), "faults.percent", "must be 100 or less"),
             (self.churn.shape.0 >= 100, "churn.shape", "must be 0.1 or more"),
         ]

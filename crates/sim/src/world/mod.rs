@@ -300,7 +300,7 @@ impl<'m> World<'m> {
             origin_back_at: Time::ZERO,
             supernode: Supernode::new(seed, Rendezvous::Directory),
             chance,
-            stuck: Random::stream(seed, Stream::Connections, 1),
+            stuck: Random::stream(seed, Stream::Connections, 0),
             faults: Vec::new(),
             memory: Vec::new(),
             missed: Vec::new(),
