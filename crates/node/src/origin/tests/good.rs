@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use nearcast_content::tree::Parents;
 use nearcast_content::{BLOCK_SIZE, BlockRange};
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Notify, oneshot};
 
 use super::world::*;
 
@@ -113,12 +113,7 @@ async fn the_first_block_is_handed_on_before_the_rest_has_come() {
         response
     })
     .await;
-    let (seen, mut blocks) = mpsc::unbounded_channel();
-    let source = published.source(address);
-    let fetch = tokio::spawn(async move {
-        let mut kept = Kept { seen: Some(seen), ..Kept::default() };
-        client().fetch(&source, BlockRange::new(0, 4), &mut kept).await.map(|()| kept)
-    });
+    let (fetch, mut blocks) = fetching(&client(), &published.source(address), BlockRange::new(0, 4));
     assert_eq!(blocks.recv().await, Some(0));
     assert!(blocks.try_recv().is_err(), "the second block is not whole");
     go_on.send(()).expect("the server waits");
@@ -151,13 +146,8 @@ async fn dropping_a_fetch_ends_its_request() {
         response
     })
     .await;
-    let (seen, mut blocks) = mpsc::unbounded_channel();
     let (client, source) = (client(), published.source(address));
-    let (task_client, task_source) = (client.clone(), source.clone());
-    let fetch = tokio::spawn(async move {
-        let mut kept = Kept { seen: Some(seen), ..Kept::default() };
-        task_client.fetch(&task_source, BlockRange::new(0, 16), &mut kept).await
-    });
+    let (fetch, mut blocks) = fetching(&client, &source, BlockRange::new(0, 16));
     assert_eq!(blocks.recv().await, Some(0));
     fetch.abort();
     noticed.await.expect("the server's side of the connection ends");
@@ -189,13 +179,9 @@ async fn the_little_that_is_left_of_a_dropped_fetch_is_read_and_its_connection_u
     let first = Arc::new(OnceLock::new());
     let address = raw_origin(move |connection, _, head| {
         let of_data = !head.contains("/data.obo");
-        let body = if of_data { &p.bytes } else { &p.outboard };
-        let (len, last) = (body.len(), body.len() - 1);
-        let range = format!("Content-Range: bytes 0-{last}/{len}");
-        let head = format!("HTTP/1.1 206 x\r\nContent-Length: {len}\r\n{range}\r\n\r\n");
-        let mut reply = [head.as_bytes(), body].concat();
+        let (mut reply, head) = raw_answer(if of_data { &p.bytes } else { &p.outboard });
         if of_data && first.set(connection).is_ok() {
-            let rest = reply.split_off(head.len() + 20_000);
+            let rest = reply.split_off(head + 20_000);
             return Reply::SendInTwo(reply, goes_on.clone(), rest);
         }
         if first.get() == Some(&connection) {
@@ -204,13 +190,8 @@ async fn the_little_that_is_left_of_a_dropped_fetch_is_read_and_its_connection_u
         Reply::Send(reply)
     })
     .await;
-    let (seen, mut blocks) = mpsc::unbounded_channel();
     let (client, source) = (client(), published.source(address));
-    let (task_client, task_source) = (client.clone(), source.clone());
-    let fetch = tokio::spawn(async move {
-        let mut kept = Kept { seen: Some(seen), ..Kept::default() };
-        task_client.fetch(&task_source, BlockRange::new(0, 4), &mut kept).await
-    });
+    let (fetch, mut blocks) = fetching(&client, &source, BlockRange::new(0, 4));
     assert_eq!(blocks.recv().await, Some(0));
     fetch.abort();
     fetch.await.expect_err("aborted");
@@ -238,13 +219,8 @@ async fn a_closed_keep_alive_connection_is_no_failure() {
     let p = published.clone();
     // The first connection answers once and then closes when the next request comes in.
     let address = raw_origin(move |connection, request, _| {
-        let size = p.bytes.len();
-        let head = format!(
-            "HTTP/1.1 206 x\r\nContent-Length: {size}\r\nContent-Range: bytes 0-{}/{size}\r\n\r\n",
-            size - 1
-        );
         let stale = connection == 0 && request > 0;
-        if stale { Reply::Close } else { Reply::Send([head.as_bytes(), &p.bytes].concat()) }
+        if stale { Reply::Close } else { Reply::Send(raw_answer(&p.bytes).0) }
     })
     .await;
     let (client, source) = (client(), published.source(address));

@@ -9,12 +9,13 @@ use axum::extract::Request;
 use axum::http::{Response, StatusCode, header};
 use bytes::Bytes;
 use nearcast_content::tree::{self, Decoded};
-use nearcast_content::{ByteRange, ObjectId, ObjectSize};
+use nearcast_content::{BlockRange, ByteRange, ObjectId, ObjectSize};
 use prometheus_client::registry::Registry;
 use reqwest::Url;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinHandle;
 
 use super::super::*;
 
@@ -120,6 +121,14 @@ pub(crate) enum Reply {
     Close,
 }
 
+/// A scripted answer with all of `body`, and how long its head is.
+pub(crate) fn raw_answer(body: &[u8]) -> (Vec<u8>, usize) {
+    let (len, last) = (body.len(), body.len() - 1);
+    let range = format!("Content-Range: bytes 0-{last}/{len}");
+    let head = format!("HTTP/1.1 206 x\r\nContent-Length: {len}\r\n{range}\r\n\r\n");
+    ([head.as_bytes(), body].concat(), head.len())
+}
+
 /// Starts a server that is told what to do with the n-th request of the m-th connection.
 pub(crate) async fn raw_origin<F>(script: F) -> SocketAddr
 where
@@ -162,6 +171,21 @@ where
         }
     });
     address
+}
+
+/// Fetches `blocks` in a task of its own. Says which have come.
+pub(crate) fn fetching(
+    client: &OriginClient,
+    source: &ObjectSource,
+    blocks: BlockRange,
+) -> (JoinHandle<Result<Kept, OriginError>>, mpsc::UnboundedReceiver<u32>) {
+    let (seen, come) = mpsc::unbounded_channel();
+    let (client, source) = (client.clone(), source.clone());
+    let fetch = tokio::spawn(async move {
+        let mut kept = Kept { seen: Some(seen), ..Kept::default() };
+        client.fetch(&source, blocks, &mut kept).await.map(|()| kept)
+    });
+    (fetch, come)
 }
 
 /// Keeps what it is given.

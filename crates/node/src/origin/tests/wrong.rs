@@ -214,11 +214,9 @@ async fn fetch_half(then: fn(Vec<u8>) -> Reply) -> OriginError {
     let p = published.clone();
     let address = raw_origin(move |_, _, head| {
         let (body, sent) = if head.contains("/data.obo") { (&p.outboard, 64) } else { (&p.bytes, 20_000) };
-        let (len, last) = (body.len(), body.len() - 1);
-        let range = format!("Content-Range: bytes 0-{last}/{len}");
-        let head = format!("HTTP/1.1 206 x\r\nContent-Length: {len}\r\n{range}\r\n\r\n");
-        let reply = [head.as_bytes(), &body[..sent]].concat();
-        if sent < len { then(reply) } else { Reply::Send(reply) }
+        let (mut reply, head) = raw_answer(body);
+        reply.truncate(head + sent);
+        if sent < body.len() { then(reply) } else { Reply::Send(reply) }
     })
     .await;
     let settings = OriginSettings { idle: Duration::from_millis(300), ..OriginSettings::default() };
