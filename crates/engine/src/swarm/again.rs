@@ -5,43 +5,31 @@ use nearcast_content::BlockRange;
 use super::Swarm;
 use super::api::RequestId;
 use super::fetch::Pick;
-use crate::time::{Span, Time};
+use crate::time::Time;
 
 /// A run of the origin is stuck when the rest of it takes so many times as long as the origin would take for it.
 const STUCK: u64 = 2;
-/// A run of which nothing came for so long, while others of the origin come, is stuck: the first packet of a connection that
-/// is lost is sent again after a second (RFC 6298).
-const UNANSWERED: Span = Span::from_secs(1);
 
 impl Swarm {
     /// The run that the origin owes some of `pick` by, and what is left of it from there on, where its connection is stuck.
     ///
     /// Each run has a connection to itself, and before a line that is full a new one, or one that has lost packets, gets a
     /// tenth of what others get. What is asked for again comes over one that has just done well, or over a new one (Dean
-    /// and Barroso, The Tail at Scale, 2013). What comes slowly since our own line is full would be no sooner here, and
-    /// what nobody waits for may take its time: what is broken off costs the origin some of it twice.
+    /// and Barroso, The Tail at Scale, 2013). What comes slowly since our own line is full would be no sooner here, of
+    /// a run that has not begun to come nothing is known, and what nobody waits for may take its time: what is broken off costs
+    /// the origin some of it twice.
     pub(super) fn stuck_at_origin(&self, pick: &Pick) -> Option<(RequestId, BlockRange)> {
         if pick.due == Time::NEVER {
             return None;
         }
         let (id, run) = self.runs.late_of_origin(pick.object, pick.blocks)?;
-        let ranges = run.left.ranges().iter();
-        let rest = ranges.map(|range| range.intersect(BlockRange::new(pick.blocks.start, range.end)));
-        let rest = rest.filter(|rest| !rest.is_empty()).min_by_key(|rest| rest.start)?;
+        // All that is left of it is asked for again, or some would be forgotten.
+        let rest = run.left.ranges().first().copied().filter(|rest| rest.start == pick.blocks.start)?;
         let bytes = self.objects.get(pick.object).size.bytes_of(rest).len();
-        let stuck = match run.takes_still() {
-            Some(takes) => {
-                let share = takes.over(STUCK);
-                self.origin.pipe.measured()
-                    && share > self.origin.anew(bytes)
-                    && !self.line.busy_for(self.runs.owed(), share)
-            }
-            None => {
-                run.first.is_none()
-                    && self.now.since(run.since) >= UNANSWERED
-                    && self.origin.came_since(run.since)
-            }
-        };
+        let share = run.takes_still()?.over(STUCK);
+        let stuck = self.origin.pipe.measured()
+            && share > self.origin.anew(bytes)
+            && !self.line.busy_for(self.runs.owed(), share);
         stuck.then_some((id, rest))
     }
 }

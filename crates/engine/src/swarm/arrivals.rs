@@ -38,7 +38,7 @@ impl Swarm {
                     self.origin.answered(waited);
                     self.origin.pipe.begins(self.now);
                 }
-                self.origin.came(self.now, bytes);
+                self.origin.pipe.came(self.now, bytes);
                 Source::Origin
             }
             Asked::Peer(id) => match self.peers.get_mut(id) {

@@ -158,7 +158,7 @@ impl Swarm {
         if !wanted.iter().any(open) {
             return;
         }
-        if !self.origin.ready(self.now) && !self.any_free() {
+        if !self.origin_ready() && !self.any_free() {
             // What waits comes up when one of the runs under way ends.
             return;
         }
@@ -437,17 +437,25 @@ impl Swarm {
             let cut = seen.entry(demand.object).or_default();
             let ahead = self.ahead(demand);
             let waits = object.held.present(first_of(covering, 1)).next().is_none();
+            let open = self.runs.open_of(demand.object);
             for gap in gaps {
                 for fresh in cut.missing(gap).collect::<Vec<_>>() {
                     let mut rest = fresh;
                     while !rest.is_empty() && picks.len() < 4 * MAX_PICKS {
-                        let (run, reach, due) = self.first_run(demand, covering.start, rest);
+                        // What an open run owes is apart from the rest: whoever owes it may be asked for that.
+                        let hedge = open.contains(rest.start);
+                        let alike = match hedge {
+                            true => open.present(rest).next(),
+                            false => open.missing(rest).next(),
+                        };
+                        let alike = alike.unwrap_or(rest);
+                        let (run, reach, due) = self.first_run(demand, covering.start, alike);
                         rest = BlockRange::new(run.end, rest.end);
                         picks.push(Pick {
                             object: demand.object,
                             blocks: run,
                             reach,
-                            gap_end: fresh.end,
+                            gap_end: alike.end,
                             due,
                             plays: demand.due(&self.plays, run.start),
                             starting: demand.start().contains(run.start),
@@ -467,7 +475,7 @@ impl Swarm {
                                 Some(_) | None => Time::NEVER,
                             },
                             begun: demand.play.map_or(Some(Time::ZERO), |play| self.plays.begun(play)),
-                            hedge: self.runs.open_owe(demand.object, run),
+                            hedge,
                             peers_only: demand.peers_only,
                             ahead,
                             swarm,

@@ -82,9 +82,14 @@ impl Swarm {
         let room = quick || first_of_start || (urgent && first());
         // A second run, of a play that is new, so that the line is not idle between two: unless all of a crowd begin.
         let next = ahead > 0 && pick.reading && self.origin.pipe.runs() < 2;
-        let ready = self.origin.ready(self.now) && !owes && (room || next);
+        let ready = self.origin_ready() && !owes && (room || next);
         let ample = self.origin_is_ample(pick);
         Some(OriginOffer { takes, takes_piece: self.origin.expected(piece), ready, ample })
+    }
+
+    /// Whether the origin may be asked for a run.
+    pub(super) fn origin_ready(&self) -> bool {
+        self.origin.ready(self.now, |since| self.runs.of_origin_since(since))
     }
 
     /// Whether the origin may have an object, as far as is known.

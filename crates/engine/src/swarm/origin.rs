@@ -31,9 +31,9 @@ pub(super) struct Origin {
     /// How long it is expected to be silent because it is; over with its next answer.
     doubt: Span,
     failures: u32,
+    /// When the last try failed.
+    failed: Time,
     rest_until: Time,
-    /// When something last came of it.
-    heard: Time,
 }
 
 impl Origin {
@@ -44,20 +44,9 @@ impl Origin {
             quickest: Span::ZERO,
             doubt: Span::ZERO,
             failures: 0,
+            failed: Time::ZERO,
             rest_until: Time::ZERO,
-            heard: Time::ZERO,
         }
-    }
-
-    /// Bytes of a run came.
-    pub(super) fn came(&mut self, now: Time, bytes: u64) {
-        self.heard = now;
-        self.pipe.came(now, bytes);
-    }
-
-    /// Whether something came of it after `since`.
-    pub(super) fn came_since(&self, since: Time) -> bool {
-        self.heard > since
     }
 
     /// How long it takes until something that is asked for begins to come.
@@ -87,10 +76,10 @@ impl Origin {
     }
 
     /// Whether a run may be asked at `now`, as far as the origin itself goes. After a failure one run finds out
-    /// whether it is back.
-    pub(super) fn ready(&self, now: Time) -> bool {
-        let most = if self.failing() { 1 } else { MAX_ORIGIN_RUNS };
-        self.pipe.runs() < most && self.rest_until <= now
+    /// whether it is back: `asked_since` answers whether one was asked after a moment and is under way.
+    pub(super) fn ready(&self, now: Time, asked_since: impl FnOnce(Time) -> bool) -> bool {
+        let tried = self.failing() && asked_since(self.failed);
+        self.pipe.runs() < MAX_ORIGIN_RUNS && self.rest_until <= now && !tried
     }
 
     /// When it may be tried again, if it rests.
@@ -134,6 +123,7 @@ impl Origin {
         }
         let wait = FIRST_WAIT.times(1 << self.failures.min(6)).min(LONGEST_WAIT);
         self.failures += 1;
+        self.failed = now;
         self.rest_until = now + wait.over(2) + Span::from_micros(wait.micros() / 2_000 * jitter.min(1_000));
     }
 }
@@ -179,7 +169,11 @@ mod tests {
             (now, last) = (now + wait, wait);
         }
         assert_eq!(last, LONGEST_WAIT);
-        assert!(origin.ready(now));
+        assert!(
+            origin.ready(now, |failed| now.since(failed) < LONGEST_WAIT),
+            "what was asked before it failed"
+        );
+        assert!(!origin.ready(now, |failed| now.since(failed) >= LONGEST_WAIT), "one finds out");
         origin.answered(Span::from_millis(10));
         origin.failed(now, 0);
         assert_eq!(origin.rests_until(now), Some(now + FIRST_WAIT.over(2)));

@@ -228,7 +228,7 @@ impl Swarm {
     fn interest(&mut self, id: PeerId, object: ObjectId) {
         self.crowd_changed(self.objects.find(&object));
         let asked = match self.objects.find(&object) {
-            Some(ix) => self.tell_all(id, ix),
+            Some(ix) => self.tell_all(id, ix, true),
             None => self.peers.interested_in_unknown(id, object).map(|()| self.tell_nothing(id, object)),
         };
         if let Err(how) = asked {
@@ -242,20 +242,20 @@ impl Swarm {
         self.put(Output::Send { peer, message: PeerMessage::Have(have) });
     }
 
-    /// Begins to tell a peer what is held of an object, with all of it first.
-    fn tell_all(&mut self, id: PeerId, ix: ObjectIx) -> Result<(), Misbehaviour> {
+    /// Begins to tell a peer what is held of an object, with all of it first: at once where it has just asked.
+    fn tell_all(&mut self, id: PeerId, ix: ObjectIx, first: bool) -> Result<(), Misbehaviour> {
         let over = self.peers.get(id).map_or(Over::Line, |peer| peer.over);
         let serves = self.sharing.serves(over) == Serves::Others && !self.is_held_out(ix);
         let held = if serves { self.objects.get(ix).held.clone() } else { BlockSet::EMPTY };
         self.news.of(id);
-        self.peers.interested(id, ix, &held, self.now)
+        self.peers.interested(id, ix, &held, first, self.now)
     }
 
-    /// An object became known here: peers that had asked about it are told.
+    /// An object became known here: peers that had asked about it, and were told that nothing is held, are told.
     pub(super) fn object_known(&mut self, object: &ObjectId) {
         let Some(ix) = self.objects.find(object) else { return };
         for id in self.peers.known(object) {
-            if let Err(how) = self.tell_all(id, ix) {
+            if let Err(how) = self.tell_all(id, ix, false) {
                 self.misbehaved(id, how);
             }
         }

@@ -482,19 +482,21 @@ impl Peers {
         }
     }
 
-    /// A peer asks to be told about an object.
+    /// A peer asks to be told about an object, of which `held` is held. The `first` answer goes out even when that is
+    /// nothing.
     pub(super) fn interested(
         &mut self,
         id: PeerId,
         object: ObjectIx,
         held: &BlockSet,
+        first: bool,
         now: Time,
     ) -> Result<(), Misbehaviour> {
         let Some(peer) = self.peers.get_mut(&id) else { return Ok(()) };
         if peer.interests.len() >= MAX_INTERESTS && !peer.interests.contains_key(&object) {
             return Err(Misbehaviour::TooManyInterests);
         }
-        let untold = Untold { added: held.clone(), first: true, since: now, ..Untold::default() };
+        let untold = Untold { added: held.clone(), first, since: now, ..Untold::default() };
         peer.interests.insert(object, untold);
         Ok(())
     }

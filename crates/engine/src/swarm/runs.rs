@@ -181,6 +181,11 @@ impl Runs {
         self.runs.values().any(|run| run.asked == Asked::Origin && !run.late && run.due <= by)
     }
 
+    /// Whether something that was asked of the origin after `since` is on its way.
+    pub(super) fn of_origin_since(&self, since: Time) -> bool {
+        self.runs.values().any(|run| run.asked == Asked::Origin && run.since > since)
+    }
+
     /// Whether `asked` already owes some of `blocks`.
     pub(super) fn owes(&self, asked: Asked, object: ObjectIx, blocks: BlockRange) -> bool {
         self.runs
@@ -195,10 +200,14 @@ impl Runs {
         late.find(|(_, run)| run.object == object && run.left.present(first).next().is_some())
     }
 
-    /// Whether a run whose blocks may be asked for elsewhere still waits for some of `blocks`.
-    pub(super) fn open_owe(&self, object: ObjectIx, blocks: BlockRange) -> bool {
-        let mut open = self.runs.values().filter(|run| run.open() && run.object == object);
-        open.any(|run| run.left.present(blocks).next().is_some())
+    /// What runs whose blocks may be asked for elsewhere still owe of `object`.
+    pub(super) fn open_of(&self, object: ObjectIx) -> BlockSet {
+        let open = self.runs.values().filter(|run| run.open() && run.object == object);
+        let mut owed = BlockSet::default();
+        open.flat_map(|run| run.left.ranges()).for_each(|range| {
+            owed.insert(*range);
+        });
+        owed
     }
 
     /// Nobody looked for `missed`: no source was silent in it.

@@ -65,9 +65,9 @@ fn a_run_that_trickles_while_others_come_is_asked_for_again() {
 }
 
 #[test]
-fn a_run_that_brings_nothing_for_a_second_while_others_come_is_asked_for_again() {
-    let (run, again) = beside_a_stuck_run(false, TICK);
-    assert_eq!(again, [run]);
+fn of_a_run_that_has_not_begun_to_come_nothing_is_asked_for_again() {
+    let (_, again) = beside_a_stuck_run(false, TICK);
+    assert_eq!(again, []);
 }
 
 #[test]
