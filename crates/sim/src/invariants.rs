@@ -1,8 +1,8 @@
 //! What must hold whatever happens, and how a violation is told.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
-use nearcast_content::{BlockRange, FlatMap, ObjectId};
+use nearcast_content::{BlockRange, BlockSet, FlatMap, ObjectId};
 use nearcast_engine::limits::{
     HAVE_INTERVAL, MAX_ORIGIN_RUN_BLOCKS, MAX_ORIGIN_RUNS, MAX_PEERS, MAX_RUN_BLOCKS, MAX_RUNS,
     MAX_RUNS_PER_PEER, MAX_UPLOADS,
@@ -149,17 +149,26 @@ pub(crate) struct Watch {
     haves: FlatMap<PeerId, Told>,
     /// Blocks near a playhead that were asked of nodes that went, and by when they must be asked again.
     pub(crate) lost: Vec<(ObjectIx, BlockRange, Time)>,
-    /// Interests of peers that have not been answered.
-    pub(crate) asked_about: BTreeSet<(PeerId, ObjectId)>,
+    /// Interests of peers, and when they were answered.
+    asked_about: BTreeMap<(PeerId, ObjectId), Option<Time>>,
     /// When the agent last said that it cannot help a player.
     pub(crate) stuck_at: Option<Time>,
 }
 
 impl Watch {
-    /// A playhead is elsewhere: what was lost long ago may lie close to it only now.
+    /// A playhead is elsewhere, or a play begins: what was lost long ago may lie close to it only now.
     pub(crate) fn jumped(&mut self, now: Time) {
         for (_, _, by) in &mut self.lost {
             *by = now + ASK_AGAIN;
+        }
+    }
+
+    /// Blocks that were held are thrown out: they were not lost any more.
+    pub(crate) fn evicted(&mut self, object: ObjectIx, blocks: BlockRange) {
+        let out = BlockSet::from(blocks);
+        for (of, lost, by) in std::mem::take(&mut self.lost) {
+            let rest = if of == object { out.missing(lost).collect() } else { vec![lost] };
+            self.lost.extend(rest.into_iter().map(|rest| (of, rest, by)));
         }
     }
 
@@ -186,7 +195,19 @@ impl Watch {
     /// Forgets a peer.
     pub(crate) fn forget(&mut self, peer: PeerId) {
         self.haves.remove(&peer);
-        self.asked_about.retain(|(other, _)| *other != peer);
+        self.asked_about.retain(|(other, _), _| *other != peer);
+    }
+
+    /// A peer wants to hear of an object. The answer goes out at once and is no change of holdings.
+    pub(crate) fn asked_about(&mut self, peer: PeerId, object: ObjectId) {
+        self.asked_about.insert((peer, object), None);
+    }
+
+    /// Whether what a peer is told of an object answers its interest. One that was taken back and told again is answered
+    /// twice.
+    pub(crate) fn answers(&mut self, now: Time, peer: PeerId, object: ObjectId) -> bool {
+        let Some(answered) = self.asked_about.get_mut(&(peer, object)) else { return false };
+        *answered.get_or_insert(now) == now
     }
 
     /// The agent was woken.

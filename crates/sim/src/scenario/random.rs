@@ -51,7 +51,7 @@ pub(super) fn draw(seed: u64) -> Scenario {
             queue: Span::from_millis(150),
             keep_alive: millis(random, 2_000, 60_000),
             warm: random.percent(30),
-            ..OriginSpec::default()
+            ..connections(seed)
         },
         directory: DirectorySpec { delay: millis(random, 1, 100) },
         adversaries: Adversaries {
@@ -165,6 +165,14 @@ fn fault(random: &mut Random) -> FaultSpec {
     use FaultKind::{DirectoryDown, OriginCorrupt, OriginDown, OriginSlow};
     let what = one_of(random, [OriginDown, OriginDown, OriginSlow, OriginCorrupt, DirectoryDown]);
     FaultSpec::new(what, millis(random, 0, 80_000), millis(random, 1_000, 40_000))
+}
+
+/// In some worlds each request has a connection to itself, and some of these are stuck. Drawn apart from the rest.
+fn connections(seed: u64) -> OriginSpec {
+    let random = &mut Random::stream(seed, Stream::Connections, 0);
+    let own_connections = random.percent(30);
+    let stuck_percent = if own_connections { one_of(random, [0, 10, 30]) } else { 0 };
+    OriginSpec { own_connections, stuck_percent, ..OriginSpec::default() }
 }
 
 /// In some worlds machines sleep. Drawn apart from the rest, so that worlds that broke once stay as they were.

@@ -234,10 +234,9 @@ impl World<'_> {
         }
     }
 
-    /// The answer to a new interest goes out at once and is no change of holdings.
     fn note_interest(&mut self, who: Who, peer: PeerId, object: ObjectId) {
         if let Some(node) = self.node(who) {
-            node.watch.asked_about.insert((peer, object));
+            node.watch.asked_about(peer, object);
         }
     }
 

@@ -70,6 +70,7 @@ impl World<'_> {
                     let there = node.store.has(object);
                     let waste = node.store.evict(object, size, blocks);
                     node.counts.wasted.add_all(waste);
+                    node.watch.evicted(object, blocks);
                     if there && !node.store.has(object) {
                         self.note_presence(who.node, object, false);
                     }
@@ -142,7 +143,7 @@ impl World<'_> {
         let Some(object) = self.catalogue.find(have.object) else { return };
         let Some(node) = self.node(who) else { return };
         let missing = have.added.ranges().iter().find(|range| !node.store.holds(object, **range)).copied();
-        let first = node.watch.asked_about.remove(&(peer, have.object));
+        let first = node.watch.answers(now, peer, have.object);
         let told = if first || !bounded { Ok(()) } else { node.watch.told(now, peer) };
         if let Some(blocks) = missing {
             return self.broke(Some(who.node), Broken::PromisesUnverified(blocks));

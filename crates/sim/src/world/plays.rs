@@ -54,6 +54,7 @@ impl World<'_> {
         }
         let play = PlayId(u64::try_from(index).unwrap_or(0));
         node.player = Some(Player::new(now - node.sleep.player, play, next.title, &next.acts, report));
+        node.watch.jumped(now);
         self.describe(who, next.title);
         let after = plan.plays.get(index + 1).filter(|after| after.known_before).map(|after| after.title);
         if let Some(title) = after {

@@ -54,7 +54,9 @@ fn random_worlds_hold_with_origin_only() {
 /// A cache too small for what plays next pushed it out again; a node spoke in a session that had just ended; what three
 /// sources owed counted as on its way after it had come and was evicted; a peer that said it would bring a block was
 /// believed for as long as a slow origin takes twice; a jump waited for what had been asked before it, and so did a
-/// title that began again.
+/// title that began again; after an origin had failed, a run asked before it did kept all others waiting; what a late
+/// run owed a block of waited for all of it; of a run that was asked for again some was not; a peer that had been told of
+/// nothing was told once more.
 #[test]
 fn worlds_that_broke_once_hold() {
     let engine = [
@@ -67,6 +69,10 @@ fn worlds_that_broke_once_hold() {
         44_013_937,
         336_510_779,
         751_715_822,
+        390_404_978,
+        390_407_815,
+        2_038_214,
+        2_004_475,
     ]
     .map(|seed| (seed, Policy::Nearcast));
     let blind = [(20_757_401, Policy::IspBlind)];
