@@ -15,6 +15,8 @@ export class Lead {
   /** Gives it up. */
   private give: () => void = () => {};
   private over = false;
+  /** This tab takes the lead, or took it, from whoever has it: that may be itself, whose turn has just come. */
+  private seizes = false;
 
   constructor(
     private readonly site: string,
@@ -39,7 +41,10 @@ export class Lead {
 
   /** One tab at a time looks whether it has to take the lead from one that is silent. Null when its turn does not come. */
   async alone<Found>(looks: (seize: () => Promise<Stock | null>) => Promise<Found>): Promise<Found | null> {
-    const seize = (): Promise<Stock | null> => new Promise((resolve) => this.hold({ steal: true }, resolve));
+    const seize = (): Promise<Stock | null> => {
+      this.seizes = true;
+      return new Promise((resolve) => this.hold({ steal: true }, resolve));
+    };
     try {
       return await navigator.locks.request(`${this.name} heir`, { signal: AbortSignal.timeout(HEIR_MS) }, () => looks(seize));
     } catch {
@@ -69,8 +74,9 @@ export class Lead {
     held.catch(() => {
       if (!leads) return led(null);
       // Who took it is waiting already.
-      if (options.steal !== true) this.wait();
-      this.lost();
+      if (options.steal === true) this.seizes = false;
+      else this.wait();
+      if (!this.seizes) this.lost();
     });
   }
 }

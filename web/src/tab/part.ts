@@ -231,8 +231,9 @@ export class Part {
       .catch(() => this.end());
   }
 
-  /** The tab that led is closed: this one leads. */
+  /** The tab that led is closed: this one leads. Its turn may come while it takes the lead from one that is silent. */
   private async takeOver(stock: Stock): Promise<void> {
+    if (this.leads && this.own?.alive === true) return;
     const before = this.tab;
     const { own, folder } = this;
     if (own === null) await this.startOwn(stock);
