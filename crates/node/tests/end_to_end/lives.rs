@@ -1,14 +1,16 @@
 //! A node that is killed and comes back.
 
+use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
-use std::{env, fs};
+use std::time::Duration;
+use std::{env, fs, io};
 
 use nearcast_content::Link;
 use nearcast_node::gateway::Gateway;
 use nearcast_node::metrics;
 use nearcast_node::node::Node;
+use nearcast_node::store::{CheckProgress, check_cache};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio_util::sync::CancellationToken;
@@ -61,6 +63,41 @@ async fn spawn(setup: &Setup, state: &std::path::Path) -> (Child, std::net::Sock
     }
 }
 
+/// Bytes that a node finds in its cache when it is killed now: as a copy of it has them. A copy taken while the records are
+/// written may have none.
+fn left_by_a_kill(cache: &Path) -> u64 {
+    let copy = tempfile::tempdir().expect("a folder");
+    if copy_all(cache, copy.path()).is_err() {
+        return 0;
+    }
+    let report = check_cache(copy.path(), &Unseen).ok().filter(|report| report.faults.is_empty());
+    report.map_or(0, |report| report.bytes)
+}
+
+/// Copies a folder, the records before what they tell of.
+fn copy_all(from: &Path, to: &Path) -> io::Result<()> {
+    let mut entries = fs::read_dir(from)?.collect::<io::Result<Vec<_>>>()?;
+    entries.sort_by_key(|entry| entry.path().is_dir());
+    for entry in entries {
+        let there = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            fs::create_dir(&there)?;
+            copy_all(&entry.path(), &there)?;
+        } else {
+            fs::copy(entry.path(), there)?;
+        }
+    }
+    Ok(())
+}
+
+/// Nobody watches the check.
+struct Unseen;
+
+impl CheckProgress for Unseen {
+    fn planned(&self, _: u64) {}
+    fn bytes(&self, _: u64) {}
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_node_serves_what_it_had_in_its_next_life() {
     let site = Site::with_a_song(61);
@@ -70,13 +107,8 @@ async fn a_killed_node_serves_what_it_had_in_its_next_life() {
     let (mut child, gateway) = spawn(&setup, state.path()).await;
     Player::at(gateway).play_all(&site).await;
     supernode.titles(1).await;
-    // Claimed after a kill is what was durable before: wait until the store has said so on the disk.
-    let played = SystemTime::now();
-    let records = state.path().join("cache/store.redb");
-    until("the cache is durable", async || {
-        fs::metadata(&records).and_then(|m| m.modified()).is_ok_and(|at| at > played)
-    })
-    .await;
+    // Claimed after a kill is what was durable before: that the records are being written says nothing yet.
+    until("the cache is durable", async || left_by_a_kill(&state.path().join("cache")) > 1_000_000).await;
     child.kill().await.expect("it ran");
     supernode.sessions(0).await;
 
