@@ -41,6 +41,8 @@ pub(crate) struct Node {
     pub(crate) served: FlatMap<PeerId, Served>,
     pub(crate) peers: FlatSet<PeerId>,
     pub(crate) session: Option<SessionId>,
+    /// When it last said something in it.
+    pub(crate) spoke: Time,
     pub(crate) query: u32,
     pub(crate) described: FlatSet<RenditionId>,
     pub(crate) strikes: FlatMap<NodeKey, u32>,
@@ -190,6 +192,7 @@ impl Node {
             served: FlatMap::new(),
             peers: FlatSet::new(),
             session: None,
+            spoke: Time::ZERO,
             query: 0,
             described: FlatSet::new(),
             strikes: FlatMap::new(),

@@ -4,20 +4,19 @@ use nearcast_content::{FlatMap, NodeKey};
 
 use super::api::Candidate;
 use super::known::{Known, KnownNodes, Place};
+use super::outreach::Outreach;
 use crate::limits::{MAX_KNOWN_PEERS, WANTED_FRIENDS, WANTED_PEERS};
 use crate::place::Nearness;
 use crate::random::rank;
 use crate::time::{Span, Time};
 use crate::wire::SwarmId;
 
-/// First wait after a connect failed; doubles up to [`LONGEST_WAIT`].
-const FIRST_WAIT: Span = Span::from_secs(5);
-/// Longest wait before a node is tried again.
-const LONGEST_WAIT: Span = Span::from_secs(300);
 /// A lookup that was not answered is repeated after this.
 const LOOKUP_TIMEOUT: Span = Span::from_secs(5);
 /// A connect that nothing was heard of counts as failed after this: hole punching over a relay takes seconds.
 const CONNECT_TIMEOUT: Span = Span::from_secs(15);
+/// Who asks again and hears of nobody new is in no hurry: as long as who was told of plenty.
+const LONGEST_AGAIN: Span = Span::from_secs(30);
 /// A crowd counts as unknown for this long after the first interest, then nobody is waited for.
 pub(super) const SETTLE: Span = Span::from_millis(1_500);
 
@@ -31,6 +30,8 @@ struct Title {
     again: Time,
     /// Those who hold it, and where each was among those that are known.
     holders: FlatMap<NodeKey, Place>,
+    /// How many answers in a row named nobody whom the one before had not.
+    repeated: u32,
     /// That there is none of its holders to connect to, and until when that is so unless something about one changes: to
     /// look at all of them is dear, and a connect that comes to its end is about one.
     settled: Option<Time>,
@@ -48,6 +49,7 @@ pub(super) struct Connects {
     /// That there was nobody to connect to with so much room, and until when that is so unless something changes: this
     /// is asked after every input.
     settled: Option<(usize, Time)>,
+    outreach: Outreach,
 }
 
 impl Connects {
@@ -59,6 +61,7 @@ impl Connects {
             directory: false,
             connecting: FlatMap::new(),
             settled: None,
+            outreach: Outreach::default(),
         }
     }
 
@@ -79,6 +82,12 @@ impl Connects {
         for title in self.titles.values_mut().filter(|title| title.holders.contains_key(node)) {
             title.settled = None;
         }
+    }
+
+    /// Something changed that concerns every stranger.
+    fn unsettle_all(&mut self) {
+        self.settled = None;
+        self.titles.values_mut().for_each(|title| title.settled = None);
     }
 
     /// A node as it becomes known, or as it is known already, to be changed.
@@ -109,6 +118,7 @@ impl Connects {
                 answered: false,
                 again: Time::ZERO,
                 holders: FlatMap::new(),
+                repeated: 0,
                 settled: None,
             });
             title.renditions |= renditions;
@@ -124,9 +134,13 @@ impl Connects {
     pub(super) fn directory_up(&mut self) {
         self.directory = true;
         self.settled = None;
+        // It may be another network.
+        self.outreach = Outreach::default();
         for title in self.titles.values_mut() {
             title.again = Time::ZERO;
             title.asked = None;
+            title.repeated = 0;
+            title.settled = None;
         }
     }
 
@@ -141,16 +155,18 @@ impl Connects {
         self.settled = None;
         for candidate in holders.iter().filter(|c| c.node != me) {
             if let Some(known) = self.know(now, candidate.node, candidate.nearness) {
-                known.nearness = known.nearness.min(candidate.nearness);
+                known.is_near(candidate.nearness);
                 known.seen = now;
             }
         }
         if let Some(title) = self.titles.get_mut(&swarm) {
             title.answered = true;
             title.asked = None;
-            title.again = now + again;
             title.settled = None;
             let others = holders.iter().map(|c| c.node).filter(|n| *n != me);
+            let any_new = others.clone().any(|node| !title.holders.contains_key(&node));
+            title.repeated = if any_new { 0 } else { title.repeated + 1 };
+            title.again = now + unhurried(again, title.repeated);
             title.holders = others.filter_map(|node| Some((node, self.known.place(&node)?))).collect();
         }
         self.forget_oldest();
@@ -184,6 +200,9 @@ impl Connects {
 
     pub(super) fn connected(&mut self, now: Time, node: &NodeKey, nearness: Nearness) {
         self.unsettle(node);
+        if nearness > Nearness::Lan && self.outreach.reached() {
+            self.unsettle_all();
+        }
         if let Some(known) = self.know(now, *node, nearness) {
             known.connecting = None;
             known.failures = 0;
@@ -200,8 +219,10 @@ impl Connects {
         self.connecting.remove(node);
         if let Some(known) = self.known.get_mut(node) {
             known.connecting = None;
-            known.rest_until = now + FIRST_WAIT.times(1 << known.failures.min(6)).min(LONGEST_WAIT);
-            known.failures = known.failures.saturating_add(1);
+            if known.is_stranger() && self.outreach.missed(now, known.failures) {
+                self.titles.values_mut().for_each(|title| title.settled = None);
+            }
+            known.failed(now);
         }
     }
 
@@ -262,6 +283,8 @@ impl Connects {
         if !self.directory && !self.titles.is_empty() {
             next = next.min(self.old_friends(now, room, &connected, &welcome, &mut chosen));
         }
+        let before = self.outreach.from();
+        let mut strangers_from = before;
         for title in self.titles.values_mut() {
             if chosen.len() >= room {
                 continue;
@@ -277,9 +300,9 @@ impl Connects {
                 continue;
             }
             open.retain(|(n, _)| !chosen.contains(*n) && welcome(n));
-            if open.iter().all(|(_, k)| k.rest_until > now) {
+            let rest = open.iter().map(|(_, k)| k.from(strangers_from)).fold(Time::NEVER, Time::min);
+            if rest > now {
                 // Most of the time: those who could be had are here, and the others rest.
-                let rest = open.iter().map(|(_, k)| k.rest_until).fold(Time::NEVER, Time::min);
                 title.settled = Some(rest);
                 next = next.min(rest);
                 continue;
@@ -290,13 +313,21 @@ impl Connects {
                 if wanted == 0 || chosen.len() >= room {
                     break;
                 }
-                if known.rest_until > now {
-                    next = next.min(known.rest_until);
+                let from = known.from(strangers_from);
+                if from > now {
+                    next = next.min(from);
                     continue;
+                }
+                if known.is_stranger() {
+                    strangers_from = self.outreach.after_one(now + CONNECT_TIMEOUT);
                 }
                 wanted -= 1;
                 chosen.push(*node);
             }
+        }
+        if strangers_from != before {
+            self.outreach.tries_one(strangers_from);
+            self.unsettle_all();
         }
         for node in &chosen {
             self.unsettle(node);
@@ -350,6 +381,11 @@ impl Connects {
     }
 }
 
+/// When to ask again after answers that named nobody new: the first may have come before the others were there.
+fn unhurried(again: Span, repeated: u32) -> Span {
+    again.max(again.times(1 << repeated.saturating_sub(1).min(3)).min(LONGEST_AGAIN))
+}
+
 /// How many holders of a title are here or being connected to, and the others that are known.
 fn holders_of<'a>(
     holders: &'a FlatMap<NodeKey, Place>,
@@ -375,6 +411,7 @@ mod tests {
 
     use super::*;
     use crate::random::Random;
+    use crate::swarm::known::{FIRST_STRANGER_WAIT, FIRST_WAIT};
 
     fn node(n: u8) -> NodeKey {
         NodeKey([n; 32])
@@ -451,8 +488,13 @@ mod tests {
         let mut connects = wanting();
         let mut here = FlatSet::new();
         let (mut now, mut dialed, mut rests) = (Time::ZERO, 0, 0);
-        for _ in 0..20_000 {
+        for step in 0..20_000 {
             now += Span::from_millis(chance.below(2_000));
+            // Every other time nobody is reached.
+            let shut = step / 500 % 2 == 1;
+            if step % 500 == 0 {
+                connects.directory_up();
+            }
             let mut any = |below: u64| u8::try_from(chance.below(below)).expect("small");
             let (what, who, title) = (any(8), node(1 + any(60)), SwarmId([any(3); 16]));
             match what {
@@ -464,7 +506,7 @@ mod tests {
                 1 => {
                     connects.want(now, &(0..=any(3)).map(|n| (SwarmId([n; 16]), 1)).collect());
                 }
-                2 | 3 => {
+                2 | 3 if !shut => {
                     here.insert(who);
                     connects.connected(now, &who, Nearness::Isp);
                 }
@@ -494,6 +536,66 @@ mod tests {
             (vec![node(1)], Time::ZERO + CONNECT_TIMEOUT)
         );
         let later = Time::ZERO + CONNECT_TIMEOUT;
-        assert_eq!(connects.connects(later, 9, |_| false, |_| true), (vec![], later + FIRST_WAIT));
+        assert_eq!(connects.connects(later, 9, |_| false, |_| true), (vec![], later + FIRST_STRANGER_WAIT));
+    }
+
+    #[test]
+    fn a_stranger_out_of_reach_is_tried_ever_more_rarely_and_anew_where_it_comes_nearer() {
+        let mut connects = wanting();
+        let mut now = Time::ZERO;
+        let found = |now, connects: &mut Connects, nearness| {
+            connects.found(now, SWARM, &[candidate(1, nearness)], Span::from_secs(30));
+        };
+        for wait in [60, 240, 960, 3_600, 3_600].map(Span::from_secs) {
+            found(now, &mut connects, Nearness::Far);
+            assert_eq!(connects.connects(now, 9, |_| false, |_| true).0, [node(1)]);
+            connects.failed(now, &node(1));
+            assert_eq!(connects.connects(now, 9, |_| false, |_| true), (vec![], now + wait));
+            now += wait;
+        }
+        connects.failed(now, &node(1));
+        found(now, &mut connects, Nearness::Isp);
+        assert_eq!(connects.connects(now, 9, |_| false, |_| true).0, [node(1)]);
+        connects.connected(now, &node(1), Nearness::Isp);
+        connects.failed(now, &node(1));
+        let (chosen, next) = connects.connects(now, 9, |_| false, |_| true);
+        assert_eq!((chosen, next), (vec![], now + FIRST_WAIT), "it was reached");
+    }
+
+    #[test]
+    fn who_reaches_nobody_goes_on_with_one_stranger_at_a_time_and_those_at_home() {
+        let mut connects = wanting();
+        let many: Vec<Candidate> = (1..=40).map(|n| candidate(n, Nearness::Far)).collect();
+        connects.found(Time::ZERO, SWARM, &many, Span::from_secs(30));
+        let mut now = Time::ZERO;
+        let mut tried = Vec::new();
+        while tried.len() < 27 {
+            let (chosen, next) = connects.connects(now, 40, |_| false, |_| true);
+            chosen.iter().for_each(|node| connects.failed(now, node));
+            let waits = chosen.is_empty();
+            tried.extend(chosen);
+            now = if waits { next } else { now };
+        }
+        assert_eq!(tried.len(), 27, "two times twelve, of which eight too many, and then one by one");
+        assert_eq!(now, Time::ZERO + Span::from_secs(15 + 30 + 60));
+        let home = candidate(50, Nearness::Lan);
+        connects.found(now, SWARM, &[many[39], home], Span::from_secs(30));
+        assert_eq!(connects.connects(now, 40, |_| false, |_| true).0, [node(50)]);
+        connects.connected(now, &node(39), Nearness::Far);
+        assert_eq!(connects.connects(now, 40, |_| false, |_| true).0, [node(40)], "somebody was reached");
+    }
+
+    #[test]
+    fn a_lookup_that_names_nobody_new_is_in_no_hurry() {
+        let mut connects = wanting();
+        let mut again = |nodes: &[u8], after: u64| {
+            let found: Vec<Candidate> = nodes.iter().map(|n| candidate(*n, Nearness::Far)).collect();
+            connects.found(Time::ZERO, SWARM, &found, Span::from_secs(after));
+            connects.lookups(Time::ZERO).1
+        };
+        let waits = |secs: [u64; 7]| secs.map(|secs| Time::ZERO + Span::from_secs(secs));
+        assert_eq!([[1]; 7].map(|nodes| again(&nodes, 5)), waits([5, 5, 10, 20, 30, 30, 30]));
+        assert_eq!(again(&[1, 2], 5), Time::ZERO + Span::from_secs(5));
+        assert_eq!([[2]; 7].map(|nodes| again(&nodes, 40)), waits([40; 7]), "as long as it says at least");
     }
 }

@@ -10,8 +10,9 @@ use crate::time::Span;
 use crate::units::mul_div;
 use crate::wire::{RefuseReason, SwarmId};
 
-/// Changes of holdings are told together at most this often.
-const ANNOUNCE_INTERVAL: Span = Span::from_secs(2);
+/// Changes of holdings are told together at most this often. Who came to a title is told of at once; how much of it he has
+/// since only says who is named before whom.
+const ANNOUNCE_INTERVAL: Span = Span::from_secs(5);
 /// A store without room is filled ahead of need again after this.
 const NO_ROOM_WAIT: Span = Span::from_secs(10);
 /// What the cache gives back when the disk is full, beside what was held: others need the disk more than a cache.

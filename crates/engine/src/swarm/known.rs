@@ -3,7 +3,17 @@
 use nearcast_content::{FlatMap, NodeKey};
 
 use crate::place::Nearness;
-use crate::time::Time;
+use crate::time::{Span, Time};
+
+/// First wait after the connection to a node ended that could be reached before; doubles up to [`LONGEST_WAIT`].
+pub(super) const FIRST_WAIT: Span = Span::from_secs(5);
+/// Longest wait before such a node is tried again.
+const LONGEST_WAIT: Span = Span::from_secs(300);
+/// First wait after a stranger could not be reached; four times as long each time up to [`LONGEST_STRANGER_WAIT`]. Of the
+/// holes that can be punched 97.6 % are at the first try (arXiv 2510.27500).
+pub(super) const FIRST_STRANGER_WAIT: Span = Span::from_secs(60);
+/// Longest wait before a stranger is tried again.
+const LONGEST_STRANGER_WAIT: Span = Span::from_secs(3_600);
 
 /// A node we could connect to.
 #[derive(Clone, Debug)]
@@ -24,6 +34,35 @@ pub(super) struct Known {
 impl Known {
     pub(super) fn new(now: Time, nearness: Nearness, turn: u64) -> Self {
         Self { nearness, failures: 0, rest_until: Time::ZERO, connecting: None, seen: now, met: false, turn }
+    }
+
+    /// Lives elsewhere and was never connected: who knows whether it can be.
+    pub(super) fn is_stranger(&self) -> bool {
+        !self.met && self.nearness > Nearness::Lan
+    }
+
+    /// It is as near as this. Who comes nearer has moved, or we have: he may be reached from there.
+    pub(super) fn is_near(&mut self, nearness: Nearness) {
+        if nearness < self.nearness {
+            self.nearness = nearness;
+            self.failures = 0;
+            self.rest_until = Time::ZERO;
+        }
+    }
+
+    /// It could not be reached, or its connection ended.
+    pub(super) fn failed(&mut self, now: Time) {
+        let wait = match self.is_stranger() {
+            true => FIRST_STRANGER_WAIT.times(1 << (2 * self.failures.min(6))).min(LONGEST_STRANGER_WAIT),
+            false => FIRST_WAIT.times(1 << self.failures.min(6)).min(LONGEST_WAIT),
+        };
+        self.rest_until = now + wait;
+        self.failures = self.failures.saturating_add(1);
+    }
+
+    /// From when on it may be tried, where strangers may from `strangers` on.
+    pub(super) fn from(&self, strangers: Time) -> Time {
+        if self.is_stranger() { self.rest_until.max(strangers) } else { self.rest_until }
     }
 
     /// Before whom it is tried: the nearest first, and those that answered.

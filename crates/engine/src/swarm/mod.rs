@@ -23,6 +23,7 @@ mod meter;
 mod objects;
 mod offers;
 mod origin;
+mod outreach;
 mod peering;
 mod peers;
 mod pick;

@@ -141,8 +141,11 @@ impl World<'_> {
 
     /// A node says something to the supernode.
     pub(super) fn say(&mut self, who: Who, input: impl FnOnce(SessionId) -> directory::Input) {
-        let Some(session) = self.node(who).and_then(|node| node.session) else { return };
-        let at = self.now + self.supernode_delay(who.node);
+        let now = self.now;
+        let Some(node) = self.node(who) else { return };
+        let Some(session) = node.session else { return };
+        node.spoke = now;
+        let at = now + self.supernode_delay(who.node);
         self.queue.push(at, Event::ToSupernode(Box::new(input(session))));
     }
 
@@ -242,8 +245,10 @@ impl World<'_> {
     pub(super) fn supernode_says(&mut self, who: Who, output: directory::Output) {
         match output {
             directory::Output::Admitted { session, lease } => {
-                if self.node(who).is_some_and(|node| node.session == Some(session)) {
-                    self.queue.push(self.now + lease.over(3), Event::Renews(who, session));
+                let now = self.now;
+                if let Some(node) = self.node(who).filter(|node| node.session == Some(session)) {
+                    node.spoke = now;
+                    self.queue.push(now + lease.over(3), Event::Renews(who, session));
                     self.tell(who, Input::DirectoryUp);
                 }
             }
@@ -283,12 +288,17 @@ impl World<'_> {
         self.by_key.get(other).is_some_and(|other| place(node).nearness(place(*other)) <= Nearness::Isp)
     }
 
-    /// A node's lease is renewed, three times in its length: what it said about that has come.
+    /// A node renews its lease if it has said nothing for a third of it, since every word does: what it says has come.
     pub(super) fn renews(&mut self, who: Who, session: SessionId) {
-        if self.node(who).is_some_and(|node| node.session == Some(session)) {
-            self.supernode_hears(directory::Input::Renewed { session });
-            self.queue.push(self.now + LEASE.over(3), Event::Renews(who, session));
+        let now = self.now;
+        let Some(node) = self.node(who).filter(|node| node.session == Some(session)) else { return };
+        let due = node.spoke + LEASE.over(3);
+        if due > now {
+            return self.queue.push(due, Event::Renews(who, session));
         }
+        node.spoke = now;
+        self.supernode_hears(directory::Input::Renewed { session });
+        self.queue.push(now + LEASE.over(3), Event::Renews(who, session));
     }
 
     /// The supernode is busy: what was asked is to be asked again later.
