@@ -329,16 +329,21 @@ impl Connects {
             self.outreach.tries_one(strangers_from);
             self.unsettle_all();
         }
-        for node in &chosen {
+        next = next.min(self.begin(now, &chosen));
+        self.settled = chosen.is_empty().then_some((room, next));
+        (chosen, next)
+    }
+
+    /// Notes that nodes are being connected to. Answers when the first of them counts as failed.
+    fn begin(&mut self, now: Time, chosen: &[NodeKey]) -> Time {
+        for node in chosen {
             self.unsettle(node);
             if let Some(known) = self.known.get_mut(node) {
                 known.connecting = Some(now);
                 self.connecting.insert(*node, now);
-                next = next.min(now + CONNECT_TIMEOUT);
             }
         }
-        self.settled = chosen.is_empty().then_some((room, next));
-        (chosen, next)
+        if chosen.is_empty() { Time::NEVER } else { now + CONNECT_TIMEOUT }
     }
 
     /// Without a directory nobody says who holds what: those that were met before are asked, the nearest first.
