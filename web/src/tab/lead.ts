@@ -72,10 +72,11 @@ export class Lead {
       if (leads && !this.over) await new Promise<void>((resolve) => (this.give = resolve));
     });
     held.catch(() => {
+      const seized = options.steal === true;
+      if (seized) this.seizes = false;
       if (!leads) return led(null);
       // Who took it is waiting already.
-      if (options.steal === true) this.seizes = false;
-      else this.wait();
+      if (!seized) this.wait();
       if (!this.seizes) this.lost();
     });
   }
