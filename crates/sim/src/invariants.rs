@@ -280,6 +280,27 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_is_thrown_out_was_not_lost() {
+        let (object, by) = (ObjectIx(1), Time::ZERO);
+        let mut watch = Watch { lost: vec![(object, BlockRange::new(10, 20), by)], ..Watch::default() };
+        watch.evicted(ObjectIx(2), BlockRange::new(0, 30));
+        assert_eq!(watch.lost.len(), 1, "another object");
+        watch.evicted(object, BlockRange::new(12, 15));
+        let rest = [BlockRange::new(10, 12), BlockRange::new(15, 20)];
+        assert_eq!(watch.lost, rest.map(|rest| (object, rest, by)));
+    }
+
+    #[test]
+    fn an_interest_told_twice_in_a_moment_is_answered_twice_and_no_more_later() {
+        let (mut watch, peer, object) = (Watch::default(), PeerId(1), ObjectId([1; 32]));
+        let later = Time::ZERO + HAVE_INTERVAL;
+        assert!(!watch.answers(Time::ZERO, peer, object), "nobody asked");
+        watch.asked_about(peer, object);
+        assert!(watch.answers(Time::ZERO, peer, object) && watch.answers(Time::ZERO, peer, object));
+        assert!(!watch.answers(later, peer, object));
+    }
+
+    #[test]
     fn a_peer_is_told_of_holdings_at_five_moments_in_four_intervals_at_most() {
         let mut watch = Watch::default();
         let at = |millis| Time::ZERO + Span::from_millis(millis);

@@ -73,6 +73,8 @@ fn worlds_that_broke_once_hold() {
         390_407_815,
         2_038_214,
         2_004_475,
+        4_018_187,
+        616_266_903,
     ]
     .map(|seed| (seed, Policy::Nearcast));
     let blind = [(20_757_401, Policy::IspBlind)];
