@@ -66,7 +66,12 @@ def run(args, processes):
         elif way == "nginx":
             times = plain(processes, size, origin, homes, bound)
         else:
-            times = swarm(args, processes, CLIENTS[way], origin, homes, bound)
+            try:
+                times = swarm(args, processes, CLIENTS[way], origin, homes, bound)
+            except torrents.Unfinished as why:
+                report.note(f"{way}: {why}")
+                processes.stop_all()
+                continue
         sent = origin.counted().since(before)
         processes.stop_all()
         times.sort()

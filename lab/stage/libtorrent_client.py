@@ -9,11 +9,12 @@ import libtorrent
 
 
 def main():
-    """Runs until it is killed: TORRENT FOLDER PORT ADDRESS."""
-    meta, folder, port, address = sys.argv[1:5]
+    """Runs until it is killed: TORRENT FOLDER PORT ADDRESS any|tcp."""
+    meta, folder, port, address, over = sys.argv[1:6]
     session = libtorrent.session({
         "listen_interfaces": f"{address}:{port}", "enable_dht": False, "enable_lsd": False, "enable_upnp": False,
         "enable_natpmp": False, "allow_multiple_connections_per_ip": False, "alert_mask": 0,
+        "enable_outgoing_utp": over == "any", "enable_incoming_utp": over == "any",
     })
     torrent = session.add_torrent({"ti": libtorrent.torrent_info(meta), "save_path": folder})
     while not torrent.status().is_seeding:

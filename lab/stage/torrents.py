@@ -79,23 +79,31 @@ class Aria2:
 
 
 class Libtorrent:
-    """libtorrent (rasterbar), by its Python binding with the settings it ships with."""
+    """libtorrent (rasterbar), by its Python binding with the settings it ships with, or over TCP alone."""
 
     name, needs = "libtorrent", ["python:libtorrent"]
+
+    def __init__(self, over="any"):
+        self.over = over
 
     def seed(self, processes, host, meta, file):
         """Seeds a file."""
         place = processes.place(f"libtorrent-{host.name}")
         shutil.copy(file, place / file.name)
-        process = processes.start([needs.PYTHON, LIBTORRENT, meta, place, PORT, host.address], name="libtorrent", host=host)
+        process = self.start(processes, host, meta, place)
         process.line()
         return process
 
     def leech(self, processes, host, meta, file):
         """Fetches it and goes on seeding."""
         place = processes.place(f"libtorrent-{host.name}")
-        processes.start([needs.PYTHON, LIBTORRENT, meta, place, PORT, host.address], name="libtorrent", host=host)
+        self.start(processes, host, meta, place)
         return place / "done", place / file.name
+
+    def start(self, processes, host, meta, place):
+        """A client on a torrent."""
+        line = [needs.PYTHON, LIBTORRENT, meta, place, PORT, host.address, self.over]
+        return processes.start(line, name="libtorrent", host=host)
 
 
 class Transmission:
@@ -141,14 +149,18 @@ class Transmission:
         return process
 
 
+class Unfinished(Failed):
+    """Clients that were not complete in the time they were given."""
+
+
 def gather(marks, begun, seconds):
-    """When each mark appeared, in seconds after `begun`; fails when one does not within `seconds`."""
+    """When each mark appeared, in seconds after `begun`; `Unfinished` when one does not within `seconds`."""
     times = {}
     while len(times) < len(marks):
         for mark in marks:
             if mark not in times and mark.exists():
                 times[mark] = max(0.0, time.monotonic() - begun)
         if time.monotonic() - begun > seconds:
-            raise Failed(f"{len(marks) - len(times)} of {len(marks)} were not complete after {seconds:.0f} s")
+            raise Unfinished(f"{len(marks) - len(times)} of {len(marks)} were not complete after {seconds:.0f} s")
         time.sleep(0.02)
     return [times[mark] for mark in marks]
