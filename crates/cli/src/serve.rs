@@ -22,7 +22,7 @@ use nearcast_node::{limits_of_system, metrics, publish};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use crate::shell;
+use crate::shell::{self, Threads};
 
 /// Serve a site: the origin of its media, and the supernode where its listeners find each other.
 ///
@@ -76,7 +76,7 @@ pub(crate) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     let site = ready_site(&args.site)?;
     let provider = Published::read(&site)?.provider;
     limits_of_system::raise_open_files();
-    shell::run(async |stop| serve(&args, site, provider, stop).await)?;
+    shell::run_on(Threads::AllCores, async |stop| serve(&args, site, provider, stop).await)?;
     Ok(ExitCode::SUCCESS)
 }
 

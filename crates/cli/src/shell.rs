@@ -21,9 +21,32 @@ pub(crate) fn start_logs() {
         .init();
 }
 
+/// How many threads take turns at what a command does. What waits for a disk has threads of its own beside them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Threads {
+    /// One: what a household's line carries is little, and to hand it from thread to thread costs more than to do it
+    /// (docs/tuning.md).
+    One,
+    /// One for each core: an audience is served.
+    AllCores,
+}
+
 /// Runs `work` with a token that is cancelled on Ctrl-C or SIGTERM.
 pub(crate) fn run<T>(work: impl AsyncFnOnce(CancellationToken) -> anyhow::Result<T>) -> anyhow::Result<T> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    run_on(Threads::One, work)
+}
+
+/// As [`run`], on so many threads.
+pub(crate) fn run_on<T>(
+    threads: Threads,
+    work: impl AsyncFnOnce(CancellationToken) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    match threads {
+        Threads::One => builder.worker_threads(1),
+        Threads::AllCores => &mut builder,
+    };
+    let runtime = builder.enable_all().build()?;
     runtime.block_on(async {
         let stop = CancellationToken::new();
         let mut terminate = signal(SignalKind::terminate()).context("cannot listen for signals")?;
