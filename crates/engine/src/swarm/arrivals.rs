@@ -7,12 +7,13 @@ use super::api::*;
 use super::fetch::GONE_WAIT;
 use super::objects::ObjectIx;
 use super::runs::{Asked, Run};
+use crate::place::Nearness;
 use crate::time::Time;
 
 impl Swarm {
     /// Blocks of a run came, verified.
     pub(super) fn arrived(&mut self, request: RequestId, blocks: BlockRange) {
-        let Some(run) = self.runs.get_mut(request) else { return };
+        let Some(run) = self.runs.get_mut(request) else { return self.arrived_late(request, blocks) };
         let blocks = blocks.intersect(run.blocks);
         let (object, asked) = (run.object, run.asked);
         let (first, waited) = (run.came == 0, self.now.since(run.since));
@@ -41,15 +42,40 @@ impl Swarm {
                 self.origin.pipe.came(self.now, bytes);
                 Source::Origin
             }
-            Asked::Peer(id) => match self.peers.get_mut(id) {
-                Some(peer) => {
+            Asked::Peer(id) => {
+                if let Some(peer) = self.peers.get_mut(id) {
                     peer.pipe.came(self.now, bytes);
                     peer.useful = self.now;
-                    Source::Peer(peer.nearness, peer.runs_in)
                 }
-                None => Source::Peer(crate::place::Nearness::Far, RunsIn::Program),
-            },
+                self.source(id)
+            }
         };
+        self.hold(object, blocks, source);
+        self.settle_doubles(request, object, blocks);
+    }
+
+    /// Blocks of a run that has ended were written before its source was told so: they are held all the same, and nobody
+    /// would know of them.
+    fn arrived_late(&mut self, request: RequestId, blocks: BlockRange) {
+        let Some(run) = self.runs.ended(request) else { return };
+        let blocks = blocks.intersect(run.blocks);
+        let source = match run.asked {
+            Asked::Origin => Source::Origin,
+            Asked::Peer(id) => self.source(id),
+        };
+        self.hold(run.object, blocks, source);
+        self.settle_doubles(request, run.object, blocks);
+    }
+
+    /// Which kind of source a peer is.
+    fn source(&self, id: PeerId) -> Source {
+        self.peers.get(id).map_or(Source::Peer(Nearness::Far, RunsIn::Program), |peer| {
+            Source::Peer(peer.nearness, peer.runs_in)
+        })
+    }
+
+    /// Blocks are held from here on.
+    fn hold(&mut self, object: ObjectIx, blocks: BlockRange, source: Source) {
         let offered = !self.is_held_out(object);
         for news in self.objects.arrived(object, blocks, source) {
             if offered {
@@ -58,7 +84,6 @@ impl Swarm {
             self.count_early(object, news);
         }
         self.holding_changed(object);
-        self.settle_doubles(request, object, blocks);
     }
 
     /// Other runs that wait for the same blocks no longer do; one that waits for nothing is cancelled.

@@ -183,6 +183,7 @@ impl Swarm {
         for ix in self.objects.orphans() {
             if !used.contains(&ix) {
                 self.peers.forget_object(ix, self.objects.get(ix).id);
+                self.runs.forget_object(ix);
                 self.objects.forget_object(ix);
             }
         }

@@ -1,5 +1,7 @@
 //! Runs on their way to us.
 
+use std::collections::VecDeque;
+
 use nearcast_content::{BLOCK_SIZE, BlockRange, BlockSet, FlatMap};
 
 use super::api::{PeerId, RequestId};
@@ -103,11 +105,26 @@ impl Run {
     }
 }
 
+/// Runs that have ended, of which it is remembered what they were of: as many as are cancelled at once, and as the shell
+/// has in its queue.
+const MOST_ENDED: usize = 64;
+
+/// What a run was of that has ended.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ended {
+    id: RequestId,
+    pub(super) asked: Asked,
+    pub(super) object: ObjectIx,
+    pub(super) blocks: BlockRange,
+}
+
 /// All runs.
 #[derive(Debug, Default)]
 pub(super) struct Runs {
     runs: FlatMap<RequestId, Run>,
     last: u32,
+    /// Those that ended last, the latest at the end.
+    ended: VecDeque<Ended>,
 }
 
 impl Runs {
@@ -140,7 +157,22 @@ impl Runs {
     }
 
     pub(super) fn remove(&mut self, id: RequestId) -> Option<Run> {
-        self.runs.remove(&id)
+        let run = self.runs.remove(&id)?;
+        if self.ended.len() == MOST_ENDED {
+            self.ended.pop_front();
+        }
+        self.ended.push_back(Ended { id, asked: run.asked, object: run.object, blocks: run.blocks });
+        Some(run)
+    }
+
+    /// A run that ended a moment ago: what it had brought by then may still be told of.
+    pub(super) fn ended(&self, id: RequestId) -> Option<Ended> {
+        self.ended.iter().rev().find(|ended| ended.id == id).copied()
+    }
+
+    /// An object is forgotten, and its place will be another's.
+    pub(super) fn forget_object(&mut self, object: ObjectIx) {
+        self.ended.retain(|ended| ended.object != object);
     }
 
     /// The runs asked of one source.

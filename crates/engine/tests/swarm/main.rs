@@ -280,6 +280,25 @@ fn a_seek_cancels_at_once_what_nobody_wants_any_more() {
     }
 }
 
+/// The shell had written it, and said so, before it was told to cancel: nobody else knows that it takes room.
+#[test]
+fn what_a_run_had_brought_when_it_was_cancelled_is_held() {
+    let mut bench = Bench::new(settings());
+    bench.play(1, 0);
+    let (request, _, blocks) = bench.asked()[0];
+    bench.input(Input::Closed { read: ReadId(1) });
+    bench.play(2, 400 * BLOCK);
+    assert!(bench.take().contains(&Output::Cancel { request }));
+    bench.arrive(request, BlockRange::new(blocks.start, blocks.start + 2));
+    assert_eq!(bench.swarm.held_bytes(), 2 * BLOCK);
+    bench.input(Input::Closed { read: ReadId(2) });
+    bench.take();
+    bench.play(3, 0);
+    for (request, _, again) in bench.asked() {
+        assert!(again.start >= blocks.start + 2, "{request:?} asks for {again:?} again");
+    }
+}
+
 #[test]
 fn a_run_that_stays_away_is_asked_elsewhere_before_its_deadline() {
     let mut bench = Bench::new(settings());

@@ -108,24 +108,26 @@ impl Intake {
     async fn flush(&mut self) -> Result<(), RunError> {
         let Some(verdict) = self.batch.blocks.take() else { return Ok(()) };
         let Target { object, size, .. } = self.target;
+        // There is room to say so before it is written: a run that is cancelled in between would leave behind what nobody
+        // knows of.
+        let told = self.tell.reserve().await.map_err(|_| RunError::Stopping)?;
         let Batch { parents, bytes, .. } = &mut self.batch;
         let written = self.store.write_batch(object, size, parents, verdict, bytes);
-        let received = bytes.len() as u64;
         let gone = match &written {
             Err(StoreError::Full { .. }) => self.board.cushion.keep(object, verdict, bytes),
-            Ok(_) | Err(_) => Vec::new(),
+            Ok(_) => Vec::new(),
+            Err(_) => return written.map(|_| ()).map_err(RunError::from),
         };
+        self.counts.received(self.from, bytes.len() as u64, verdict.get().len());
         parents.clear();
         bytes.clear();
-        match written {
-            Ok(Backlog::Small) => {}
-            Ok(Backlog::Large) => self.store.caught_up().await?,
-            Err(error @ StoreError::Full { .. }) => self.no_room(&error, gone).await?,
-            Err(error) => return Err(error.into()),
-        }
-        self.counts.received(self.from, received, verdict.get().len());
         self.board.ring(object);
-        self.say(Input::Arrived { request: self.request, verdict }).await
+        told.send(Told::Input(Input::Arrived { request: self.request, verdict }));
+        match written {
+            Ok(Backlog::Small) => Ok(()),
+            Ok(Backlog::Large) => Ok(self.store.caught_up().await?),
+            Err(error) => self.no_room(&error, gone).await,
+        }
     }
 
     /// Goes on in memory while the disk is full.
