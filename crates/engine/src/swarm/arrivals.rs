@@ -33,25 +33,22 @@ impl Swarm {
         }
         // What gave way to a start is asked for before the last of it is here.
         self.replan |= held_up && !run.holds_others_up();
-        let source = match asked {
+        match asked {
             Asked::Origin => {
                 if first {
                     self.origin.answered(waited);
                     self.origin.pipe.begins(self.now);
                 }
                 self.origin.pipe.came(self.now, bytes);
-                Source::Origin
             }
             Asked::Peer(id) => {
                 if let Some(peer) = self.peers.get_mut(id) {
                     peer.pipe.came(self.now, bytes);
                     peer.useful = self.now;
                 }
-                self.source(id)
             }
-        };
-        self.hold(object, blocks, source);
-        self.settle_doubles(request, object, blocks);
+        }
+        self.hold(request, object, blocks, asked);
     }
 
     /// Blocks of a run that has ended were written before its source was told so: they are held all the same, and nobody
@@ -59,23 +56,19 @@ impl Swarm {
     fn arrived_late(&mut self, request: RequestId, blocks: BlockRange) {
         let Some(run) = self.runs.ended(request) else { return };
         let blocks = blocks.intersect(run.blocks);
-        let source = match run.asked {
+        self.hold(request, run.object, blocks, run.asked);
+    }
+
+    /// Blocks that a run brought are held from here on.
+    fn hold(&mut self, request: RequestId, object: ObjectIx, blocks: BlockRange, asked: Asked) {
+        let source = match asked {
             Asked::Origin => Source::Origin,
-            Asked::Peer(id) => self.source(id),
+            Asked::Peer(id) => {
+                self.peers.get(id).map_or(Source::Peer(Nearness::Far, RunsIn::Program), |peer| {
+                    Source::Peer(peer.nearness, peer.runs_in)
+                })
+            }
         };
-        self.hold(run.object, blocks, source);
-        self.settle_doubles(request, run.object, blocks);
-    }
-
-    /// Which kind of source a peer is.
-    fn source(&self, id: PeerId) -> Source {
-        self.peers.get(id).map_or(Source::Peer(Nearness::Far, RunsIn::Program), |peer| {
-            Source::Peer(peer.nearness, peer.runs_in)
-        })
-    }
-
-    /// Blocks are held from here on.
-    fn hold(&mut self, object: ObjectIx, blocks: BlockRange, source: Source) {
         let offered = !self.is_held_out(object);
         for news in self.objects.arrived(object, blocks, source) {
             if offered {
@@ -84,6 +77,7 @@ impl Swarm {
             self.count_early(object, news);
         }
         self.holding_changed(object);
+        self.settle_doubles(request, object, blocks);
     }
 
     /// Other runs that wait for the same blocks no longer do; one that waits for nothing is cancelled.
