@@ -17,14 +17,15 @@ use super::client::Inner;
 use super::error::{OriginError, Trouble};
 use super::reply::{self, Body};
 
-/// An outboard up to this size is fetched in one request: those of objects up to 16 MiB.
-const ONE_REQUEST: u64 = 64 * 1024;
+/// The head goes with the first page, before which it lies, where both are no more than this: the first block of a
+/// play waits for them on the same line.
+const ONE_REQUEST: u64 = 20 * 1024;
 
-/// Parts by object and offset, each fetched once however many runs wait for it.
+/// Parts by object and place, each fetched once however many runs wait for it.
 #[derive(Debug)]
 pub(super) struct HashCache {
     budget: u64,
-    parts: Mutex<LruCache<(ObjectId, u64), Arc<Part>>>,
+    parts: Mutex<LruCache<(ObjectId, u64, u64), Arc<Part>>>,
 }
 
 #[derive(Debug)]
@@ -38,10 +39,14 @@ impl HashCache {
         Self { budget, parts: Mutex::new(LruCache::unbounded()) }
     }
 
+    /// The part that `bytes` are in, which may be more than they.
     fn part(&self, object: ObjectId, bytes: ByteRange) -> Arc<Part> {
         let mut parts = self.lock();
+        let all_of = |p: &Part| p.bytes.start <= bytes.start && bytes.end <= p.bytes.end;
+        let known = parts.iter().find(|((of, ..), part)| *of == object && all_of(part));
+        let key = known.map_or((object, bytes.start, bytes.end), |(key, _)| *key);
         let fresh = || Arc::new(Part { bytes, content: OnceCell::new() });
-        let part = parts.get_or_insert((object, bytes.start), fresh).clone();
+        let part = parts.get_or_insert(key, fresh).clone();
         let mut held: u64 = parts.iter().map(|(_, p)| p.bytes.len()).sum();
         while held > self.budget && parts.len() > 1 {
             held -= parts.pop_lru().map_or(0, |(_, p)| p.bytes.len());
@@ -51,10 +56,10 @@ impl HashCache {
 
     /// Forgets what is known of an object whose hashes turned out wrong.
     pub(super) fn forget(&self, object: ObjectId) {
-        self.lock().retain(|(of, _), _| *of != object);
+        self.lock().retain(|(of, ..), _| *of != object);
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, LruCache<(ObjectId, u64), Arc<Part>>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, LruCache<(ObjectId, u64, u64), Arc<Part>>> {
         self.parts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -86,9 +91,9 @@ pub(super) async fn obtain(
     let tree = Tree::new(source.size);
     let fetched = try_join_all(needed(tree, blocks).into_iter().map(async |bytes| {
         let part = origin.hashes.part(source.object, bytes);
-        let fetch = || fetch(origin, source, bytes, tree.outboard_len());
+        let fetch = || fetch(origin, source, part.bytes, tree.outboard_len());
         let content = part.content.get_or_try_init(fetch).await?;
-        Ok((bytes.start, content.clone()))
+        Ok((part.bytes.start, content.clone()))
     }));
     let fetched = fetched.await.map_err(|trouble| OriginError::at(&source.outboard, trouble))?;
     Ok(Hashes::Fetched(fetched.into_iter().fold(Parts::new(), |parts, (at, bytes)| parts.with(at, bytes))))
@@ -103,18 +108,18 @@ fn suffices(held: &(dyn Parents + Send + Sync), source: &ObjectSource, blocks: B
 
 /// Which parts of the outboard to ask for.
 fn needed(tree: Tree, blocks: BlockRange) -> Vec<ByteRange> {
-    if tree.outboard_len() <= ONE_REQUEST {
-        return [ByteRange::new(0, tree.outboard_len())].into_iter().filter(|r| !r.is_empty()).collect();
-    }
-    let pages = tree.pages_of(blocks).map(|n| tree.page(n));
-    std::iter::once(tree.head()).chain(pages).filter(|r| !r.is_empty()).collect()
+    let (head, first) = (tree.head(), tree.page(0));
+    let together = tree.pages_of(blocks).next() == Some(0) && first.end <= ONE_REQUEST;
+    let head = if together { ByteRange::new(0, first.end) } else { head };
+    let pages = tree.pages_of(blocks).map(|n| tree.page(n)).skip(usize::from(together));
+    std::iter::once(head).chain(pages).filter(|r| !r.is_empty()).collect()
 }
 
 async fn fetch(origin: &Inner, source: &ObjectSource, bytes: ByteRange, len: u64) -> Result<Bytes, Trouble> {
     let answer = origin.get(&source.outboard, Some(bytes)).await?;
     match reply::judge_range(answer.status(), answer.headers(), bytes, len)? {
         Body::Asked => answer.all(bytes.len()).await,
-        // `needed` asks for a part of an outboard only where the whole is too much to take.
+        // What is taken whole has one page: its outboard is asked for whole too.
         Body::Whole(_) => Err(Trouble::NoRanges { limit: ONE_REQUEST }),
     }
 }
@@ -126,14 +131,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn songs_need_one_request_and_films_head_and_page() {
+    fn beginnings_need_one_request_and_the_rest_head_and_page() {
         let tree = |bytes| Tree::new(ObjectSize::new(bytes).expect("in range"));
         let blocks = BlockRange::new(0, 1);
         assert_eq!(needed(tree(16_000), blocks), []);
         let song = tree(5 << 20);
-        assert_eq!(needed(song, blocks), [ByteRange::new(0, song.outboard_len())]);
+        assert_eq!(needed(song, blocks), [ByteRange::new(0, 64 + 255 * 64)]);
+        assert_eq!(needed(song, BlockRange::new(256, 257)), [song.head(), song.page(1)]);
+        assert_eq!(needed(song, BlockRange::new(255, 257)), [ByteRange::new(0, 64 + 255 * 64), song.page(1)]);
         let film = tree(4 << 30);
         assert_eq!(needed(film, BlockRange::new(255, 257)), [film.head(), film.page(0), film.page(1)]);
+    }
+
+    #[test]
+    fn what_is_in_a_part_that_came_is_not_fetched_again() {
+        let cache = HashCache::new(1_000);
+        let object = ObjectId([1; 32]);
+        let [head, both, page] = [(0, 10), (0, 30), (30, 50)].map(|(start, end)| ByteRange::new(start, end));
+        let first = cache.part(object, head);
+        assert_eq!(first.bytes, head);
+        let more = cache.part(object, both);
+        assert_eq!(more.bytes, both, "the head is not all of it");
+        let again = cache.part(object, head);
+        assert!(Arc::ptr_eq(&again, &first) || Arc::ptr_eq(&again, &more));
+        assert_eq!(cache.part(object, page).bytes, page);
+        let other = HashCache::new(1_000);
+        let both = other.part(object, both);
+        assert!(Arc::ptr_eq(&other.part(object, head), &both), "it is the beginning of it");
+        assert_eq!(other.part(ObjectId([2; 32]), head).bytes, head, "another object's");
     }
 
     #[test]
@@ -144,7 +169,7 @@ mod tests {
         cache.part(object(2), ByteRange::new(0, 40));
         assert!(Arc::ptr_eq(&first, &cache.part(object(1), ByteRange::new(0, 40))));
         cache.part(object(3), ByteRange::new(0, 40));
-        let kept: Vec<_> = cache.lock().iter().map(|((id, _), _)| *id).collect();
+        let kept: Vec<_> = cache.lock().iter().map(|((id, ..), _)| *id).collect();
         assert_eq!(kept, [object(3), object(1)]);
         cache.forget(object(1));
         assert_eq!(cache.lock().len(), 1);
