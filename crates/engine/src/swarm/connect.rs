@@ -17,6 +17,8 @@ const LOOKUP_TIMEOUT: Span = Span::from_secs(5);
 const CONNECT_TIMEOUT: Span = Span::from_secs(15);
 /// Who asks again and hears of nobody new is in no hurry: as long as who was told of plenty.
 const LONGEST_AGAIN: Span = Span::from_secs(30);
+/// So few nodes are known that each of them matters.
+const FEW_KNOWN: usize = 4;
 /// A crowd counts as unknown for this long after the first interest, then nobody is waited for.
 pub(super) const SETTLE: Span = Span::from_millis(1_500);
 
@@ -217,12 +219,13 @@ impl Connects {
     pub(super) fn failed(&mut self, now: Time, node: &NodeKey) {
         self.unsettle(node);
         self.connecting.remove(node);
+        let few = self.known.len() <= FEW_KNOWN;
         if let Some(known) = self.known.get_mut(node) {
             known.connecting = None;
             if known.is_stranger() && self.outreach.missed(now, known.failures) {
                 self.titles.values_mut().for_each(|title| title.settled = None);
             }
-            known.failed(now);
+            known.failed(now, few);
         }
     }
 
@@ -416,7 +419,7 @@ mod tests {
 
     use super::*;
     use crate::random::Random;
-    use crate::swarm::known::{FIRST_STRANGER_WAIT, FIRST_WAIT};
+    use crate::swarm::known::FIRST_WAIT;
 
     fn node(n: u8) -> NodeKey {
         NodeKey([n; 32])
@@ -541,23 +544,33 @@ mod tests {
             (vec![node(1)], Time::ZERO + CONNECT_TIMEOUT)
         );
         let later = Time::ZERO + CONNECT_TIMEOUT;
-        assert_eq!(connects.connects(later, 9, |_| false, |_| true), (vec![], later + FIRST_STRANGER_WAIT));
+        assert_eq!(connects.connects(later, 9, |_| false, |_| true), (vec![], later + FIRST_WAIT));
     }
 
     #[test]
-    fn a_stranger_out_of_reach_is_tried_ever_more_rarely_and_anew_where_it_comes_nearer() {
-        let mut connects = wanting();
-        let mut now = Time::ZERO;
+    fn a_stranger_out_of_reach_is_tried_ever_more_rarely_one_of_few_once_more_and_anew_where_it_comes_nearer()
+    {
         let found = |now, connects: &mut Connects, nearness| {
             connects.found(now, SWARM, &[candidate(1, nearness)], Span::from_secs(30));
         };
-        for wait in [60, 240, 960, 3_600, 3_600].map(Span::from_secs) {
-            found(now, &mut connects, Nearness::Far);
-            assert_eq!(connects.connects(now, 9, |_| false, |_| true).0, [node(1)]);
-            connects.failed(now, &node(1));
-            assert_eq!(connects.connects(now, 9, |_| false, |_| true), (vec![], now + wait));
-            now += wait;
-        }
+        let tries = |connects: &mut Connects, waits: [u64; 6]| {
+            let mut now = Time::ZERO;
+            for wait in waits.map(Span::from_secs) {
+                found(now, connects, Nearness::Far);
+                assert_eq!(connects.connects(now, 9, |_| false, |n| *n == node(1)).0, [node(1)]);
+                connects.failed(now, &node(1));
+                let rests = connects.connects(now, 9, |_| false, |n| *n == node(1));
+                assert_eq!(rests, (vec![], now + wait));
+                now += wait;
+            }
+            now
+        };
+        let others: Vec<(NodeKey, Nearness)> = (2..=6).map(|n| (node(n), Nearness::Far)).collect();
+        let mut among_many = wanting();
+        among_many.acquainted(Time::ZERO, &others);
+        tries(&mut among_many, [60, 240, 960, 3_600, 3_600, 3_600]);
+        let mut connects = wanting();
+        let now = tries(&mut connects, [5, 60, 240, 960, 3_600, 3_600]);
         connects.failed(now, &node(1));
         found(now, &mut connects, Nearness::Isp);
         assert_eq!(connects.connects(now, 9, |_| false, |_| true).0, [node(1)]);

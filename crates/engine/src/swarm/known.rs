@@ -11,7 +11,7 @@ pub(super) const FIRST_WAIT: Span = Span::from_secs(5);
 const LONGEST_WAIT: Span = Span::from_secs(300);
 /// First wait after a stranger could not be reached; four times as long each time up to [`LONGEST_STRANGER_WAIT`]. Of the
 /// holes that can be punched 97.6 % are at the first try (arXiv 2510.27500).
-pub(super) const FIRST_STRANGER_WAIT: Span = Span::from_secs(60);
+const FIRST_STRANGER_WAIT: Span = Span::from_secs(60);
 /// Longest wait before a stranger is tried again.
 const LONGEST_STRANGER_WAIT: Span = Span::from_secs(3_600);
 
@@ -50,11 +50,15 @@ impl Known {
         }
     }
 
-    /// It could not be reached, or its connection ended.
-    pub(super) fn failed(&mut self, now: Time) {
-        let wait = match self.is_stranger() {
-            true => FIRST_STRANGER_WAIT.times(1 << (2 * self.failures.min(6))).min(LONGEST_STRANGER_WAIT),
-            false => FIRST_WAIT.times(1 << self.failures.min(6)).min(LONGEST_WAIT),
+    /// It could not be reached, or its connection ended. One of `few` is tried once more like one that was reached: there
+    /// is hardly anybody else, and it may have been a packet that was lost.
+    pub(super) fn failed(&mut self, now: Time, few: bool) {
+        let once_more = few && self.failures == 0;
+        let wait = if self.is_stranger() && !once_more {
+            let before = self.failures.saturating_sub(u32::from(few));
+            FIRST_STRANGER_WAIT.times(1 << (2 * before.min(6))).min(LONGEST_STRANGER_WAIT)
+        } else {
+            FIRST_WAIT.times(1 << self.failures.min(6)).min(LONGEST_WAIT)
         };
         self.rest_until = now + wait;
         self.failures = self.failures.saturating_add(1);
