@@ -64,6 +64,9 @@ fn in_words(status: &Value) -> Vec<String> {
     if status["disk"] == "full" {
         lines.push("The disk is full: what plays goes on, and is not kept.".to_owned());
     }
+    if status["disk"] == "failing" {
+        lines.push("The disk fails to keep what is written: what plays goes on, and is not kept.".to_owned());
+    }
     lines.push(sharing_in_words(&status["sharing"]));
     lines.push(handed_in_words(status));
     let near = number(&status["peers_near"]);

@@ -13,8 +13,17 @@ use tokio::sync::Notify;
 use super::cushion::Cushion;
 use crate::origin::ObjectSource;
 
-/// A disk counts as full for this long after it took nothing: the next write finds out.
-const FULL_FOR: Duration = Duration::from_secs(60);
+/// Trouble with the disk counts for this long: the next write finds out.
+const TROUBLE_LASTS: Duration = Duration::from_secs(60);
+
+/// Why the disk does not keep what comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum DiskTrouble {
+    /// It has no room.
+    Full,
+    /// What was written could not be made durable.
+    Failing,
+}
 
 /// Shared by the engine's loop, the runs under way and the reads of players.
 #[derive(Default)]
@@ -22,7 +31,7 @@ pub(super) struct Board {
     inner: Mutex<Inner>,
     /// What the disk had no room for.
     pub(super) cushion: Cushion,
-    full_at: Mutex<Option<Instant>>,
+    disk: Mutex<Option<(Instant, DiskTrouble)>>,
 }
 
 #[derive(Default)]
@@ -86,20 +95,20 @@ impl Board {
         self.inner().troubles.get(&object).cloned()
     }
 
-    /// The disk has no room. Answers whether that is news.
-    pub(super) fn disk_is_full(&self) -> bool {
-        let news = !self.is_disk_full();
-        *self.full_at() = Some(Instant::now());
+    /// The disk does not keep what comes. Answers whether that is news.
+    pub(super) fn disk_troubles(&self, trouble: DiskTrouble) -> bool {
+        let news = self.disk_trouble() != Some(trouble);
+        *self.disk() = Some((Instant::now(), trouble));
         news
     }
 
-    /// Whether the disk had no room lately.
-    pub(super) fn is_disk_full(&self) -> bool {
-        self.full_at().is_some_and(|at| at.elapsed() < FULL_FOR)
+    /// What was wrong with the disk lately.
+    pub(super) fn disk_trouble(&self) -> Option<DiskTrouble> {
+        (*self.disk()).filter(|(at, _)| at.elapsed() < TROUBLE_LASTS).map(|(_, trouble)| trouble)
     }
 
-    fn full_at(&self) -> MutexGuard<'_, Option<Instant>> {
-        self.full_at.lock().unwrap_or_else(PoisonError::into_inner)
+    fn disk(&self) -> MutexGuard<'_, Option<(Instant, DiskTrouble)>> {
+        self.disk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A read waits for what nobody can bring: it wakes up to find that out.

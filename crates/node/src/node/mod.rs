@@ -5,6 +5,7 @@ mod caps;
 mod control;
 pub(crate) mod counts;
 mod cushion;
+mod disk;
 mod drive;
 mod library;
 mod pacer;
@@ -235,9 +236,12 @@ impl Node {
         let caps =
             Arc::new(OwnCaps::open(options.caps(), options.profile, Arc::clone(&state), tell.clone())?);
         let household = Household::new(&caps, &state, &settings);
+        let board_of_disk = Arc::clone(&board);
         let library =
             NodeLibrary::new(shelf, store.clone(), board, counts, household, tell.clone(), options.patience);
         let stop = CancellationToken::new();
+        let disk = disk::follow(store.clone(), board_of_disk, tell.clone());
+        tokio::spawn(stop.clone().run_until_cancelled_owned(disk).map(drop));
         // Before anything is held that could be served.
         caps.begin(leaf).await?;
         remember(&tell, &state, holdings, met).await?;

@@ -9,7 +9,7 @@ use nearcast_engine::swarm::{Fault, Input, RequestId};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
-use super::board::Board;
+use super::board::{Board, DiskTrouble};
 use super::counts::{Counts, From};
 use super::drive::{NodeInput, Parts, Told};
 use crate::origin::{NoRoom, ObjectSource, Sink};
@@ -132,7 +132,7 @@ impl Intake {
 
     /// Goes on in memory while the disk is full.
     async fn no_room(&self, error: &StoreError, gone: Vec<(ObjectId, BlockRange)>) -> Result<(), RunError> {
-        if self.board.disk_is_full() {
+        if self.board.disk_troubles(DiskTrouble::Full) {
             tracing::warn!(%error, "the disk is full: what plays goes on, and is not kept");
         }
         self.say(Input::NoRoom).await?;

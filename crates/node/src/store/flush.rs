@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use nearcast_content::ObjectId;
+use nearcast_content::{BlockRange, BlockSet, ObjectId};
 
 use super::files::{Files, objects_dir};
 use super::records::Record;
@@ -26,6 +26,22 @@ impl Store {
     /// the blocks concerned are no longer held: what the disk did with them is unknown.
     pub fn flush(&self) -> Result<(), StoreError> {
         self.shared.flush()
+    }
+
+    /// Waits until blocks that were held are held no longer, since they could not be made durable. Each is told of
+    /// once, to one of those who wait.
+    pub async fn given_up(&self) -> Vec<(ObjectId, BlockRange)> {
+        loop {
+            let given_up = std::mem::take(&mut lock(&self.shared.state).given_up);
+            let ranges = |(object, blocks): (ObjectId, BlockSet)| {
+                blocks.ranges().iter().map(|range| (object, *range)).collect::<Vec<_>>()
+            };
+            let given_up: Vec<_> = given_up.into_iter().flat_map(ranges).collect();
+            if !given_up.is_empty() {
+                return given_up;
+            }
+            self.shared.gave_up.notified().await;
+        }
     }
 
     /// Flushes, stops the flushing thread and lets the directory go. Every later call on any clone answers
@@ -61,6 +77,20 @@ impl State {
         let due = self.written_at.is_some() && self.flush_is_due();
         let wait = if due { Some(Duration::ZERO) } else { soonest };
         wait.map(|wait| wait.max(pause))
+    }
+
+    /// Holds no more of an object than is durable, and remembers what that is less.
+    fn give_up_unsynced(&mut self, object: ObjectId) {
+        let Some(entry) = self.objects.get_mut(&object) else { return };
+        let durable = entry.record.blocks.clone();
+        let held = std::mem::replace(&mut entry.held, durable.clone());
+        if durable.is_empty() {
+            self.objects.remove(&object);
+        }
+        let lost = self.given_up.entry(object).or_default();
+        held.ranges().iter().flat_map(|range| durable.missing(*range)).for_each(|range| {
+            lost.insert(range);
+        });
     }
 
     fn take_batch(&mut self) -> Batch {
@@ -131,18 +161,18 @@ impl Shared {
     /// After a failed sync the system may have dropped pages and forgotten that it did: a second sync would
     /// succeed without them. So what was not durable before is given up.
     fn forget_unsynced(&self, batch: Batch) {
-        let state = &mut *lock(&self.state);
-        for (object, _, change) in batch.objects {
-            if let (Some(entry), Change::Bytes(_)) = (state.objects.get_mut(&object), &change) {
-                entry.held = entry.record.blocks.clone();
-                if entry.held.is_empty() {
-                    state.objects.remove(&object);
+        {
+            let state = &mut *lock(&self.state);
+            for (object, _, change) in batch.objects {
+                if let Change::Bytes(_) = &change {
+                    state.give_up_unsynced(object);
                 }
+                state.changed.entry(object).or_insert(Change::Record);
             }
-            state.changed.entry(object).or_insert(Change::Record);
+            state.unsynced_dirs.extend(batch.dirs);
+            state.touched_at.get_or_insert_with(Instant::now);
         }
-        state.unsynced_dirs.extend(batch.dirs);
-        state.touched_at.get_or_insert_with(Instant::now);
+        self.gave_up.notify_one();
     }
 
     /// The bytes are durable; only the records are not.

@@ -26,6 +26,7 @@ use std::thread::JoinHandle;
 use std::time::{Instant, SystemTime};
 
 use nearcast_content::{BlockRange, BlockSet, ObjectId, ObjectSize};
+use tokio::sync::Notify;
 
 mod check;
 mod disk;
@@ -38,7 +39,7 @@ mod read;
 mod records;
 mod remove;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod write;
 
 pub use check::{CacheFault, CacheReport, CheckProgress, cache_in, check_cache};
@@ -108,6 +109,8 @@ struct Shared {
     state: Mutex<State>,
     /// Wakes the flushing thread.
     wake: Condvar,
+    /// Rings when blocks were given up.
+    gave_up: Notify,
     /// One flush or removal at a time, so that a record never goes back in time.
     commit: Mutex<()>,
     /// Reading and writing share an object's gate; giving room back takes it alone.
@@ -131,6 +134,8 @@ struct State {
     last_rank: u64,
     /// When the last flush failed: the next one waits a while.
     failed_at: Option<Instant>,
+    /// Blocks that could not be synced and are held no longer, which nobody was told of yet.
+    given_up: BTreeMap<ObjectId, BlockSet>,
     /// The room put aside for evicting on a full disk was used.
     reserve_spent: bool,
     /// The flushing thread is to end.

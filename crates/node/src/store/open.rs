@@ -6,6 +6,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 
 use nearcast_content::ObjectId;
+use tokio::sync::Notify;
 
 use super::disk::{Disk, OsDisk};
 use super::files::{Handles, object_of, objects_dir};
@@ -71,6 +72,7 @@ impl Store {
             records,
             state: Mutex::new(state),
             wake: Condvar::new(),
+            gave_up: Notify::new(),
             commit: Mutex::new(()),
             gates: gates(),
             handles: Mutex::new(Handles::default()),

@@ -168,6 +168,9 @@ impl Shared {
         if let Some(entry) = state.objects.get_mut(&object) {
             entry.held.insert(blocks);
         }
+        if let Some(given_up) = state.given_up.get_mut(&object) {
+            given_up.remove(blocks);
+        }
         state.changed.insert(object, change);
         state.unsynced_bytes += bytes;
         // A thread that sleeps must hear of the first byte too: its age is what ends the next sleep.

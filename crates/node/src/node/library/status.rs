@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use nearcast_engine::swarm::{Leaf, Pause, Rest, Sharing};
 use serde_json::{Value, json};
 
+use super::super::board::DiskTrouble;
 use super::super::state::StateError;
 use super::{NodeLibrary, SupernodeState};
 
@@ -61,7 +62,11 @@ impl NodeLibrary {
             "plays": state.plays,
             "stalls": state.stalls,
             "remembered": state.footprint.counts().into_iter().collect::<BTreeMap<_, _>>(),
-            "disk": if inner.board.is_disk_full() { "full" } else { "has room" },
+            "disk": match inner.board.disk_trouble() {
+                None => "has room",
+                Some(DiskTrouble::Full) => "full",
+                Some(DiskTrouble::Failing) => "failing",
+            },
         })
     }
 }

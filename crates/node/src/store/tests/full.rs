@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
+use futures_util::FutureExt as _;
 use nearcast_content::BlockSet;
 
 use super::super::open::Flushing;
@@ -87,8 +88,8 @@ fn a_full_file_system_is_named_and_evicting_helps() {
     store.close().expect("closes");
 }
 
-#[test]
-fn what_could_not_be_synced_is_not_claimed() {
+#[tokio::test]
+async fn what_could_not_be_synced_is_not_claimed_and_told_of() {
     let disk = MemoryDisk::default();
     let (store, _) =
         Store::open_on(Arc::new(disk.clone()), Path::new("/cache"), Flushing::Caller).expect("opens");
@@ -101,9 +102,26 @@ fn what_could_not_be_synced_is_not_claimed() {
     assert!(matches!(store.flush(), Err(StoreError::Io { action: "sync", .. })));
     assert_eq!(store.holding(old.id).expect("held").blocks, BlockSet::from(range(0, 3)));
     assert_eq!(store.holding(new.id), None);
+    let mut given_up = store.given_up().await;
+    given_up.sort_unstable_by_key(|(object, _)| *object != old.id);
+    assert_eq!(given_up, [(old.id, range(5, 9)), (new.id, range(0, 2))]);
+    assert_eq!(store.given_up().now_or_never(), None, "each once");
     old.put(&store, range(5, 9)).expect("room");
     new.put(&store, range(0, 2)).expect("room");
     store.flush().expect("syncs");
     old.check(&store, range(5, 9));
     new.check(&store, range(0, 2));
+}
+
+#[tokio::test]
+async fn what_came_again_since_it_was_given_up_is_not_told_of() {
+    let disk = MemoryDisk::default();
+    let (store, _) =
+        Store::open_on(Arc::new(disk.clone()), Path::new("/cache"), Flushing::Caller).expect("opens");
+    let sample = Sample::new(1, 100_000);
+    sample.put(&store, range(0, 3)).expect("room");
+    disk.fail_syncs(1);
+    assert!(store.flush().is_err());
+    sample.put(&store, range(1, 2)).expect("room");
+    assert_eq!(store.given_up().await, [(sample.id, range(0, 1)), (sample.id, range(2, 3))]);
 }

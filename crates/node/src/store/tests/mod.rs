@@ -7,10 +7,25 @@ mod kill;
 mod memory;
 mod plain;
 
+use std::path::Path;
+use std::sync::Arc;
+
 use nearcast_content::tree::{Need, Parents, RunDecoder, Tree, hash};
 use nearcast_content::{BlockRange, ObjectId, ObjectSize};
 
+use super::open::Flushing;
 use super::{RunWriter, Store, StoreError};
+
+/// A store whose next sync fails, and an object of which it holds two blocks that are not durable.
+pub(crate) fn about_to_fail() -> (Store, ObjectId) {
+    let disk = memory::MemoryDisk::default();
+    let opened = Store::open_on(Arc::new(disk.clone()), Path::new("/cache"), Flushing::Caller);
+    let (store, _) = opened.expect("opens");
+    let sample = Sample::new(1, 100_000);
+    sample.put(&store, range(0, 2)).expect("room");
+    disk.fail_syncs(1);
+    (store, sample.id)
+}
 
 /// An object with its outboard, the same for the same seed and length.
 struct Sample {
