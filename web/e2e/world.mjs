@@ -50,6 +50,12 @@ export async function start(folder, ...args) {
   return { ready: JSON.parse(ready), stop };
 }
 
+/** The server anew, at the same address, with nothing of what it had in memory. */
+export async function restarted(place, serve) {
+  await serve.stop();
+  return start(place.path, 'serve', join(place.path, 'site'), '--listen', new URL(serve.ready.url).host, '--relay', 'off');
+}
+
 export async function folder() {
   const path = await mkdtemp(join(tmpdir(), 'nearcast-page-'));
   return { path, remove: () => rm(path, { recursive: true, force: true }) };

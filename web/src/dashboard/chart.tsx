@@ -40,6 +40,7 @@ const HEIGHT = 220;
 /** What all charts have. */
 function frame(width: number, span: () => [number, number] | [null, null], show: (value: number) => string): Omit<uPlot.Options, 'series'> {
   const [dim, grid] = [resolved('--dim'), resolved('--line')];
+  // Times with seconds and dates are wider than the 50 pixels that are taken for them.
   const axis = { stroke: dim, grid: { stroke: grid, width: 1 }, ticks: { show: false }, font: '12px system-ui, sans-serif' };
   return {
     width,
@@ -48,7 +49,7 @@ function frame(width: number, span: () => [number, number] | [null, null], show:
     cursor: { points: { size: 8 } },
     legend: { live: true },
     scales: { x: { range: span }, y: { range: (_u, _min, max) => [0, Math.max(1, max * 1.15)] } },
-    axes: [axis, { ...axis, size: 76, values: (_, ticks) => ticks.map(show) }],
+    axes: [{ ...axis, space: 90 }, { ...axis, size: 76, values: (_, ticks) => ticks.map(show) }],
   };
 }
 
