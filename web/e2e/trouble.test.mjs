@@ -6,7 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { lineTo } from './line.mjs';
-import { beforeEngine, engineOf, fetchedWhole, filmLength, filmMoves, listed, mediaSent, PEER, peering, restarted, root, stage, tab, takesPart, wholeFilm } from './world.mjs';
+import { engineOf, fetchedWhole, filmLength, filmMoves, listed, mediaSent, PEER, peering, restarted, root, stage, tab, takesPart, wholeFilm } from './world.mjs';
 
 let place;
 let chrome;
@@ -90,18 +90,19 @@ test('a supernode that is restarted hears of everybody again', async (t) => {
   assert.deepEqual([...wrongOf(one), ...two.wrong], []);
 });
 
-/** The engine's tab changes a bit of everything long that it sends. */
-const LIES = `
-self.lies = 0;
-const send = RTCDataChannel.prototype.send;
-RTCDataChannel.prototype.send = function (data) {
-  const bytes = new Uint8Array(data.buffer ?? data, data.byteOffset ?? 0, data.byteLength).slice();
-  if (bytes.length > 4096) {
-    bytes[bytes.length - 1000] ^= 1;
-    self.lies += 1;
-  }
-  send.call(this, bytes);
-};`;
+/** Where an engine runs: has a bit of everything long that it sends changed. */
+function lie() {
+  self.lies = 0;
+  const send = RTCDataChannel.prototype.send;
+  RTCDataChannel.prototype.send = function (data) {
+    const bytes = new Uint8Array(data.buffer ?? data, data.byteOffset ?? 0, data.byteLength).slice();
+    if (bytes.length > 4096) {
+      bytes[bytes.length - 1000] ^= 1;
+      self.lies += 1;
+    }
+    send.call(this, bytes);
+  };
+}
 
 /** Notes what a page hands to its player. */
 const notesMedia = (page) =>
@@ -117,7 +118,8 @@ const notesMedia = (page) =>
 
 test('a tab that lies is found out: nothing of it is played', async (t) => {
   await listed(serve, 0);
-  const liar = await watched(t, { prepare: (page) => beforeEngine(page, LIES) });
+  const liar = await watched(t);
+  await engineOf(liar.page).evaluate(lie);
   await listed(serve, 1);
   const before = await mediaSent(serve);
   const two = await watched(t, { prepare: notesMedia });
