@@ -1,8 +1,8 @@
 //! What a path tells of the lines it runs over: the round trips of its packets and what was acknowledged, read off
 //! the congestion controller, which sees every acknowledgement.
 //!
-//! The controller itself is the one that QUIC has by default; its window is not changed. How fast this node sends in
-//! all is decided by the engine, from what is read here, and so a slow path need not spread its packets out by itself.
+//! The controller itself is the one that QUIC has by default; nothing of it is changed. How fast this node sends in
+//! all is decided by the engine, from what is read here.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -12,23 +12,6 @@ use std::time::{Duration, Instant};
 use iroh::endpoint::{Connection, Controller, ControllerFactory, ControllerMetrics, RttEstimator};
 use nearcast_engine::Span;
 use noq_proto::congestion::CubicConfig;
-
-/// Packets that leave a path in one go however slow it is, as a first flight may (RFC 9002, section 7.7). By itself QUIC
-/// lets out what the window brings in [`HEAP_TIME`], which of many slow paths is one packet at a time: each then costs
-/// sender, system and receiver as much as ten.
-const HEAP: u64 = 10;
-/// So often such a heap may leave: as long as QUIC gathers packets at most.
-const HEAP_TIME: Duration = Duration::from_millis(10);
-
-/// The pace of a path, in bytes per second, where it is below a heap at a time; none where QUIC's own is above that.
-fn pace(window: u64, rtt: Duration, mtu: u16) -> Option<u64> {
-    let per_second = |bytes: u64, time: Duration| {
-        let pace = u128::from(bytes) * 1_000_000 / time.as_micros().max(1);
-        u64::try_from(pace).unwrap_or(u64::MAX)
-    };
-    let heaps = per_second(HEAP * u64::from(mtu), HEAP_TIME);
-    (per_second(window, rtt) < heaps).then_some(heaps)
-}
 
 /// Stands for no round trip.
 const NONE: u64 = u64::MAX;
@@ -67,9 +50,6 @@ impl Meter {
 struct Metered {
     inner: Box<dyn Controller>,
     meter: Arc<Meter>,
-    mtu: u16,
-    /// Smoothed, once something was acknowledged.
-    rtt: Option<Duration>,
 }
 
 /// Makes metered controllers.
@@ -79,7 +59,7 @@ pub(super) struct Metering;
 impl ControllerFactory for Metering {
     fn build(self: Arc<Self>, now: Instant, current_mtu: u16) -> Box<dyn Controller> {
         let inner = Arc::new(CubicConfig::default()).build(now, current_mtu);
-        Box::new(Metered { inner, meter: Arc::default(), mtu: current_mtu, rtt: None })
+        Box::new(Metered { inner, meter: Arc::default() })
     }
 }
 
@@ -107,7 +87,6 @@ impl Controller for Metered {
     ) {
         let took = u64::try_from(now.saturating_duration_since(sent).as_micros()).unwrap_or(NONE);
         self.meter.add(Some(Span::from_micros(took)), bytes);
-        self.rtt = Some(rtt.get());
         self.inner.on_ack(now, sent, bytes, pn, app_limited, rtt);
     }
 
@@ -143,7 +122,6 @@ impl Controller for Metered {
     }
 
     fn on_mtu_update(&mut self, new_mtu: u16) {
-        self.mtu = new_mtu;
         self.inner.on_mtu_update(new_mtu);
     }
 
@@ -156,15 +134,12 @@ impl Controller for Metered {
     }
 
     fn metrics(&self) -> ControllerMetrics {
-        let mut metrics = self.inner.metrics();
-        metrics.pacing_rate = self.rtt.and_then(|rtt| pace(metrics.congestion_window, rtt, self.mtu));
-        metrics
+        self.inner.metrics()
     }
 
     /// A copy of the controller notes on the same meter: it is asked through copies.
     fn clone_box(&self) -> Box<dyn Controller> {
-        let (inner, meter) = (self.inner.clone_box(), Arc::clone(&self.meter));
-        Box::new(Self { inner, meter, ..*self })
+        Box::new(Self { inner: self.inner.clone_box(), meter: Arc::clone(&self.meter) })
     }
 
     fn initial_window(&self) -> u64 {
@@ -183,24 +158,4 @@ pub(super) fn take(conn: &Connection) -> Option<(Option<Span>, u64)> {
     let path = paths.iter().find(|path| path.is_selected()).or_else(|| paths.iter().next())?;
     let metered = conn.congestion_state(path.id())?.into_any().downcast::<Metered>().ok()?;
     Some(metered.meter.take())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_slow_path_sends_heaps_and_a_fast_one_at_its_own_pace() {
-        let ms = Duration::from_millis;
-        assert_eq!(pace(12_000, ms(60), 1_200), Some(1_200_000), "a window of ten packets at 60 ms");
-        assert_eq!(pace(12_000, ms(10), 1_200), None, "it is a heap in 10 ms by itself");
-        assert_eq!(pace(12_000, ms(11), 1_200), Some(1_200_000));
-        assert_eq!(pace(u64::MAX, Duration::ZERO, 1_200), None);
-    }
-
-    #[test]
-    fn a_path_of_which_nothing_was_acknowledged_is_paced_as_quic_does() {
-        let controller = Arc::new(Metering).build(Instant::now(), 1_200);
-        assert_eq!(controller.metrics().pacing_rate, None);
-    }
 }
