@@ -187,10 +187,7 @@ impl Node {
         let state = Arc::new(State::open(&options.state)?);
         let cache = options.state.join("cache");
         let (store, holdings) = tokio::task::block_in_place(|| Store::open(&cache))?;
-        let budget = match options.cache_budget {
-            Some(budget) => budget,
-            None => default_budget(&cache, store.usage().bytes)?,
-        };
+        let budget = options.cache_budget.map_or_else(|| default_budget(&cache, store.usage().bytes), Ok)?;
         let shelf = Arc::new(Shelf::open(&options.link, origin.clone(), Arc::clone(&state)).await?);
         let delivery = state.secret().delivery_key(shelf.key);
         let key = delivery.node();
@@ -215,6 +212,9 @@ impl Node {
         let counts = Arc::new(Counts::register(registry));
         let board = Arc::new(Board::default());
         let (tell, told) = mpsc::channel(drive::QUEUE);
+        let stop = CancellationToken::new();
+        let disk = disk::follow(store.clone(), Arc::clone(&board), tell.clone());
+        tokio::spawn(stop.clone().run_until_cancelled_owned(disk).map(drop));
         let swarm = Swarm::new(seed()?, key, shelf.key, settings.clone());
         let met = state.all_met()?;
         let parts = drive::Parts {
@@ -236,12 +236,8 @@ impl Node {
         let caps =
             Arc::new(OwnCaps::open(options.caps(), options.profile, Arc::clone(&state), tell.clone())?);
         let household = Household::new(&caps, &state, &settings);
-        let board_of_disk = Arc::clone(&board);
         let library =
             NodeLibrary::new(shelf, store.clone(), board, counts, household, tell.clone(), options.patience);
-        let stop = CancellationToken::new();
-        let disk = disk::follow(store.clone(), board_of_disk, tell.clone());
-        tokio::spawn(stop.clone().run_until_cancelled_owned(disk).map(drop));
         // Before anything is held that could be served.
         caps.begin(leaf).await?;
         remember(&tell, &state, holdings, met).await?;
