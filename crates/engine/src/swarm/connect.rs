@@ -548,8 +548,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stranger_out_of_reach_is_tried_ever_more_rarely_one_of_few_once_more_and_anew_where_it_comes_nearer()
-    {
+    fn a_stranger_out_of_reach_is_tried_ever_more_rarely_one_of_few_sooner_and_anew_where_it_comes_nearer() {
         let found = |now, connects: &mut Connects, nearness| {
             connects.found(now, SWARM, &[candidate(1, nearness)], Span::from_secs(30));
         };
@@ -570,7 +569,7 @@ mod tests {
         among_many.acquainted(Time::ZERO, &others);
         tries(&mut among_many, [60, 240, 960, 3_600, 3_600, 3_600]);
         let mut connects = wanting();
-        let now = tries(&mut connects, [5, 60, 240, 960, 3_600, 3_600]);
+        let now = tries(&mut connects, [5, 20, 80, 320, 1_280, 3_600]);
         connects.failed(now, &node(1));
         found(now, &mut connects, Nearness::Isp);
         assert_eq!(connects.connects(now, 9, |_| false, |_| true).0, [node(1)]);

@@ -50,15 +50,13 @@ impl Known {
         }
     }
 
-    /// It could not be reached, or its connection ended. One of `few` is tried once more like one that was reached: there
+    /// It could not be reached, or its connection ended. One of `few` is tried again as soon as one that was reached: there
     /// is hardly anybody else, and it may have been a packet that was lost.
     pub(super) fn failed(&mut self, now: Time, few: bool) {
-        let once_more = few && self.failures == 0;
-        let wait = if self.is_stranger() && !once_more {
-            let before = self.failures.saturating_sub(u32::from(few));
-            FIRST_STRANGER_WAIT.times(1 << (2 * before.min(6))).min(LONGEST_STRANGER_WAIT)
-        } else {
-            FIRST_WAIT.times(1 << self.failures.min(6)).min(LONGEST_WAIT)
+        let first = if few { FIRST_WAIT } else { FIRST_STRANGER_WAIT };
+        let wait = match self.is_stranger() {
+            true => first.times(1 << (2 * self.failures.min(6))).min(LONGEST_STRANGER_WAIT),
+            false => FIRST_WAIT.times(1 << self.failures.min(6)).min(LONGEST_WAIT),
         };
         self.rest_until = now + wait;
         self.failures = self.failures.saturating_add(1);
