@@ -17,8 +17,8 @@ use super::client::Inner;
 use super::error::{OriginError, Trouble};
 use super::reply::{self, Body};
 
-/// The head goes with the first page, before which it lies, where both are no more than this: the first block of a
-/// play waits for them on the same line.
+/// Parts that lie in a row are fetched together where they are no more than this, as a head and the first page: the
+/// first block of a play waits for them on the same line.
 const ONE_REQUEST: u64 = 20 * 1024;
 
 /// Parts by object and place, each fetched once however many runs wait for it.
@@ -108,11 +108,17 @@ fn suffices(held: &(dyn Parents + Send + Sync), source: &ObjectSource, blocks: B
 
 /// Which parts of the outboard to ask for.
 fn needed(tree: Tree, blocks: BlockRange) -> Vec<ByteRange> {
-    let (head, first) = (tree.head(), tree.page(0));
-    let together = tree.pages_of(blocks).next() == Some(0) && first.end <= ONE_REQUEST;
-    let head = if together { ByteRange::new(0, first.end) } else { head };
-    let pages = tree.pages_of(blocks).map(|n| tree.page(n)).skip(usize::from(together));
-    std::iter::once(head).chain(pages).filter(|r| !r.is_empty()).collect()
+    let pages = tree.pages_of(blocks).map(|n| tree.page(n));
+    let mut parts: Vec<ByteRange> = Vec::new();
+    for part in std::iter::once(tree.head()).chain(pages).filter(|part| !part.is_empty()) {
+        match parts.last_mut() {
+            Some(last) if last.end == part.start && part.end - last.start <= ONE_REQUEST => {
+                last.end = part.end
+            }
+            Some(_) | None => parts.push(part),
+        }
+    }
+    parts
 }
 
 async fn fetch(origin: &Inner, source: &ObjectSource, bytes: ByteRange, len: u64) -> Result<Bytes, Trouble> {
@@ -138,7 +144,7 @@ mod tests {
         let song = tree(5 << 20);
         assert_eq!(needed(song, blocks), [ByteRange::new(0, 64 + 255 * 64)]);
         assert_eq!(needed(song, BlockRange::new(256, 257)), [song.head(), song.page(1)]);
-        assert_eq!(needed(song, BlockRange::new(255, 257)), [ByteRange::new(0, 64 + 255 * 64), song.page(1)]);
+        assert_eq!(needed(song, BlockRange::new(255, 257)), [ByteRange::new(0, song.outboard_len())]);
         let film = tree(4 << 30);
         assert_eq!(needed(film, BlockRange::new(255, 257)), [film.head(), film.page(0), film.page(1)]);
     }
