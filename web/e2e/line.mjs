@@ -2,6 +2,7 @@
 
 import { createServer, request } from 'node:http';
 import { connect } from 'node:net';
+import { pipeline } from 'node:stream/promises';
 
 /** Bytes that go through a slow line at once. */
 const PIECE = 4096;
@@ -15,24 +16,24 @@ export async function lineTo(server) {
     free = Math.max(free, now) + (bytes / rate) * 1000;
     if (free > now) await new Promise((resolve) => setTimeout(resolve, free - now));
   };
-  const pass = async (answer, response) => {
-    for await (const chunk of answer) {
-      for (let at = 0; at < chunk.length; at += PIECE) {
-        const piece = chunk.subarray(at, at + PIECE);
-        await turn(piece.length);
-        if (response.destroyed) return;
-        if (answer.req.path.endsWith('.m4s')) media += piece.length;
-        if (!response.write(piece)) await new Promise((resolve) => response.once('drain', resolve).once('close', resolve));
+  const paced = (isMedia) =>
+    async function* (chunks) {
+      for await (const chunk of chunks) {
+        for (let at = 0; at < chunk.length; at += PIECE) {
+          const piece = chunk.subarray(at, at + PIECE);
+          await turn(piece.length);
+          if (isMedia) media += piece.length;
+          yield piece;
+        }
       }
-    }
-    response.end();
-  };
+    };
   const line = createServer((asked, response) => {
     if (isCut) return asked.socket.destroy();
     const { method, headers, url: path } = asked;
     const onward = request({ hostname, port, method, headers, path }, (answer) => {
       response.writeHead(answer.statusCode, answer.headers);
-      pass(answer, response).catch(() => response.destroy());
+      // Who hangs up on either side ends it on the other.
+      pipeline(answer, paced(path.endsWith('.m4s')), response).catch(() => {});
     });
     onward.on('error', () => response.destroy());
     response.on('close', () => onward.destroy());
