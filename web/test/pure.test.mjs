@@ -12,6 +12,7 @@ const parse = await load('/src/source/parse.ts');
 const { rates } = await load('/src/dashboard/figures.ts');
 const { Line } = await load('/src/tab/line.ts');
 const { Early } = await load('/src/tab/early.ts');
+const { beginningOf } = await load('/src/tab/beginning.ts');
 const { Guest } = await load('/src/tab/desk.ts');
 const { Channels } = await load('/src/tab/channels.ts');
 const { Part } = await load('/src/tab/part.ts');
@@ -321,6 +322,112 @@ test('media do without what was asked for before and then not wanted', async (t)
   assert.equal(await media.done, 10_000);
   assert.deepEqual(media.asked(), file.slice(60_000, 70_000));
   assert.deepEqual(asked, ['bytes=0-65535', 'bytes=65536-81919', 'bytes=49152-65535']);
+});
+
+/** A server whose answers come piece by piece, as a test lets them. */
+function trickling(t, file) {
+  const answers = [];
+  t.mock.method(globalThis, 'fetch', async (_, { headers, signal }) => {
+    signal.throwIfAborted();
+    const [, from, to] = /^bytes=(\d+)-(\d+)$/u.exec(headers.Range);
+    let [at, pipe] = [Number(from), null];
+    const body = new ReadableStream({ start: (controller) => (pipe = controller) });
+    const end = Math.min(Number(to) + 1, file.length);
+    const answer = { range: headers.Range, stopped: false };
+    answer.sends = (bytes) => {
+      pipe.enqueue(file.slice(at, Math.min(end, at + bytes)));
+      at = Math.min(end, at + bytes);
+      if (at === end) pipe.close();
+    };
+    signal.addEventListener('abort', () => ((answer.stopped = true), pipe.error(signal.reason)));
+    answers.push(answer);
+    return new Response(body, { status: 206 });
+  });
+  return answers;
+}
+
+test('a segment that comes with its init section is handed over as it comes, and neither twice', async (t) => {
+  const file = Uint8Array.from({ length: 80_000 }, (_, n) => n % 251);
+  const answers = trickling(t, file);
+  const init = Early.ask('/film', 0, 1000, null, 40_000);
+  await tick();
+  assert.deepEqual(answers.map(({ range }) => range), ['bytes=0-49151']);
+  answers[0].sends(10_000);
+  assert.equal(await init.done, 1000);
+  assert.deepEqual(init.asked(), file.slice(0, 1000));
+  const media = Early.ask('/film', 1000, 40_000, init);
+  await tick();
+  assert.deepEqual(media.bytes(), file.slice(0, 10_000), 'what is here, before the rest is');
+  answers[0].sends(10_000);
+  await init.whole;
+  assert.deepEqual(init.bytes(), file.slice(0, 16_384), 'its own blocks');
+  answers[0].sends(29_152);
+  assert.equal(await media.done, 39_000);
+  await media.whole;
+  assert.deepEqual(media.asked(), file.slice(1000, 40_000));
+  assert.deepEqual(media.bytes(), file.slice(0, 49_152));
+  assert.equal(answers.length, 1);
+});
+
+test('a segment that came with its init section and is not the one that is asked for is broken off', async (t) => {
+  const file = Uint8Array.from({ length: 80_000 }, (_, n) => n % 251);
+  const answers = trickling(t, file);
+  const init = Early.ask('/film', 0, 1000, null, 40_000);
+  await tick();
+  answers[0].sends(10_000);
+  await init.done;
+  const other = Early.ask('/film', 60_000, 70_000, init);
+  await tick();
+  assert.equal(answers[0].stopped, false, 'the rest of the block of the init section is to be checked');
+  answers[0].sends(10_000);
+  await init.whole;
+  await tick();
+  assert.equal(answers[0].stopped, true);
+  answers[1].sends(80_000);
+  assert.equal(await other.done, 10_000);
+  assert.deepEqual(init.bytes(), file.slice(0, 16_384));
+  assert.deepEqual(answers.map(({ range }) => range), ['bytes=0-49151', 'bytes=49152-81919']);
+});
+
+test('a player that gives a segment up that came with its init section ends both', async (t) => {
+  const answers = trickling(t, new Uint8Array(80_000));
+  const init = Early.ask('/film', 0, 1000, null, 40_000);
+  await tick();
+  answers[0].sends(20_000);
+  await init.whole;
+  const media = Early.ask('/film', 1000, 40_000, init);
+  await tick();
+  media.stop();
+  await assert.rejects(media.done);
+  assert.equal(answers[0].stopped, true);
+});
+
+const PLAYLIST = `#EXTM3U
+#EXT-X-MAP:URI="film.m4s",BYTERANGE="1302@0"
+#EXTINF:4.000000,
+#EXT-X-BYTERANGE:50640@1302
+film.m4s
+#EXTINF:4.000000,
+#EXT-X-BYTERANGE:43362@51942
+film.m4s
+#EXT-X-ENDLIST
+`;
+
+test('a playlist tells what is asked for behind the init section, where that is known', () => {
+  const at = 'https://a.example/media/film/film.m3u8';
+  const begins = { url: 'https://a.example/media/film/film.m4s', init: { start: 0, end: 1302 }, media: { start: 1302, end: 51_942 } };
+  assert.deepEqual(beginningOf(PLAYLIST, at), begins);
+  assert.deepEqual(beginningOf(PLAYLIST.replaceAll('\n', '\r\n'), at), begins);
+  const others = [
+    ['', 'no playlist'],
+    [PLAYLIST.replace('#EXT-X-ENDLIST', ''), 'it may be live'],
+    [PLAYLIST.replace('#EXTINF', '#EXT-X-START:TIME-OFFSET=8\n#EXTINF'), 'it begins elsewhere'],
+    [PLAYLIST.replace('\nfilm.m4s', '\nother.m4s'), 'in two files'],
+    [PLAYLIST.replace('50640@1302', '50640@2000'), 'with a gap'],
+    [PLAYLIST.replace('50640@1302', '50640'), 'of no known place'],
+    [PLAYLIST.replace(',BYTERANGE="1302@0"', ''), 'the whole file'],
+  ];
+  for (const [playlist, why] of others) assert.equal(beginningOf(playlist, at), null, why);
 });
 
 const KIB = 1024;

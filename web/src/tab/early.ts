@@ -6,6 +6,12 @@ export const BLOCK = 16 * 1024;
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
+/** Something that happens once. */
+class Signal {
+  settle: () => void = () => {};
+  readonly settled = new Promise<void>((resolve) => (this.settle = resolve));
+}
+
 export class Early {
   /** Settles with how much that was when what was asked for is here; fails when it does not come. */
   readonly done: Promise<number>;
@@ -16,7 +22,13 @@ export class Early {
   private readonly pieces: Bytes[] = [];
   private length = 0;
   private readonly controller = new AbortController();
-  private enough: () => void = () => {};
+  /** What was asked for is here. */
+  private readonly enough = new Signal();
+  /** The rest of its last block is, too. */
+  private readonly checkable = new Signal();
+  /** Another piece is. */
+  private more = new Signal();
+  private over = false;
 
   private constructor(
     readonly url: string,
@@ -25,44 +37,67 @@ export class Early {
     private readonly wanted: { readonly start: number; readonly end: number },
     /** Where it ends: at a block, or 0 for the file's end. */
     private readonly end: number,
-    before: Early | null,
+    /** Where the request ends: there, or at a later block of what is about to be asked for. */
+    private readonly until: number,
+    private readonly before: Early | null,
   ) {
-    const enough = new Promise<void>((resolve) => (this.enough = resolve));
-    this.whole = this.fetch(before);
+    const request = this.fetch();
+    this.whole = Promise.race([this.checkable.settled, request]);
     this.whole.catch(() => {});
-    this.done = Promise.race([enough, this.whole]).then(() => this.checkLength());
+    this.done = Promise.race([this.enough.settled, request]).then(() => this.checkLength());
     this.done.catch(() => {});
   }
 
   /**
-   * Asks for `start..end` of a file, or for all of it where `end` is 0, and for the rest of the blocks at both ends.
-   * Blocks that are asked for `before` are not asked for again: an init section and what follows it lie in one.
+   * Asks for `start..end` of a file, or for all of it where `end` is 0, and for the rest of the blocks at both ends; in the
+   * same request for all up to `until`, which is about to be asked for. Blocks that are asked for `before` are not asked for
+   * again: an init section and what follows it lie in one.
    */
-  static ask(url: string, start: number, end: number, before: Early | null): Early {
+  static ask(url: string, start: number, end: number, before: Early | null, until = end): Early {
     const from = end > 0 ? start - (start % BLOCK) : 0;
-    const to = end > 0 ? Math.ceil(end / BLOCK) * BLOCK : 0;
-    const shares = before !== null && before.url === url && before.start <= from && from < before.end && before.end <= to;
-    return new Early(url, from, { start, end }, to, shares ? before : null);
+    const to = Math.ceil(end / BLOCK) * BLOCK;
+    const shares = before !== null && before.start <= from && from < before.until && before.until <= to;
+    if (!shares) before?.endsThere();
+    return new Early(url, from, { start, end }, to, Math.ceil(until / BLOCK) * BLOCK, shares ? before : null);
   }
 
-  private async fetch(before: Early | null): Promise<void> {
-    const shared = before === null ? null : this.shared(before);
-    shared?.catch(() => {});
-    const rest = before?.end ?? this.start;
-    if (this.end === 0 || rest < this.end) await this.range(rest, this.end, shared);
-    else await shared;
+  /** Settles when nothing more comes of it. */
+  private async fetch(): Promise<void> {
+    try {
+      const { before } = this;
+      const shared = before === null ? null : this.shared(before);
+      shared?.catch(() => {});
+      const rest = before?.until ?? this.start;
+      if (this.until === 0 || rest < this.until) await this.range(rest, this.until, shared);
+      else await shared;
+    } finally {
+      this.over = true;
+      this.more.settle();
+    }
   }
 
   /** What another request brings of this one. */
   private async shared(before: Early): Promise<void> {
-    try {
-      await before.whole;
-    } catch {
-      // It was not wanted any more, perhaps.
-      await this.range(this.start, before.end, null);
-      return;
+    let skipped = this.start - before.start;
+    for await (const piece of before.coming()) {
+      if (piece.length > skipped) this.take(piece.subarray(skipped));
+      skipped = Math.max(0, skipped - piece.length);
     }
-    this.take(before.bytes().slice(this.start - before.start));
+    // It was not wanted any more, perhaps.
+    const here = this.start + this.length;
+    if (here < before.until) await this.range(here, before.until, null);
+  }
+
+  /** Each piece, as it comes, until no more do. */
+  private async *coming(): AsyncGenerator<Bytes> {
+    for (let n = 0; ; ) {
+      const piece = this.pieces[n];
+      if (piece !== undefined) {
+        n += 1;
+        yield piece;
+      } else if (this.over) return;
+      else await this.more.settled;
+    }
   }
 
   /** Fetches `start..end` of the file. What comes before that comes by `shared`. */
@@ -82,7 +117,11 @@ export class Early {
     this.first ||= performance.now();
     this.pieces.push(piece);
     this.length += piece.length;
-    if (this.wanted.end > 0 && this.start + this.length >= this.wanted.end) this.enough();
+    const here = this.start + this.length;
+    if (this.wanted.end > 0 && here >= this.wanted.end) this.enough.settle();
+    if (this.end > 0 && here >= this.end) this.checkable.settle();
+    this.more.settle();
+    this.more = new Signal();
   }
 
   private checkLength(): number {
@@ -93,11 +132,19 @@ export class Early {
   /** What came is enough. */
   stop(): void {
     this.controller.abort();
+    this.before?.endsThere();
   }
 
-  /** All that came, from the start of its first block on. */
+  /** What it brings beyond what was asked for is not wanted. */
+  private endsThere(): void {
+    if (this.until > this.end) void this.whole.then(() => this.controller.abort(), () => {});
+  }
+
+  /** All that came of the blocks that were asked for, from the start of the first on. */
   bytes(): Bytes {
-    return joined(this.pieces, this.length);
+    const all = joined(this.pieces, this.length);
+    const end = this.end > 0 ? this.end - this.start : this.length;
+    return end < this.length ? all.slice(0, end) : all;
   }
 
   /** What was asked for. */

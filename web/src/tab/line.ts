@@ -59,13 +59,18 @@ export class Line {
    * known (0); `lasting` is how long they play.
    */
   async patience(bytes: number, lasting: number): Promise<number> {
-    if (!this.shown && this.takes(bytes > 0 ? bytes : SEGMENT_BYTES) < SLOW_MS) return 0;
+    if (this.starts(bytes)) return 0;
     if (!(await this.others())) return 0;
     // There is as much to play meanwhile, and the most of it is left for the server to take.
     if (this.shown) return Math.min(lasting * 1000, ENGINE_MS) / 3;
     clearTimeout(this.quiet);
     this.release();
     return ENGINE_MS;
+  }
+
+  /** Whether a start of so many bytes is the server's: it takes them for quick. */
+  starts(bytes: number): boolean {
+    return !this.shown && this.takes(bytes > 0 ? bytes : SEGMENT_BYTES) < SLOW_MS;
   }
 
   /** How long the server takes for so many bytes, by the longest of what it sent so far. */

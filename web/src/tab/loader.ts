@@ -2,6 +2,7 @@
 
 import type Hls from 'hls.js';
 import type { FragmentLoaderContext, HlsConfig, Loader, LoaderCallbacks, LoaderConfiguration, LoaderContext, LoaderStats } from 'hls.js';
+import { type Beginning, beginningOf } from './beginning';
 import { BLOCK, Early, joined } from './early';
 import { within } from './line';
 import type { Part } from './part';
@@ -33,8 +34,10 @@ export type Told = (url: string, bytes: number, checked: boolean) => void;
 
 /** A loader for hls.js whose reads belong to the play that `play` names for a player's settings. */
 export function loaderOf(Player: typeof Hls, part: Part, play: (config: HlsConfig) => number, told: Told = () => {}): LoaderClass {
-  /** What was asked for last before the engine was there. */
-  let before: Early | null = null;
+  /** What was asked for last of each file before the engine was there. */
+  const before = new Map<string, Early>();
+  /** How what plays begins, by the file that holds it. */
+  const beginnings = new Map<string, Beginning>();
   /** What each play was given before it read anything here, if its player can show something of it. */
   const shown = new Map<number, Shown>();
   return class TabLoader implements Loader<LoaderContext> {
@@ -53,7 +56,7 @@ export function loaderOf(Player: typeof Hls, part: Part, play: (config: HlsConfi
       // hls.js hands over a first playlist's address as the page wrote it.
       this.url = new URL(context.url, document.baseURI).href;
       const reads = part.fileAt(this.url) !== undefined;
-      if (reads) before = null;
+      if (reads) before.clear();
       if (!reads && !part.expects(this.url)) {
         this.loadPlain(context, config, callbacks);
         return;
@@ -129,8 +132,8 @@ export function loaderOf(Player: typeof Hls, part: Part, play: (config: HlsConfi
         return;
       }
       controller.signal.throwIfAborted();
-      const early = Early.ask(url, start, end, before);
-      before = early;
+      const early = Early.ask(url, start, end, before.get(url) ?? null, this.until(context));
+      before.set(url, early);
       part.line.carries(early.done.then((bytes) => media && bytes >= BLOCK));
       let handed = false;
       // A player that has what it asked for hangs up too: the rest of the last block is on its way by then.
@@ -149,11 +152,23 @@ export function loaderOf(Player: typeof Hls, part: Part, play: (config: HlsConfi
       const bytes = early.asked();
       part.unverified += bytes.length;
       this.stats.loading.first = early.first;
+      const begins = context.responseType === 'arraybuffer' ? null : beginningOf(new TextDecoder().decode(bytes), url);
+      if (begins !== null) beginnings.set(begins.url, begins);
       this.succeed(context, bytes, false);
       if (media) this.shows({ url, start, end: start + bytes.length, asked: asked(this.stats.loading.start), there: Date.now() });
       if (!(await there)) return;
       await early.whole.catch(() => {});
       await part.give(early, true);
+    }
+
+    /** Where a request ends that brings a segment with its init section: the player asks for it as soon as it has that. */
+    private until(context: LoaderContext): number {
+      const end = context.rangeEnd ?? 0;
+      const begins = beginnings.get(this.url);
+      const asksInit = (context as Partial<FragmentLoaderContext>).frag?.sn === 'initSegment';
+      if (!asksInit || begins === undefined || begins.init.start !== context.rangeStart || begins.init.end !== end) return end;
+      const { media } = begins;
+      return this.hls.startPosition <= 0 && part.line.starts(media.end - media.start) ? media.end : end;
     }
 
     /** The player has a segment, or one more behind another. */
