@@ -232,10 +232,22 @@ test('media wait for the engine where others have the title and the server is sl
   assert.ok((await line.patience(1_000_000, 4)) > 0);
   assert.equal(await settled(line.free), true, 'the engine comes first');
 
+  const first = new Line('https://a.example/');
+  assert.equal(first.isServers(1_000_000), false, 'it is slow, and others may have it');
+  first.learns(Promise.resolve(false));
+  await tick();
+  assert.equal(first.isServers(1_000_000), true, 'nobody has it');
+  first.learns(Promise.resolve(true));
+  await tick();
+  assert.equal(first.isServers(1_000_000), false);
+  took(100);
+  assert.equal(first.isServers(1_000_000), true, 'the server is quick');
+
   const other = new Line('https://a.example/');
   other.carries(Promise.resolve(true));
   await settled(other.free);
   assert.equal(await other.patience(1_000_000, 4), 0, 'only the server has it');
+  assert.equal(other.isServers(1_000_000), false, 'what follows has time');
   other.learns(Promise.resolve(true));
   const patience = await other.patience(1_000_000, 4);
   assert.ok(patience > 500 && patience < 2000, String(patience));

@@ -37,6 +37,8 @@ export class Line {
   private readonly under = new Set<Promise<void>>();
   private quiet: ReturnType<typeof setTimeout> | undefined;
   private held: Promise<boolean> = Promise.resolve(false);
+  /** Nobody else has the title, as far as is known. */
+  private alone = false;
   private shown = false;
 
   constructor(private readonly server: string) {
@@ -47,6 +49,8 @@ export class Line {
   /** It becomes known whether others have the title. */
   learns(held: Promise<boolean>): void {
     this.held = held;
+    this.alone = false;
+    void held.then((others) => (this.alone = !others), () => {});
   }
 
   /** Whether others have the title, so that the engine has whom to ask beside the server. */
@@ -59,7 +63,7 @@ export class Line {
    * known (0); `lasting` is how long they play.
    */
   async patience(bytes: number, lasting: number): Promise<number> {
-    if (this.starts(bytes)) return 0;
+    if (this.isQuick(bytes)) return 0;
     if (!(await this.others())) return 0;
     // There is as much to play meanwhile, and the most of it is left for the server to take.
     if (this.shown) return Math.min(lasting * 1000, ENGINE_MS) / 3;
@@ -68,8 +72,12 @@ export class Line {
     return ENGINE_MS;
   }
 
-  /** Whether a start of so many bytes is the server's: it takes them for quick. */
-  starts(bytes: number): boolean {
+  /** Whether it is known already that a start of so many bytes comes from the server, as nothing was shown yet. */
+  isServers(bytes: number): boolean {
+    return this.isQuick(bytes) || (!this.shown && this.alone);
+  }
+
+  private isQuick(bytes: number): boolean {
     return !this.shown && this.takes(bytes > 0 ? bytes : SEGMENT_BYTES) < SLOW_MS;
   }
 

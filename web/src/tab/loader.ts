@@ -168,7 +168,7 @@ export function loaderOf(Player: typeof Hls, part: Part, play: (config: HlsConfi
       const asksInit = (context as Partial<FragmentLoaderContext>).frag?.sn === 'initSegment';
       if (!asksInit || begins === undefined || begins.init.start !== context.rangeStart || begins.init.end !== end) return end;
       const { media } = begins;
-      return this.hls.startPosition <= 0 && part.line.starts(media.end - media.start) ? media.end : end;
+      return this.hls.startPosition <= 0 && part.line.isServers(media.end - media.start) ? media.end : end;
     }
 
     /** The player has a segment, or one more behind another. */
