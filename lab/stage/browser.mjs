@@ -218,6 +218,9 @@ function asksSupernode(request, response) {
   asked.on('error', () => reply(response, 502, {}, Buffer.from('-')));
 }
 
+// As a proxy has it: connected to the supernode before anybody comes.
+await new Promise((resolve) => get(new URL('/nearcast/v1/held/-', directory.replace('ws', 'http')), (there) => there.resume().on('end', resolve)).on('error', resolve));
+
 const server = createServer(answer);
 // The supernode, as a proxy in front of it has it.
 server.on('upgrade', (request, socket, head) => {
