@@ -13,6 +13,7 @@ const { rates } = await load('/src/dashboard/figures.ts');
 const { Line } = await load('/src/tab/line.ts');
 const { Early } = await load('/src/tab/early.ts');
 const { beginningOf } = await load('/src/tab/beginning.ts');
+const { loaderOf } = await load('/src/tab/loader.ts');
 const { Guest } = await load('/src/tab/desk.ts');
 const { Channels } = await load('/src/tab/channels.ts');
 const { Part } = await load('/src/tab/part.ts');
@@ -412,6 +413,40 @@ test('a player that gives a segment up that came with its init section ends both
   media.stop();
   await assert.rejects(media.done);
   assert.equal(answers[0].stopped, true);
+});
+
+test('a read of which no more comes is given up, and the server is asked', async (t) => {
+  t.after(() => delete globalThis.document);
+  globalThis.document = { baseURI: 'https://a.example/' };
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const plain = [];
+  class Plain {
+    load({ url }) {
+      plain.push(url);
+    }
+  }
+  const next = [later(), later()];
+  const part = {
+    fileAt: () => ({ size: 300 }),
+    async *read(_play, _url, _start, _end, _whole, signal) {
+      for (const { promise } of next) {
+        await Promise.race([promise, new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))]);
+        yield new Uint8Array(100);
+      }
+    },
+  };
+  const Loader = loaderOf({ DefaultConfig: { loader: Plain } }, part, () => 1);
+  const url = 'https://a.example/media/film/film.m4s';
+  new Loader({}).load({ url, responseType: 'arraybuffer', rangeStart: 0, rangeEnd: 300 }, { loadPolicy: { maxTimeToFirstByteMs: 8000 } }, {});
+  t.mock.timers.tick(7900);
+  next[0].settle();
+  await tick();
+  t.mock.timers.tick(9900);
+  await tick();
+  assert.deepEqual(plain, [], 'it has begun');
+  t.mock.timers.tick(200);
+  await tick();
+  assert.deepEqual(plain, [url]);
 });
 
 const PLAYLIST = `#EXTM3U

@@ -11,7 +11,7 @@ import type { Shown } from './taking';
 /** Media that came while the engine was opening its title waits for that this long: no start is later than from the
  * server alone by more than nobody sees. Then it is played, and checked afterwards. */
 const GRACE_MS = 150;
-/** The most that a first byte is waited for, before the server is asked without us. */
+/** The most that the next bytes are waited for, before the server is asked without us. */
 const LONGEST_MS = 10_000;
 
 const fresh = (): LoaderStats => ({
@@ -71,19 +71,21 @@ export function loaderOf(Player: typeof Hls, part: Part, play: (config: HlsConfi
     }
 
     private async loadPatiently(context: LoaderContext, config: LoaderConfiguration, controller: AbortController): Promise<void> {
+      let patience: ReturnType<typeof setTimeout> | undefined;
+      const waits = (millis: number): void => {
+        clearTimeout(patience);
+        patience = setTimeout(() => controller.abort(new Error('too slow')), millis);
+      };
       // For a first playlist hls.js is infinitely patient, which a timer takes for no time at all.
-      const patience = setTimeout(
-        () => controller.abort(new Error('too slow')),
-        Math.min(config.loadPolicy.maxTimeToFirstByteMs, LONGEST_MS),
-      );
+      waits(Math.min(config.loadPolicy.maxTimeToFirstByteMs, LONGEST_MS));
       try {
-        await this.loadVerified(context, controller.signal, () => clearTimeout(patience));
+        await this.loadVerified(context, controller.signal, () => waits(LONGEST_MS));
       } finally {
         clearTimeout(patience);
       }
     }
 
-    private async loadVerified(context: LoaderContext, signal: AbortSignal, began: () => void): Promise<void> {
+    private async loadVerified(context: LoaderContext, signal: AbortSignal, came: () => void): Promise<void> {
       const { stats } = this;
       const start = context.rangeStart ?? 0;
       const end = context.rangeEnd ?? 0;
@@ -94,10 +96,8 @@ export function loaderOf(Player: typeof Hls, part: Part, play: (config: HlsConfi
       const pieces: Uint8Array<ArrayBuffer>[] = [];
       let length = 0;
       for await (const piece of part.read(number, this.url, start, end > start ? end : Number.MAX_SAFE_INTEGER, true, signal)) {
-        if (pieces.length === 0) {
-          stats.loading.first ||= performance.now();
-          began();
-        }
+        came();
+        stats.loading.first ||= performance.now();
         pieces.push(piece);
         length += piece.length;
         stats.loaded = length;
