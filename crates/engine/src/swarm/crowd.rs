@@ -79,15 +79,10 @@ impl Swarm {
         self.rank_for(pick.object, pick.blocks.start).0.leading_zeros()
     }
 
-    /// Whether a run is of a play that has just begun, or is about to.
-    pub(super) fn is_new(&self, pick: &Pick) -> bool {
-        pick.begun.is_none_or(|begun| begun + self.tuning.new > self.now)
-    }
-
     /// Of a play that is new, how many hold what plays ten seconds after a run, and so are ahead of us by more than it
     /// needs; no more than [`Tuning::many`](super::tuning::Tuning::many) are counted.
     pub(super) fn ahead_of_new(&self, around: &Around, pick: &Pick) -> usize {
-        if !self.is_new(pick) {
+        if pick.begun.is_some_and(|begun| begun + self.tuning.new <= self.now) {
             return 0;
         }
         let last = self.objects.get(pick.object).size.blocks().saturating_sub(1);

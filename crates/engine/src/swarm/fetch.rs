@@ -35,9 +35,6 @@ const NEXT_PATIENCE: Span = Span::from_secs(5);
 pub(super) const GONE_WAIT: Span = Span::from_secs(30);
 /// Blocks of a short run: 64 KiB.
 const PIECE: u32 = 4;
-/// The same of a peer that has brought nothing yet, where a new play needs it at once: an uplink of 2 Mbit/s, of which there
-/// are many, takes a quarter of a second for a short run, and what it began is asked for elsewhere later still.
-const UNTRIED_PIECE: u32 = 2;
 /// How long a run of a fast peer takes: with fewer of them in flight than [`MAX_RUNS_PER_PEER`] its queue never
 /// empties, and what is asked for can still change twenty times a second.
 const SWIFT_RUN: Span = Span::from_millis(50);
@@ -653,10 +650,6 @@ impl Swarm {
         let usual = peer.longest_run(self.tuning.run_blocks);
         if pick.due > self.now + self.tuning.soon {
             return usual;
-        }
-        let at_once = pick.due <= self.now + self.tuning.untried_margin;
-        if !peer.pipe.measured() && !pick.starting && at_once && self.is_new(pick) {
-            return usual.min(UNTRIED_PIECE);
         }
         let moment = u32::try_from(peer.pipe.bytes_in(self.tuning.moment.max(peer.rtt)) / BLOCK_SIZE)
             .unwrap_or(u32::MAX);

@@ -202,29 +202,6 @@ fn what_is_due_soon_is_asked_for_in_runs_of_a_tenth_of_a_second() {
     assert!(!soon.is_empty() && soon.iter().all(|a| a.2.len() <= 12), "{soon:?}");
 }
 
-#[test]
-fn of_what_a_new_play_needs_at_once_who_has_shown_nothing_is_asked_for_32_kib() {
-    let mut bench = Bench::new(settings());
-    let peers: Vec<PeerId> = (2..5).map(|n| bench.peer(n, Nearness::Isp)).collect();
-    let object = play_heavy(&mut bench);
-    let start = bench.asked();
-    // The origin is slow: peers are quicker, as far as is known.
-    bench.wait(Span::from_millis(1_500));
-    bench.take();
-    start.into_iter().for_each(|(request, _, blocks)| bench.finish(request, blocks));
-    bench.take();
-    let mut of_peer = |peer, have| {
-        let have = Have { object, added: have, removed: BlockSet::EMPTY, coming: BlockSet::EMPTY };
-        bench.message(peer, PeerMessage::Have(have));
-        let asked = bench.asked().into_iter().filter(|a| a.1 == Some(peer)).map(|a| a.2);
-        asked.collect::<Vec<_>>()
-    };
-    assert_eq!(of_peer(peers[0], all().into()), [BlockRange::new(8, 10)]);
-    // A block plays 31 ms.
-    let later = BlockRange::new(64, all().end);
-    assert_eq!(of_peer(peers[1], later.into()), [BlockRange::new(64, 68)], "due in two seconds");
-}
-
 /// How long the origin is expected to take for a start elsewhere.
 fn expected(mut bench: Bench) -> Span {
     bench.take();
