@@ -359,13 +359,20 @@ function trickling(t, file) {
   return answers;
 }
 
-test('a segment that comes with its init section is handed over as it comes, and neither twice', async (t) => {
+/** A film, and its init section asked for with the segment behind it, of which so many bytes have come. */
+async function asksForBoth(t, bytes) {
   const file = Uint8Array.from({ length: 80_000 }, (_, n) => n % 251);
   const answers = trickling(t, file);
   const init = Early.ask('/film', 0, 1000, null, 40_000);
   await tick();
+  answers[0].sends(bytes);
+  await init.done;
+  return { file, answers, init };
+}
+
+test('a segment that comes with its init section is handed over as it comes, and neither twice', async (t) => {
+  const { file, answers, init } = await asksForBoth(t, 10_000);
   assert.deepEqual(answers.map(({ range }) => range), ['bytes=0-49151']);
-  answers[0].sends(10_000);
   assert.equal(await init.done, 1000);
   assert.deepEqual(init.asked(), file.slice(0, 1000));
   const media = Early.ask('/film', 1000, 40_000, init);
@@ -383,12 +390,7 @@ test('a segment that comes with its init section is handed over as it comes, and
 });
 
 test('a segment that came with its init section and is not the one that is asked for is broken off', async (t) => {
-  const file = Uint8Array.from({ length: 80_000 }, (_, n) => n % 251);
-  const answers = trickling(t, file);
-  const init = Early.ask('/film', 0, 1000, null, 40_000);
-  await tick();
-  answers[0].sends(10_000);
-  await init.done;
+  const { file, answers, init } = await asksForBoth(t, 10_000);
   const other = Early.ask('/film', 60_000, 70_000, init);
   await tick();
   assert.equal(answers[0].stopped, false, 'the rest of the block of the init section is to be checked');
@@ -403,10 +405,7 @@ test('a segment that came with its init section and is not the one that is asked
 });
 
 test('a player that gives a segment up that came with its init section ends both', async (t) => {
-  const answers = trickling(t, new Uint8Array(80_000));
-  const init = Early.ask('/film', 0, 1000, null, 40_000);
-  await tick();
-  answers[0].sends(20_000);
+  const { answers, init } = await asksForBoth(t, 20_000);
   await init.whole;
   const media = Early.ask('/film', 1000, 40_000, init);
   await tick();
@@ -425,28 +424,38 @@ test('a read of which no more comes is given up, and the server is asked', async
       plain.push(url);
     }
   }
-  const next = [later(), later()];
+  let comes;
   const part = {
     fileAt: () => ({ size: 300 }),
     async *read(_play, _url, _start, _end, _whole, signal) {
-      for (const { promise } of next) {
-        await Promise.race([promise, new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))]);
+      for (;;) {
+        await new Promise((resolve, reject) => {
+          comes = resolve;
+          signal.addEventListener('abort', () => reject(signal.reason));
+        });
         yield new Uint8Array(100);
       }
     },
   };
   const Loader = loaderOf({ DefaultConfig: { loader: Plain } }, part, () => 1);
-  const url = 'https://a.example/media/film/film.m4s';
-  new Loader({}).load({ url, responseType: 'arraybuffer', rangeStart: 0, rangeEnd: 300 }, { loadPolicy: { maxTimeToFirstByteMs: 8000 } }, {});
-  t.mock.timers.tick(7900);
-  next[0].settle();
-  await tick();
-  t.mock.timers.tick(9900);
-  await tick();
-  assert.deepEqual(plain, [], 'it has begun');
-  t.mock.timers.tick(200);
-  await tick();
-  assert.deepEqual(plain, [url]);
+  const passes = (millis) => (t.mock.timers.tick(millis), tick());
+  const gaveUp = async (duration) => {
+    const url = `https://a.example/media/film/${duration}.m4s`;
+    const context = { url, responseType: 'arraybuffer', rangeStart: 0, rangeEnd: 300, frag: { duration } };
+    new Loader({}).load(context, { loadPolicy: { maxTimeToFirstByteMs: 8000 } }, {});
+    await passes(7900);
+    comes();
+    await tick();
+    await passes(9900);
+    assert.ok(!plain.includes(url), 'it has begun');
+    await passes(200);
+    const soon = plain.includes(url);
+    await passes(20_000);
+    assert.ok(plain.includes(url));
+    return soon;
+  };
+  assert.ok(await gaveUp(4));
+  assert.ok(!(await gaveUp(30)), 'it may come at the pace at which it plays');
 });
 
 const PLAYLIST = `#EXTM3U
@@ -475,6 +484,34 @@ test('a playlist tells what is asked for behind the init section, where that is 
     [PLAYLIST.replace(',BYTERANGE="1302@0"', ''), 'the whole file'],
   ];
   for (const [playlist, why] of others) assert.equal(beginningOf(playlist, at), null, why);
+});
+
+test('who plays alone asks for a segment with its init section, and nobody else does', async (t) => {
+  t.after(() => delete globalThis.document);
+  globalThis.document = { baseURI: 'https://a.example/' };
+  const [playlist, film] = ['film.m3u8', 'film.m4s'].map((name) => `https://a.example/media/film/${name}`);
+  const askedOf = async (startPosition, others) => {
+    const asked = [];
+    t.mock.method(globalThis, 'fetch', async (url, { headers }) => {
+      if (url === playlist) return new Response(PLAYLIST);
+      asked.push(headers.Range);
+      return new Response(new Uint8Array(80_000), { status: 206 });
+    });
+    const line = new Line('https://a.example/');
+    // A server that takes a second for a segment.
+    t.mock.method(performance, 'getEntriesByType', () => [{ name: 'https://a.example/hls.js', responseStart: 1, responseEnd: 2001, transferSize: 100_000 }]);
+    line.learns(Promise.resolve(others));
+    const part = { fileAt: () => undefined, expects: () => true, expected: () => new Promise(() => {}), line, unverified: 0 };
+    const Loader = loaderOf({ DefaultConfig: {} }, part, () => 1);
+    const load = (context) =>
+      new Promise((onSuccess) => new Loader({ startPosition }).load(context, { loadPolicy: { maxTimeToFirstByteMs: 8000 } }, { onSuccess }));
+    await load({ url: playlist, responseType: 'text' });
+    await load({ url: film, responseType: 'arraybuffer', rangeStart: 0, rangeEnd: 1302, frag: { sn: 'initSegment', duration: 0 } });
+    return asked;
+  };
+  assert.deepEqual(await askedOf(-1, false), ['bytes=0-65535'], 'both');
+  assert.deepEqual(await askedOf(-1, true), ['bytes=0-16383'], 'others may bring the segment');
+  assert.deepEqual(await askedOf(20, false), ['bytes=0-16383'], 'it begins elsewhere');
 });
 
 const KIB = 1024;

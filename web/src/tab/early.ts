@@ -39,9 +39,10 @@ export class Early {
     private readonly end: number,
     /** Where the request ends: there, or at a later block of what is about to be asked for. */
     private readonly until: number,
-    private readonly before: Early | null,
+    /** What brings the first of it, until it has. */
+    private before: Early | null,
   ) {
-    const request = this.fetch();
+    const request = this.fetch(before);
     this.whole = Promise.race([this.checkable.settled, request]);
     this.whole.catch(() => {});
     this.done = Promise.race([this.enough.settled, request]).then(() => this.checkLength());
@@ -62,9 +63,8 @@ export class Early {
   }
 
   /** Settles when nothing more comes of it. */
-  private async fetch(): Promise<void> {
+  private async fetch(before: Early | null): Promise<void> {
     try {
-      const { before } = this;
       const shared = before === null ? null : this.shared(before);
       shared?.catch(() => {});
       const rest = before?.until ?? this.start;
@@ -83,6 +83,8 @@ export class Early {
       if (piece.length > skipped) this.take(piece.subarray(skipped));
       skipped = Math.max(0, skipped - piece.length);
     }
+    // Its bytes are not held in memory for this one.
+    this.before = null;
     // It was not wanted any more, perhaps.
     const here = this.start + this.length;
     if (here < before.until) await this.range(here, before.until, null);

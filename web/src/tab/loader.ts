@@ -11,7 +11,8 @@ import type { Shown } from './taking';
 /** Media that came while the engine was opening its title waits for that this long: no start is later than from the
  * server alone by more than nobody sees. Then it is played, and checked afterwards. */
 const GRACE_MS = 150;
-/** The most that the next bytes are waited for, before the server is asked without us. */
+/** The most that bytes are waited for, before the server is asked without us; where a segment lasts longer, they may be
+ * handed over at the pace at which it plays. */
 const LONGEST_MS = 10_000;
 
 const fresh = (): LoaderStats => ({
@@ -79,7 +80,7 @@ export function loaderOf(Player: typeof Hls, part: Part, play: (config: HlsConfi
       // For a first playlist hls.js is infinitely patient, which a timer takes for no time at all.
       waits(Math.min(config.loadPolicy.maxTimeToFirstByteMs, LONGEST_MS));
       try {
-        await this.loadVerified(context, controller.signal, () => waits(LONGEST_MS));
+        await this.loadVerified(context, controller.signal, () => waits(Math.max(LONGEST_MS, lasts(context) * 1000)));
       } finally {
         clearTimeout(patience);
       }
@@ -123,8 +124,7 @@ export function loaderOf(Player: typeof Hls, part: Part, play: (config: HlsConfi
       // Less than a block has nothing that could be checked, and is not waited for.
       const media = context.responseType === 'arraybuffer' && (end === 0 || end - start >= BLOCK);
       const there = part.expected(url);
-      const lasting = (context as Partial<FragmentLoaderContext>).frag?.duration ?? 0;
-      const patience = media ? await part.line.patience(end - start, lasting) : 0;
+      const patience = media ? await part.line.patience(end - start, lasts(context)) : 0;
       if (patience > 0 && (await within(there, patience))) {
         // What the player takes for the rate of its line must not suffer from it.
         this.stats.loading.start = performance.now();
@@ -220,6 +220,9 @@ export function loaderOf(Player: typeof Hls, part: Part, play: (config: HlsConfi
     }
   };
 }
+
+/** How many seconds a segment plays; none of what is no segment. */
+const lasts = (context: LoaderContext): number => (context as Partial<FragmentLoaderContext>).frag?.duration ?? 0;
 
 /** A moment of `performance.now()`, by the clock that all tabs have in common. */
 const asked = (then: number): number => Date.now() - (performance.now() - then);
