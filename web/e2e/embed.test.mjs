@@ -134,6 +134,28 @@ async function toldOf(who, field) {
   return stats(who);
 }
 
+/** Has every player play twice as fast, and tells what engines are asked to read. */
+const TWICE = () => {
+  window.reads = [];
+  const { postMessage } = Worker.prototype;
+  Worker.prototype.postMessage = function (message, ...more) {
+    if (message.ask === 'read') window.reads.push(message);
+    return postMessage.call(this, message, ...more);
+  };
+  const { play } = HTMLMediaElement.prototype;
+  HTMLMediaElement.prototype.play = function () {
+    this.defaultPlaybackRate = this.playbackRate = 2;
+    return play.call(this);
+  };
+};
+
+test('a film that plays twice as fast is read as one that does', async (t) => {
+  const one = await visit(t, 'hls.html', (page) => page.addInitScript(TWICE));
+  await one.page.waitForFunction(() => window.reads.some(({ rate, whole }) => rate === 2 && whole), null, { timeout: PATIENCE });
+  await moves(one);
+  assert.deepEqual(one.wrong(), []);
+});
+
 test('hls.js with the package: every byte is checked, and the next viewer gets it from the first', async (t) => {
   const one = await visit(t, 'hls.html');
   await says(one, 'sharing');

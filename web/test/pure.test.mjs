@@ -437,7 +437,7 @@ test('a read of which no more comes is given up, and the server is asked', async
       }
     },
   };
-  const Loader = loaderOf({ DefaultConfig: { loader: Plain } }, part, () => 1);
+  const Loader = loaderOf({ DefaultConfig: { loader: Plain } }, part, () => ({ play: 1, rate: 1 }));
   const passes = (millis) => (t.mock.timers.tick(millis), tick());
   const gaveUp = async (duration) => {
     const url = `https://a.example/media/film/${duration}.m4s`;
@@ -456,6 +456,33 @@ test('a read of which no more comes is given up, and the server is asked', async
   };
   assert.ok(await gaveUp(4));
   assert.ok(!(await gaveUp(30)), 'it may come at the pace at which it plays');
+});
+
+test('a read is told as one of a segment, and of a player that plays as fast as it does then', async (t) => {
+  t.after(() => delete globalThis.document);
+  globalThis.document = { baseURI: 'https://a.example/' };
+  const told = [];
+  const part = {
+    fileAt: () => ({ size: 300 }),
+    async *read(play, _url, start, end, how) {
+      told.push({ play, start, end, ...how });
+      yield new Uint8Array(end - start);
+    },
+  };
+  const player = { play: 7, rate: 1 };
+  const Loader = loaderOf({ DefaultConfig: {} }, part, () => player);
+  const loads = (rangeStart) =>
+    new Promise((resolve, reject) => {
+      const context = { url: 'https://a.example/media/film/film.m4s', responseType: 'arraybuffer', rangeStart, rangeEnd: rangeStart + 100 };
+      new Loader({}).load(context, { loadPolicy: { maxTimeToFirstByteMs: 8000 } }, { onSuccess: resolve, onError: reject });
+    });
+  await loads(0);
+  player.rate = 2;
+  await loads(100);
+  assert.deepEqual(told, [
+    { play: 7, start: 0, end: 100, whole: true, rate: 1 },
+    { play: 7, start: 100, end: 200, whole: true, rate: 2 },
+  ]);
 });
 
 const PLAYLIST = `#EXTM3U
@@ -502,7 +529,7 @@ test('who plays alone asks for a segment with its init section, and nobody else 
     t.mock.method(performance, 'getEntriesByType', () => [{ name: 'https://a.example/hls.js', responseStart: 1, responseEnd: 2001, transferSize: 100_000 }]);
     line.learns(Promise.resolve(others));
     const part = { fileAt: () => undefined, expects: () => true, expected: () => new Promise(() => {}), line, unverified: 0 };
-    const Loader = loaderOf({ DefaultConfig: {} }, part, () => 1);
+    const Loader = loaderOf({ DefaultConfig: {} }, part, () => ({ play: 1, rate: 1 }));
     const load = (context) =>
       new Promise((onSuccess) => new Loader({ startPosition }).load(context, { loadPolicy: { maxTimeToFirstByteMs: 8000 } }, { onSuccess }));
     await load({ url: playlist, responseType: 'text' });

@@ -446,25 +446,27 @@ export class Tab {
         return ret === 0 ? undefined : Act.__wrap(ret);
     }
     /**
-     * A player reads bytes of a file, and shows nothing of them before all are there when it takes them `whole_only`.
-     * Nothing when this is no file of an open title.
+     * A player that plays at a `rate` (1 is normal) reads bytes of a file, and shows nothing of them before all are there
+     * when it takes them `whole_only`. Nothing when this is no file of an open title.
      * @param {number} now
      * @param {number} play
      * @param {string} url
      * @param {number} start
      * @param {number} end
      * @param {boolean} whole_only
+     * @param {number} rate
      * @returns {number | undefined}
      */
-    read(now, play, url, start, end, whole_only) {
+    read(now, play, url, start, end, whole_only, rate) {
         const val2 = +now;
         const val3 = +play;
         const val4 = +start;
         const val5 = +end;
         const val6 = +whole_only;
+        const val7 = +rate;
         const ptr0 = passStringToWasm0(url, wasm.__wbindgen_malloc, wasm.__wbindgen_realloc);
         const len0 = WASM_VECTOR_LEN;
-        const ret = wasm.tab_read(this.__wbg_ptr, val2, val3, ptr0, len0, val4, val5, val6);
+        const ret = wasm.tab_read(this.__wbg_ptr, val2, val3, ptr0, len0, val4, val5, val6, val7);
         return ret === Number.MAX_SAFE_INTEGER ? undefined : ret;
     }
     /**

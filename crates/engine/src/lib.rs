@@ -24,5 +24,5 @@ pub mod wire;
 pub use place::{Nearness, Place};
 pub use swarm::Swarm;
 pub use time::{Span, Time};
-pub use units::Rate;
+pub use units::{PlaybackRate, Rate};
 pub use verdict::Verdict;

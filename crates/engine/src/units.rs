@@ -49,6 +49,53 @@ impl fmt::Debug for Rate {
     }
 }
 
+/// How fast a player plays, in hundredths of the pace at which media was made: `playbackRate` of the HTML standard.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PlaybackRate(u16);
+
+impl PlaybackRate {
+    /// As it was made.
+    pub const NORMAL: Self = Self(100);
+    /// Slower than this nobody plays anything: browsers go no lower.
+    const SLOWEST: u16 = 6;
+    /// Nor faster than this.
+    const FASTEST: u16 = 1_600;
+
+    /// So many hundredths, within what browsers play: 6 to 1,600.
+    pub fn from_percent(percent: u16) -> Self {
+        Self(percent.clamp(Self::SLOWEST, Self::FASTEST))
+    }
+
+    /// How long it takes to play `media`; [`Span::FOREVER`] for that.
+    pub fn lasts(self, media: Span) -> Span {
+        self.scaled(media, 100, self.0)
+    }
+
+    /// How much media plays within `span`; [`Span::FOREVER`] for that.
+    pub fn plays(self, span: Span) -> Span {
+        self.scaled(span, self.0, 100)
+    }
+
+    fn scaled(self, span: Span, times: u16, over: u16) -> Span {
+        if self == Self::NORMAL || span == Span::FOREVER {
+            return span;
+        }
+        mul_div(span.micros(), times.into(), over.into()).map_or(Span::FOREVER, Span::from_micros)
+    }
+}
+
+impl Default for PlaybackRate {
+    fn default() -> Self {
+        Self::NORMAL
+    }
+}
+
+impl fmt::Debug for PlaybackRate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{:02}x", self.0 / 100, self.0 % 100)
+    }
+}
+
 /// `a * b / c` without overflow on the way, at most `u64::MAX`; nothing when `c` is zero.
 pub(crate) fn mul_div(a: u64, b: u64, c: u64) -> Option<u64> {
     // A division of 128 bits takes ten times as long, and hardly ever is one needed.
@@ -72,5 +119,17 @@ mod tests {
         assert_eq!(Rate::ZERO.span_for(1), Span::FOREVER);
         assert_eq!(Rate::mean(1, Span::ZERO), Rate::ZERO);
         assert_eq!(Rate::from_bytes_per_sec(1).span_for(u64::MAX), Span::FOREVER);
+    }
+
+    #[test]
+    fn media_lasts_half_as_long_at_twice_the_rate() {
+        let twice = PlaybackRate::from_percent(200);
+        assert_eq!(twice.lasts(Span::from_secs(4)), Span::from_secs(2));
+        assert_eq!(twice.plays(Span::from_secs(2)), Span::from_secs(4));
+        assert_eq!(PlaybackRate::NORMAL.lasts(Span::from_secs(4)), Span::from_secs(4));
+        assert_eq!(twice.lasts(Span::FOREVER), Span::FOREVER);
+        let [slowest, fastest] = [0, u16::MAX].map(PlaybackRate::from_percent);
+        assert_eq!(slowest.lasts(Span::from_millis(6)), Span::from_millis(100), "a player that stands still");
+        assert_eq!(fastest.plays(Span::from_secs(1)), Span::from_secs(16));
     }
 }

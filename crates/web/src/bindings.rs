@@ -3,6 +3,7 @@
 //! Times are milliseconds of `performance.now()`. An [`Act`] is an [`Effect`] laid out flat: which fields count
 //! follows from its kind, and `web/src/tab/acts.ts` says so on the other side.
 
+use nearcast_engine::PlaybackRate;
 use nearcast_engine::swarm::Taking;
 use nearcast_engine::wire::Serves;
 use wasm_bindgen::prelude::*;
@@ -200,8 +201,9 @@ impl JsTab {
         }
     }
 
-    /// A player reads bytes of a file, and shows nothing of them before all are there when it takes them `whole_only`.
-    /// Nothing when this is no file of an open title.
+    /// A player that plays at a `rate` (1 is normal) reads bytes of a file, and shows nothing of them before all are there
+    /// when it takes them `whole_only`. Nothing when this is no file of an open title.
+    #[expect(clippy::too_many_arguments, reason = "JavaScript gets numbers and texts alone")]
     pub fn read(
         &mut self,
         now: f64,
@@ -210,10 +212,12 @@ impl JsTab {
         start: f64,
         end: f64,
         whole_only: bool,
+        rate: f64,
     ) -> Option<u32> {
         let taking = if whole_only { Taking::Whole } else { Taking::Stream };
+        let rate = PlaybackRate::from_percent(u16::try_from(whole(rate * 100.0)).unwrap_or(u16::MAX));
         let bytes = (whole(start), whole(end));
-        self.tab.read(self.micros(now), play, url, bytes, taking).map(|read| read.0)
+        self.tab.read(self.micros(now), play, url, bytes, (taking, rate)).map(|read| read.0)
     }
 
     /// A player shows bytes of a file that the page had from a web server. Its start took `after` milliseconds, and

@@ -5,7 +5,7 @@
 
 import type Hls from 'hls.js';
 import type { HlsConfig } from 'hls.js';
-import { type LoaderClass, loaderOf } from '../tab/loader';
+import { type LoaderClass, loaderOf, type Playing } from '../tab/loader';
 import { costly, type Keeping, Part, titleAt } from '../tab/part';
 
 export interface NearcastOptions {
@@ -128,8 +128,10 @@ export const startSite = (site: string, share: string | undefined): Site => Site
  *     near.on('stats', ({ peers, origin }) => …);
  */
 export class Nearcast {
-  /** What hls.js loads with. The only thing that `...near` copies. */
+  /** What hls.js loads with. */
   readonly loader: LoaderClass;
+  /** hls.js's own, which tells of whom it was made: how fast that player plays is learned from it. */
+  readonly fpsController?: NonNullable<HlsConfig['fpsController']>;
   readonly #site: Site;
   readonly #heard: { [K in keyof NearcastEvents]: Set<Listener<K>> } = {
     state: new Set(),
@@ -139,6 +141,7 @@ export class Nearcast {
     stats: new Set(),
   };
   readonly #plays = new Map<HlsConfig, { readonly play: number; last: number }>();
+  readonly #players = new WeakMap<HlsConfig, Hls>();
   readonly #direct = new Set<string>();
   readonly #timer: ReturnType<typeof setInterval>;
 
@@ -148,11 +151,20 @@ export class Nearcast {
     if (options.share !== undefined) site.part.share(options.share);
     site.listeners.add(this);
     if (options.title !== undefined) this.#open(options.title);
-    this.loader = loaderOf(options.Hls, site.part, (config) => this.#playOf(config), (url, bytes, checked) => {
+    this.loader = loaderOf(options.Hls, site.part, (config) => this.#playing(config), (url, bytes, checked) => {
       const title = titleAt(site.folder, url);
       if (!checked && title !== null) this.#open(title);
       this.hear('loaded', { url, bytes, checked });
     });
+    const [Controller, players] = [options.Hls.DefaultConfig.fpsController, this.#players];
+    if (Controller) {
+      this.fpsController = class extends Controller {
+        constructor(hls: Hls) {
+          super(hls);
+          players.set(hls.config, hls);
+        }
+      };
+    }
     this.#timer = setInterval(() => this.#tick(), STATS_MS);
   }
 
@@ -209,11 +221,11 @@ export class Nearcast {
   }
 
   /** Each player is a play. */
-  #playOf(config: HlsConfig): number {
+  #playing(config: HlsConfig): Playing {
     const known = this.#plays.get(config) ?? { play: this.#site.part.nextPlay(), last: 0 };
     known.last = performance.now();
     this.#plays.set(config, known);
-    return known.play;
+    return { play: known.play, rate: this.#players.get(config)?.media?.playbackRate ?? 1 };
   }
 
   #tick(): void {

@@ -76,7 +76,7 @@ async function playsWhole(element: HTMLMediaElement, url: string): Promise<void>
     tell(element, 'direct', { title, why });
     return;
   }
-  playsFile(site.part, url);
+  playsFile(site.part, element, url);
   tell(element, 'state', { state: 'sharing', why: null });
   // What has not begun begins again, through the worker.
   if (element.paused && element.played.length === 0) element.load();

@@ -43,7 +43,7 @@ const absolute = (url: string): string => new URL(url, document.baseURI).href;
 
 function plain(element: HTMLMediaElement, url: string): Attached {
   const address = absolute(url);
-  const ended = playsFile(part, address);
+  const ended = playsFile(part, element, address);
   element.src = address;
   return { stream: null, detach: () => (clear(element), ended()) };
 }
@@ -72,7 +72,7 @@ export async function attach(
   const { default: Player } = await loading;
   if (Player.isSupported()) {
     const play = part.nextPlay();
-    const hls = new Player({ ...config(), loader: loaderOf(Player, part, () => play) });
+    const hls = new Player({ ...config(), loader: loaderOf(Player, part, () => ({ play, rate: element.playbackRate })) });
     const attached = await attachStream(hls, element, stream, wanted, failed);
     return { ...attached, detach: () => (attached.detach(), part.stopped(play)) };
   }

@@ -2,7 +2,7 @@
 
 import type { Answer, Question } from './desk';
 import type { Order } from './wire';
-import { type Bytes, type FileOf, type Figures, type Given, type Shown, type Taking, Unavailable } from './taking';
+import { type Bytes, type FileOf, type Figures, type Given, type How, type Shown, type Taking, Unavailable } from './taking';
 
 /** Between two looks at one that owes an answer. */
 const CHECK_MS = 1000;
@@ -145,17 +145,17 @@ export abstract class Asker implements Taking {
     return this.files.get(url);
   }
 
-  async *read(play: number, url: string, start: number, end: number, whole: boolean, signal: AbortSignal): AsyncGenerator<Bytes> {
+  async *read(play: number, url: string, start: number, end: number, how: How, signal: AbortSignal): AsyncGenerator<Bytes> {
     const call = ++this.lastCall;
     const inbox = this.inbox(call);
     signal.addEventListener('abort', inbox.stir);
-    this.tell({ ask: 'read', play, url, start, end, whole }, call);
+    this.tell({ ask: 'read', play, url, start, end, ...how }, call);
     let at = start;
     try {
       while (true) {
         const answer = await this.answer(inbox, signal);
         if (isNext(answer)) {
-          yield* answer.read(play, url, at, end, whole, signal);
+          yield* answer.read(play, url, at, end, how, signal);
           return;
         }
         if ('ended' in answer) return;

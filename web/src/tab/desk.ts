@@ -1,13 +1,13 @@
 // What is asked of an engine, and who answers it: pages ask over messages, the own page and those of other tabs alike.
 
-import type { Bytes, FileOf, Figures, Given, Shown } from './taking';
+import type { Bytes, FileOf, Figures, Given, How, Shown } from './taking';
 import type { Tab } from './tab';
 
 export type Question =
   | { readonly ask: 'hello' }
   | { readonly ask: 'open'; readonly title: string }
   | { readonly ask: 'showed'; readonly play: number; readonly shown: Shown }
-  | { readonly ask: 'read'; readonly play: number; readonly url: string; readonly start: number; readonly end: number; readonly whole: boolean }
+  | ({ readonly ask: 'read'; readonly play: number; readonly url: string; readonly start: number; readonly end: number } & How)
   /** So many more bytes of a read may be sent. */
   | { readonly ask: 'took'; readonly bytes: number }
   | { readonly ask: 'stop' }
@@ -138,9 +138,9 @@ export class Desk {
         await tab.open(question.title);
         return { files: tab.filesOf(question.title) };
       case 'read': {
-        const { url, start, end, whole } = question;
+        const { url, start, end, whole, rate } = question;
         const play = this.play(guest, question.play);
-        await guest.read(call, (signal) => tab.read(play, url, start, end, whole, signal), tab);
+        await guest.read(call, (signal) => tab.read(play, url, start, end, { whole, rate }, signal), tab);
         return undefined;
       }
       case 'took':

@@ -3,16 +3,21 @@
 import type { Answer, Asked, Pulled } from './asked';
 import type { Part } from './part';
 
-/** The play that each file belongs to at present. */
-const plays = new Map<string, number>();
+/** What plays a file at present. */
+interface Playing {
+  readonly play: number;
+  readonly element: HTMLMediaElement;
+}
 
-/** From here on, reads of `url` belong to a new play. Answers with how to end it. */
-export function playsFile(part: Part, url: string): () => void {
-  const play = part.nextPlay();
-  plays.set(url, play);
+const playing = new Map<string, Playing>();
+
+/** From here on, reads of `url` belong to a new play of an element. Answers with how to end it. */
+export function playsFile(part: Part, element: HTMLMediaElement, url: string): () => void {
+  const begins = { play: part.nextPlay(), element };
+  playing.set(url, begins);
   return () => {
-    if (plays.get(url) === play) plays.delete(url);
-    part.stopped(play);
+    if (playing.get(url) === begins) playing.delete(url);
+    part.stopped(begins.play);
   };
 }
 
@@ -30,13 +35,14 @@ function asked(part: Part, { data, ports }: MessageEvent<Asked>): void {
   const { url, range } = data;
   const file = part.fileAt(url);
   const { start, end } = rangeOf(range, file?.size ?? 0);
-  const play = plays.get(url);
-  if (file === undefined || play === undefined || start >= end) {
+  const plays = playing.get(url);
+  if (file === undefined || plays === undefined || start >= end) {
     port.postMessage(null satisfies Answer);
     return;
   }
   const controller = new AbortController();
-  const bytes = part.read(play, url, start, end, false, controller.signal);
+  const how = { whole: false, rate: plays.element.playbackRate };
+  const bytes = part.read(plays.play, url, start, end, how, controller.signal);
   port.postMessage({ start, end, size: file.size, type: file.type } satisfies Answer);
   let at = start;
   port.onmessage = async ({ data: what }: MessageEvent<'pull' | 'stop'>) => {

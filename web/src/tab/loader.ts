@@ -33,8 +33,14 @@ export type LoaderClass = { new (config: HlsConfig): Loader<LoaderContext> };
 /** What is told of each answer that a player got. */
 export type Told = (url: string, bytes: number, checked: boolean) => void;
 
-/** A loader for hls.js whose reads belong to the play that `play` names for a player's settings. */
-export function loaderOf(Player: typeof Hls, part: Part, play: (config: HlsConfig) => number, told: Told = () => {}): LoaderClass {
+/** A player: its play, and how fast it plays. */
+export interface Playing {
+  readonly play: number;
+  readonly rate: number;
+}
+
+/** A loader for hls.js whose reads belong to the player that `playing` names for its settings. */
+export function loaderOf(Player: typeof Hls, part: Part, playing: (config: HlsConfig) => Playing, told: Told = () => {}): LoaderClass {
   /** What was asked for last of each file before the engine was there. */
   const before = new Map<string, Early>();
   /** How what plays begins, by the file that holds it. */
@@ -90,13 +96,13 @@ export function loaderOf(Player: typeof Hls, part: Part, play: (config: HlsConfi
       const { stats } = this;
       const start = context.rangeStart ?? 0;
       const end = context.rangeEnd ?? 0;
-      const number = play(this.hls);
-      const earlier = shown.get(number);
-      if (earlier !== undefined) part.showed(number, earlier);
-      shown.delete(number);
+      const { play, rate } = playing(this.hls);
+      const earlier = shown.get(play);
+      if (earlier !== undefined) part.showed(play, earlier);
+      shown.delete(play);
       const pieces: Uint8Array<ArrayBuffer>[] = [];
       let length = 0;
-      for await (const piece of part.read(number, this.url, start, end > start ? end : Number.MAX_SAFE_INTEGER, true, signal)) {
+      for await (const piece of part.read(play, this.url, start, end > start ? end : Number.MAX_SAFE_INTEGER, { whole: true, rate }, signal)) {
         came();
         stats.loading.first ||= performance.now();
         pieces.push(piece);
@@ -173,10 +179,10 @@ export function loaderOf(Player: typeof Hls, part: Part, play: (config: HlsConfi
 
     /** The player has a segment, or one more behind another. */
     private shows(more: Shown): void {
-      const number = play(this.hls);
-      const earlier = shown.get(number);
-      if (earlier === undefined) shown.set(number, more);
-      else if (earlier.url === more.url && earlier.end === more.start) shown.set(number, { ...earlier, end: more.end });
+      const { play } = playing(this.hls);
+      const earlier = shown.get(play);
+      if (earlier === undefined) shown.set(play, more);
+      else if (earlier.url === more.url && earlier.end === more.start) shown.set(play, { ...earlier, end: more.end });
     }
 
     private loadPlain(context: LoaderContext, config: LoaderConfiguration, callbacks: Callbacks): void {

@@ -10,10 +10,10 @@ import { canKeep, Lead } from './lead';
 import { saysStarting } from './leading';
 import { breath, Line, within } from './line';
 import { Near } from './near';
-import type { Bytes, FileOf, Figures, Shown, Taking } from './taking';
+import type { Bytes, FileOf, Figures, How, Shown, Taking } from './taking';
 
 /** Media held in memory: an album, or some minutes of film. */
-const BUDGET = 96 * 1024 * 1024;
+const BUDGET = 80 * 1024 * 1024;
 /** What a tab that is there says, it says within this. */
 const SOON_MS = 1000;
 const SECRET = 'nearcast.secret';
@@ -339,9 +339,9 @@ export class Part {
   }
 
   /** Verified bytes of a file, in order. */
-  read(play: number, url: string, start: number, end: number, whole: boolean, signal: AbortSignal): AsyncGenerator<Bytes> {
+  read(play: number, url: string, start: number, end: number, how: How, signal: AbortSignal): AsyncGenerator<Bytes> {
     if (this.tab === null) throw new Error('the tab takes no part');
-    return this.tab.read(play, url, start, end, whole, signal);
+    return this.tab.read(play, url, start, end, how, signal);
   }
 
   /** A player has bytes that it did not read here. */

@@ -7,7 +7,7 @@ import init, { type Act, Tab as Engine } from '../../wasm/tab.js';
 import { Kind } from './acts';
 import { Channels, type LinkAct, type LinkNews } from './channels';
 import type { Kept, Stock } from './kept';
-import { type Bytes, type FileOf, type Figures, type Given, type Shown, Unavailable } from './taking';
+import { type Bytes, type FileOf, type Figures, type Given, type How, type Shown, Unavailable } from './taking';
 
 export interface Setup {
   /** Folder of the site. */
@@ -134,8 +134,8 @@ export class Tab {
   }
 
   /** Verified bytes of a file in order, as they come. */
-  async *read(play: number, url: string, start: number, end: number, whole: boolean, signal: AbortSignal): AsyncGenerator<Bytes> {
-    const read = this.ask((e, now) => e.read(now, play, url, start, end, whole));
+  async *read(play: number, url: string, start: number, end: number, { whole, rate }: How, signal: AbortSignal): AsyncGenerator<Bytes> {
+    const read = this.ask((e, now) => e.read(now, play, url, start, end, whole, rate));
     this.pump();
     if (read === undefined) throw new Unavailable();
     const stir = (): void => this.waiting.get(read)?.();

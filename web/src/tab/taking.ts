@@ -37,6 +37,14 @@ export interface Shown {
   readonly there: number;
 }
 
+/** How a player takes bytes. */
+export interface How {
+  /** Nothing of them is shown before all are there. */
+  readonly whole: boolean;
+  /** How fast it plays; 1 is as it was made. */
+  readonly rate: number;
+}
+
 /** It takes no part any more, or nobody delivers the bytes. */
 export class Unavailable extends Error {}
 
@@ -48,8 +56,8 @@ export interface Taking {
   open(title: string): Promise<void>;
   /** What a file is; nothing when it is none of an open title. */
   fileAt(url: string): FileOf | undefined;
-  /** Verified bytes of a file in order, as they come. Nothing is shown before `whole` of them are there, where that is so. */
-  read(play: number, url: string, start: number, end: number, whole: boolean, signal: AbortSignal): AsyncGenerator<Bytes>;
+  /** Verified bytes of a file in order, as they come. */
+  read(play: number, url: string, start: number, end: number, how: How, signal: AbortSignal): AsyncGenerator<Bytes>;
   /** Has bytes of a file checked that the page fetched by itself, and has no more use for. Nothing when nothing can be said of them. */
   give(url: string, start: number, bytes: Bytes, played: boolean): Promise<Given | undefined>;
   showed(play: number, shown: Shown): void;

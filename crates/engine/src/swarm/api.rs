@@ -4,7 +4,7 @@ use nearcast_content::{BlockRange, BlockSet, ByteRange, NodeKey, ObjectId, Objec
 
 use crate::place::Nearness;
 use crate::time::{Span, Time};
-use crate::units::Rate;
+use crate::units::{PlaybackRate, Rate};
 use crate::wire::{PeerMessage, RefuseReason, Serves, SwarmId};
 
 pub use super::caps::{Caps, Handed, Hours, Leaf, Month, Pause, Rest, Sharing, WallClock};
@@ -198,6 +198,8 @@ pub enum Input<V> {
         bytes: ByteRange,
         /// How the player takes them.
         taking: Taking,
+        /// How fast the player plays, from here on.
+        rate: PlaybackRate,
     },
     /// A player shows bytes that it had from elsewhere, before there was an engine to read them of: the play has
     /// begun, and goes on behind them. Of a play that is known already it says nothing new.

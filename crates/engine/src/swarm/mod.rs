@@ -58,7 +58,7 @@ use self::uplink::Uplink;
 use crate::limits::SPARE_TITLES;
 use crate::random::Random;
 use crate::time::{Span, Time};
-use crate::units::Rate;
+use crate::units::{PlaybackRate, Rate};
 use crate::verdict::Verdict;
 use crate::wire::{PeerMessage, SwarmId};
 
@@ -234,8 +234,8 @@ impl Swarm {
             Input::Stored(stored) => self.stored(&stored),
             Input::Describe(rendition) => self.describe(&rendition)?,
             Input::Use { swarm } => self.objects.use_title(swarm),
-            Input::Read { read, play, rendition, part, bytes, taking } => {
-                self.read(read, play, rendition, part, bytes, taking)?
+            Input::Read { read, play, rendition, part, bytes, taking, rate } => {
+                self.read(read, play, (rendition, part), bytes, (taking, rate))?
             }
             Input::Progress { read, to } => self.progress(read, to),
             Input::Closed { read } => self.closed(read),
@@ -419,17 +419,16 @@ impl Swarm {
         &mut self,
         id: ReadId,
         play: PlayId,
-        rendition: RenditionId,
-        part: u32,
+        (rendition, part): (RenditionId, u32),
         bytes: nearcast_content::ByteRange,
-        taking: Taking,
+        (taking, rate): (Taking, PlaybackRate),
     ) -> Result<(), InputError> {
         let track = self.objects.track(rendition);
         let found = track.and_then(|t| Some((*t.parts.get(part as usize)?, t.length())));
         let (on, length) = found.ok_or(InputError::UnknownPart(rendition, part))?;
         let bytes = nearcast_content::ByteRange::new(bytes.start, bytes.end.min(on.size.bytes()));
         let (object, at, since) = (on.object, bytes.start, self.now);
-        let read = Read { play, rendition, part, on, length, bytes, taking, at, since, stuck: false };
+        let read = Read { play, rendition, part, on, length, bytes, taking, rate, at, since, stuck: false };
         let known = self.plays.knows(play);
         self.plays.open(self.now, id, read)?;
         if !known && self.is_held_out(object) {
@@ -456,7 +455,8 @@ impl Swarm {
         let end = bytes.end.min(on.size.bytes());
         let bytes = nearcast_content::ByteRange::new(bytes.start.min(end), end);
         let (at, since, taking) = (bytes.end, self.now, Taking::Whole);
-        let read = Read { play, rendition, part, on, length, bytes, taking, at, since, stuck: false };
+        let rate = PlaybackRate::NORMAL;
+        let read = Read { play, rendition, part, on, length, bytes, taking, rate, at, since, stuck: false };
         if self.plays.showed(self.now, self.now - ago, read)? {
             self.note(Note::Started { play, after });
             if self.is_held_out(on.object) {

@@ -6,6 +6,7 @@ use super::api::{InputError, PlayId, ReadId, RenditionId, Taking};
 use super::objects::{ObjectIx, Track, TrackPart};
 use crate::limits::{MAX_PLAYS, MAX_READS};
 use crate::time::{Span, Time};
+use crate::units::PlaybackRate;
 
 /// A standstill counts as a stall from here on (FACTS: more than 250 ms after the start).
 const STALL: Span = Span::from_millis(250);
@@ -38,6 +39,8 @@ pub(super) struct Read {
     pub(super) length: Span,
     pub(super) bytes: ByteRange,
     pub(super) taking: Taking,
+    /// How fast its player plays.
+    pub(super) rate: PlaybackRate,
     /// Handed to the player up to here.
     pub(super) at: u64,
     /// When the read came to stand at `at`.
@@ -89,7 +92,8 @@ struct Mark {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Clock {
     at: Time,
-    pub(super) media: Span,
+    media: Span,
+    rate: PlaybackRate,
 }
 
 impl Clock {
@@ -100,7 +104,20 @@ impl Clock {
 
     /// When title time `media` plays; what lies behind the clock was due at once.
     fn due(self, media: Span) -> Time {
-        self.at + media.less(self.media)
+        self.at + self.until(media)
+    }
+
+    /// How long what lies between its beginning and title time `media` plays.
+    pub(super) fn until(self, media: Span) -> Span {
+        self.rate.lasts(media.less(self.media))
+    }
+
+    /// From `now` on it goes at another rate.
+    fn goes(&mut self, now: Time, rate: PlaybackRate) {
+        if rate != self.rate {
+            let media = self.media + self.rate.plays(now.since(self.at));
+            *self = Self { at: now.max(self.at), media, rate };
+        }
     }
 }
 
@@ -171,7 +188,7 @@ impl Plays {
         if !self.plays.contains_key(&read.play) && self.plays.len() >= MAX_PLAYS {
             return Err(InputError::TooMany("plays"));
         }
-        let (part, length) = (&read.on, read.length);
+        let (part, length, rate) = (&read.on, read.length, read.rate);
         let media = part.media_at(read.bytes.start);
         let segment = read.segment();
         let reach = |bytes| part.media_at(read.bytes.start.saturating_add(bytes));
@@ -179,7 +196,7 @@ impl Plays {
         let settled = segment.unwrap_or_else(|| reach(enough_to_settle(part)));
         let fresh = |first| Play {
             settled,
-            clock: Clock { at: now, media },
+            clock: Clock { at: now, media, rate },
             delivered: media,
             start: Some(Start { asked: now, from: media, enough, first }),
             begun: None,
@@ -207,6 +224,7 @@ impl Plays {
             }
             Some(play) => {
                 play.tail = None;
+                play.goes(now, rate);
                 // A header came before the segment that the player waits for.
                 let start = play.start.as_mut().filter(|start| media <= start.from + ADJOINS);
                 if let (Some(start), Some(end)) = (start, segment) {
@@ -234,7 +252,7 @@ impl Plays {
             Read { bytes: ByteRange::new(shown.bytes.end, shown.bytes.end), since: now, ..shown.clone() };
         let play = Play {
             settled: end,
-            clock: Clock { at: began, media: from },
+            clock: Clock { at: began, media: from, rate: shown.rate },
             delivered: end,
             start: None,
             begun: Some(began),
@@ -364,7 +382,7 @@ impl Plays {
             } else if missing(read) {
                 play.stalled = Some(empty);
             } else {
-                play.clock = Clock { at: now, media: play.delivered };
+                play.clock = Clock { at: now, media: play.delivered, ..play.clock };
                 next = next.min(now + STALL);
             }
         }
@@ -375,7 +393,17 @@ impl Plays {
 impl Play {
     /// Its end, as a clock for what comes after it.
     fn end(&self) -> Clock {
-        Clock { at: self.clock.due(self.length), media: Span::ZERO }
+        Clock { at: self.clock.due(self.length), media: Span::ZERO, ..self.clock }
+    }
+
+    /// Its player plays at this rate from `now` on. What waits to start has played nothing yet, and what stalls plays no
+    /// further than what was delivered.
+    fn goes(&mut self, now: Time, rate: PlaybackRate) {
+        if self.start.is_some() {
+            self.clock.rate = rate;
+        } else {
+            self.clock.goes(now.min(self.clock.due(self.delivered)), rate);
+        }
     }
 
     /// Whether a read at `media` belongs to the play as it runs, or is a seek. Nobody fetches again what he was
@@ -500,7 +528,7 @@ pub(super) fn demands<'t>(
     for read in plays.reads.values().chain(tails) {
         let Some(track) = track(read.rendition) else { continue };
         let Some(stood) = track.parts.get(read.part as usize) else { continue };
-        let stands = Clock { at: read.since, media: stood.media_at(read.at) };
+        let stands = Clock { at: read.since, media: stood.media_at(read.at), rate: read.rate };
         let enough = plays.enough(read.play, stands.media);
         let settles = plays.settles(read.play, stands.media);
         let mut left = window(read);
@@ -601,6 +629,7 @@ mod tests {
             length: Span::from_secs(60),
             bytes: ByteRange::new(bytes.start, bytes.end),
             taking,
+            rate: PlaybackRate::NORMAL,
             at: bytes.start,
             since: now,
             stuck: false,
@@ -666,6 +695,41 @@ mod tests {
         plays.watch(at(60_000), |_| false);
         assert_eq!(hand(&mut plays, at(60_100), 1, 3 * SECOND), None);
         assert_eq!(plays.due(PlayId(1), Span::from_secs(4)), at(62_000));
+    }
+
+    #[test]
+    fn at_another_rate_what_is_still_to_play_is_due_sooner_or_later() {
+        let objects = track();
+        let part = objects.track(RenditionId(0)).expect("described").parts[0];
+        let mut plays = Plays::default();
+        let reads = |plays: &mut Plays, now, id, percent, bytes: std::ops::Range<u64>| {
+            let rate = PlaybackRate::from_percent(percent);
+            let read = Read { rate, ..read(now, part, bytes.start * SECOND..bytes.end * SECOND, Taking::Whole) };
+            plays.open(now, ReadId(id), read).expect("opens");
+            hand(plays, now, id, bytes.end * SECOND);
+            plays.close(ReadId(id));
+        };
+        reads(&mut plays, at(1_000), 1, 200, 0..6);
+        assert_eq!(plays.due(PlayId(1), Span::from_secs(6)), at(4_000), "twice as fast from its start on");
+        reads(&mut plays, at(2_000), 2, 50, 6..9);
+        assert_eq!(plays.due(PlayId(1), Span::from_secs(9)), at(16_000), "two seconds in, seven at half the rate");
+        reads(&mut plays, at(6_000), 3, 400, 9..12);
+        assert_eq!(plays.due(PlayId(1), Span::from_secs(12)), at(8_000), "four seconds in, eight at four times");
+    }
+
+    #[test]
+    fn at_another_rate_what_stalled_goes_on_where_it_stood() {
+        let objects = track();
+        let mut plays = Plays::default();
+        open(&mut plays, &objects, at(0), 1, 0);
+        hand(&mut plays, at(0), 1, 2 * SECOND);
+        plays.watch(at(2_000), |_| true);
+        let part = objects.track(RenditionId(0)).expect("described").parts[0];
+        let rate = PlaybackRate::from_percent(200);
+        let more = Read { rate, ..read(at(3_000), part, 2 * SECOND..4 * SECOND, Taking::Stream) };
+        plays.open(at(3_000), ReadId(2), more).expect("opens");
+        assert_eq!(hand(&mut plays, at(4_000), 2, 4 * SECOND), Some(Moved::Stalled(Span::from_secs(2))));
+        assert_eq!(plays.due(PlayId(1), Span::from_secs(4)), at(5_000));
     }
 
     #[test]
@@ -739,6 +803,21 @@ mod tests {
         open(&mut plays, &objects, at(5_000), 2, 18 * SECOND);
         hand(&mut plays, at(5_000), 2, 20 * SECOND);
         assert_eq!(plays.due(PlayId(1), Span::from_secs(21)), at(8_000));
+    }
+
+    #[test]
+    fn what_is_read_at_four_times_the_rate_is_due_in_a_quarter_of_the_time_and_is_as_far_ahead_as_its_player() {
+        let objects = track();
+        let part = objects.track(RenditionId(0)).expect("described").parts[0];
+        let mut plays = Plays::default();
+        let rate = PlaybackRate::from_percent(400);
+        let fast = Read { rate, ..read(at(0), part, 0..30 * SECOND, Taking::Stream) };
+        plays.open(at(0), ReadId(1), fast).expect("opens");
+        hand(&mut plays, at(0), 1, 2 * SECOND);
+        let found = demands(&plays, |read| read.rate.plays(Span::from_secs(3)), |r| objects.track(r));
+        assert_eq!(found[0].bytes, ByteRange::new(2 * SECOND, 14 * SECOND));
+        assert_eq!(found[0].due(&plays, 6 * 16), at(1_500));
+        assert_eq!(found[0].beyond(6 * 16), Some(Span::from_secs(1)));
     }
 
     #[test]

@@ -16,14 +16,15 @@ use crate::time::Span;
 const LEAST_ORIGIN_RUN: u32 = MAX_ORIGIN_RUN_BLOCKS / 2;
 
 impl Swarm {
-    /// Media that is fetched beyond where a read stands, at most `window`. How far a player reads ahead that takes segments
+    /// Media that is fetched beyond where a read stands, as much as plays in `window` at most. How far a player reads ahead that takes segments
     /// whole is its own affair.
     pub(super) fn window_of(&self, read: &Read, window: Span) -> Span {
         let stayed = self.plays.begun(read.play).map_or(Span::ZERO, |begun| self.now.since(begun));
-        match read.taking {
+        let window = match read.taking {
             Taking::Whole => window,
             Taking::Stream => window.min(self.tuning.first_window + stayed),
-        }
+        };
+        window.max(read.rate.plays(window))
     }
 
     /// Whether the origin brings what a run is of so much faster than that plays that nothing is lost by asking for it
@@ -63,9 +64,9 @@ impl Swarm {
 }
 
 impl Demand {
-    /// How much media lies between where the read stands and a block, where something is read.
+    /// How long what lies between where the read stands and a block plays, where something is read.
     pub(super) fn beyond(&self, block: u32) -> Option<Span> {
         self.reader?;
-        Some(self.media_of(block).less(self.stands?.media))
+        Some(self.stands?.until(self.media_of(block)))
     }
 }

@@ -54,6 +54,30 @@ fn what_a_peer_brings_in_is_not_asked_of_the_origin_until_the_peer_fails() {
 }
 
 #[test]
+fn what_a_fast_player_waits_for_is_left_to_a_peer_for_no_longer_than_it_has() {
+    let asked_within = |percent, span| {
+        let (mut bench, peer) = beside_a_viewer();
+        let rate = PlaybackRate::from_percent(percent);
+        bench.read(1, BlockRange::new(0, 64), Taking::Whole, rate);
+        let mut started = bench.asked();
+        coming(&mut bench, peer, BlockRange::new(64, all().end));
+        while let Some((request, _, blocks)) = started.pop() {
+            bench.finish(request, blocks);
+            started.extend(bench.asked());
+        }
+        bench.input(Input::Progress { read: ReadId(1), to: 64 * BLOCK });
+        bench.input(Input::Closed { read: ReadId(1) });
+        bench.read(2, BlockRange::new(64, 128), Taking::Whole, rate);
+        bench.wait(span);
+        bench.asked().iter().any(|(_, from, blocks)| from.is_none() && blocks.start == 64)
+    };
+    let soon = Span::from_millis(2_500);
+    assert!(asked_within(1_600, soon), "it plays in half a second");
+    assert!(!asked_within(100, soon), "it plays in seven seconds and a half");
+    assert!(asked_within(100, Span::from_secs(8)), "and is not waited for beyond that");
+}
+
+#[test]
 fn what_a_silent_peer_may_hold_is_asked_of_the_origin_only_when_it_is_urgent() {
     let asked_up_to = |answers: bool| {
         let (mut bench, viewer) = beside_a_viewer();

@@ -16,7 +16,7 @@ mod stay;
 use nearcast_content::{BlockRange, BlockSet, ByteRange, NodeKey, ObjectId, ObjectSize, ProviderKey};
 use nearcast_engine::swarm::*;
 use nearcast_engine::wire::{Have, Hello, PeerMessage, RefuseReason, Serves, SwarmId, Versions, Want};
-use nearcast_engine::{Nearness, Span, Swarm, Time, Verdict};
+use nearcast_engine::{Nearness, PlaybackRate, Span, Swarm, Time, Verdict};
 
 const BLOCK: u64 = nearcast_content::BLOCK_SIZE;
 const ME: NodeKey = NodeKey([1; 32]);
@@ -99,15 +99,16 @@ impl Bench {
     }
 
     fn play(&mut self, read: u64, from: u64) {
-        let bytes = ByteRange::new(from, size().bytes());
-        self.input(Input::Read {
-            read: ReadId(read),
-            play: PlayId(1),
-            rendition: RENDITION,
-            part: 0,
-            bytes,
-            taking: Taking::Stream,
-        });
+        self.reads(read, ByteRange::new(from, size().bytes()), Taking::Stream, PlaybackRate::NORMAL);
+    }
+
+    fn read(&mut self, read: u64, blocks: BlockRange, taking: Taking, rate: PlaybackRate) {
+        self.reads(read, size().bytes_of(blocks), taking, rate);
+    }
+
+    fn reads(&mut self, read: u64, bytes: ByteRange, taking: Taking, rate: PlaybackRate) {
+        let (read, play) = (ReadId(read), PlayId(1));
+        self.input(Input::Read { read, play, rendition: RENDITION, part: 0, bytes, taking, rate });
     }
 
     fn peer(&mut self, n: u8, nearness: Nearness) -> PeerId {

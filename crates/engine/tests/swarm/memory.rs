@@ -59,8 +59,9 @@ fn titles_that_nobody_came_back_to_are_forgotten_and_others_are_not() {
     assert!(footprint.objects <= 2 * SPARE_TITLES + 10, "{footprint:?}");
     describe(&mut bench, 20);
     let bytes = ByteRange::new(0, size().bytes());
-    let (read, play, rendition, taking) = (ReadId(2), PlayId(2), RenditionId(120), Taking::Stream);
-    bench.input(Input::Read { read, play, rendition, part: 0, bytes, taking });
+    let (read, play, rendition) = (ReadId(2), PlayId(2), RenditionId(120));
+    let (taking, rate) = (Taking::Stream, PlaybackRate::NORMAL);
+    bench.input(Input::Read { read, play, rendition, part: 0, bytes, taking, rate });
     assert!(bench.asked().iter().any(|(_, peer, _)| peer.is_none()), "described again, it plays");
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::{StreamExt, stream};
 use nearcast_content::catalogue::Entry;
 use nearcast_content::{Catalogue, ContentType, DocumentError, ObjectRef, ObjectSize, Policy, TitleId};
-use nearcast_engine::Rate;
+use nearcast_engine::{PlaybackRate, Rate};
 use nearcast_engine::swarm::{
     Footprint, Handed, Input, PlayId, ReadId, RenditionId, Settings, Sharing, Stored, Taking,
 };
@@ -289,7 +289,8 @@ impl NodeLibrary {
         let read = ReadId(self.0.reads.fetch_add(1, Ordering::Relaxed));
         let (object, rendition, part) = (media.object, media.rendition, media.part);
         self.0.store.touch(object);
-        let input = Input::Read { read, play, rendition, part, bytes, taking: Taking::Stream };
+        let (taking, rate) = (Taking::Stream, PlaybackRate::NORMAL);
+        let input = Input::Read { read, play, rendition, part, bytes, taking, rate };
         self.0.tell.send(Told::Input(input)).await.map_err(|_| ReadError::Stopping)?;
         let (store, board) = (self.0.store.clone(), Arc::clone(&self.0.board));
         let (patience, tell) = (self.0.patience, self.0.tell.clone());

@@ -3,7 +3,7 @@
 use nearcast_content::{BlockRange, ByteRange};
 use nearcast_engine::swarm::{Input, PlayId, ReadId, RenditionId, Source, Taking};
 use nearcast_engine::wire::SwarmId;
-use nearcast_engine::{Span, Time};
+use nearcast_engine::{PlaybackRate, Span, Time};
 
 use super::{Event, World};
 use crate::catalogue::{Catalogue, ObjectIx};
@@ -202,7 +202,8 @@ impl World<'_> {
         player.read = Some(OpenRead { read, part, end: title.offset_of(part) + bytes.end });
         let (play, rendition) = (player.play, title.rendition.id);
         let taking = if self.scenario.player.whole { Taking::Whole } else { Taking::Stream };
-        self.tell(who, Input::Read { read, play, rendition, part, bytes, taking });
+        let rate = PlaybackRate::NORMAL;
+        self.tell(who, Input::Read { read, play, rendition, part, bytes, taking, rate });
     }
 
     /// Hands what is there of the wanted bytes to the player. False when nothing is.

@@ -22,7 +22,7 @@ use nearcast_engine::swarm::{
     Tallies, UPLINK_TICK,
 };
 use nearcast_engine::wire::{Serves, Ways};
-use nearcast_engine::{Nearness, Span, Swarm, Time};
+use nearcast_engine::{Nearness, PlaybackRate, Span, Swarm, Time};
 
 use crate::effect::Effect;
 use crate::fetches::Fetches;
@@ -270,7 +270,7 @@ impl Tab {
         self.settle();
     }
 
-    /// A player reads bytes of the file at an absolute address, as part of a play that it numbers. None when this
+    /// A player that plays at a rate reads bytes of the file at an absolute address, as part of a play that it numbers. None when this
     /// is no file of an open title: the page plays it unverified. `end` may lie past the file's end.
     pub fn read(
         &mut self,
@@ -278,7 +278,7 @@ impl Tab {
         play: u32,
         url: &str,
         (start, end): (u64, u64),
-        taking: Taking,
+        (taking, rate): (Taking, PlaybackRate),
     ) -> Option<ReadNumber> {
         self.at(micros);
         let number = match self.files.get(url)?.clone() {
@@ -286,7 +286,8 @@ impl Tab {
                 let bytes = ByteRange::new(start, end.min(object.size.bytes()).max(start));
                 let play = PlayId(u64::from(play));
                 let number = self.reads.open(self.now, Of::Media { play, object: object.id }, bytes);
-                let read: TabInput = Input::Read { read: number.id(), play, rendition, part, bytes, taking };
+                let read = number.id();
+                let read: TabInput = Input::Read { read, play, rendition, part, bytes, taking, rate };
                 if let Err(error) = self.swarm.handle_input(self.now, read) {
                     self.note(format!("a read is refused: {error}"));
                     self.reads.close(number);
