@@ -6,9 +6,9 @@
 
 import { createReadStream, existsSync, readFileSync, statSync } from 'node:fs';
 import { createServer, get } from 'node:http';
-import { createRequire } from 'node:module';
 import { connect } from 'node:net';
 import { extname, join } from 'node:path';
+import { launch } from './devtools.mjs';
 
 const { engine, viewers, apart, rate, seconds, site, playlist, web, directory, chromium } = JSON.parse(process.argv[2]);
 
@@ -96,7 +96,6 @@ server.on('upgrade', (request, socket, head) => {
 await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
 const address = `http://127.0.0.1:${server.address().port}/`;
 
-const { chromium: driver } = createRequire(join(web, 'package.json'))('playwright-core');
 const browsers = [];
 
 /** MiB that a process holds. */
@@ -105,25 +104,19 @@ const held = (pid) => Number(/VmRSS:\s+(\d+) kB/u.exec(readFileSync(`/proc/${pid
 /** One viewer, who has never been here. */
 async function watches(number) {
   await wait(number * apart * 1000);
-  const browser = await driver.launch({
-    executablePath: chromium,
-    args: [
-      '--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync',
-      '--allow-loopback-in-peer-connection', '--disable-features=WebRtcHideLocalIpsWithMdns', '--autoplay-policy=no-user-gesture-required',
-    ],
-  });
+  const browser = await launch(chromium, [
+    '--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync',
+    '--disable-background-timer-throttling', '--disable-backgrounding-occluded-windows', '--disable-renderer-backgrounding',
+    '--allow-loopback-in-peer-connection', '--disable-features=WebRtcHideLocalIpsWithMdns', '--autoplay-policy=no-user-gesture-required',
+  ]);
   browsers.push(browser);
-  const context = await browser.newContext({ permissions: ['camera', 'microphone'] });
-  const tab = await context.newPage();
+  await browser.send('Browser.grantPermissions', { permissions: ['videoCapture', 'audioCapture'] });
   const wrong = [];
-  tab.on('pageerror', (error) => wrong.push(String(error)));
-  await tab.goto(address);
-  const devtools = await browser.newBrowserCDPSession();
-  const ownDevtools = await context.newCDPSession(tab);
-  await ownDevtools.send('Performance.enable');
+  const tab = await browser.open(address, (error) => wrong.push(error));
+  await tab.send('Performance.enable');
   /** A browser keeps an empty page's process in reserve: the page's own is the one that works. */
   const busiest = async (type) => {
-    const { processInfo } = await devtools.send('SystemInfo.getProcessInfo');
+    const { processInfo } = await browser.send('SystemInfo.getProcessInfo');
     return processInfo.filter((p) => p.type === type).toSorted((a, b) => b.cpuTime - a.cpuTime)[0].id;
   };
   const samples = [];
@@ -131,12 +124,12 @@ async function watches(number) {
   let measured = null;
   do {
     await wait(LOOK_MS);
-    const { metrics } = await ownDevtools.send('Performance.getMetrics');
+    const { metrics } = await tab.send('Performance.getMetrics');
     const heap = metrics.find(({ name }) => name === 'JSHeapUsedSize').value / (1 << 20);
-    measured = await tab.evaluate(() => {
+    measured = await tab.evaluate(`(() => {
       const { ended, errors, tasks, ours, stats } = window.measured;
       return { ended, errors, tasks, ours, stats: stats(), at: document.querySelector('video').currentTime };
-    });
+    })()`);
     samples.push({ at: measured.at, page: held(await busiest('renderer')), browser: held(await busiest('browser')), heap });
   } while (!measured.ended && Date.now() < end);
   return { ...measured, samples, wrong };

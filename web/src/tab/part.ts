@@ -13,7 +13,7 @@ import { Near } from './near';
 import type { Bytes, FileOf, Figures, How, Shown, Taking } from './taking';
 
 /** Media held in memory: an album, or some minutes of film. */
-const BUDGET = 80 * 1024 * 1024;
+const BUDGET = 96 * 1024 * 1024;
 /** What a tab that is there says, it says within this. */
 const SOON_MS = 1000;
 const SECRET = 'nearcast.secret';

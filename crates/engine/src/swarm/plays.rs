@@ -704,7 +704,8 @@ mod tests {
         let mut plays = Plays::default();
         let reads = |plays: &mut Plays, now, id, percent, bytes: std::ops::Range<u64>| {
             let rate = PlaybackRate::from_percent(percent);
-            let read = Read { rate, ..read(now, part, bytes.start * SECOND..bytes.end * SECOND, Taking::Whole) };
+            let read =
+                Read { rate, ..read(now, part, bytes.start * SECOND..bytes.end * SECOND, Taking::Whole) };
             plays.open(now, ReadId(id), read).expect("opens");
             hand(plays, now, id, bytes.end * SECOND);
             plays.close(ReadId(id));
@@ -712,9 +713,17 @@ mod tests {
         reads(&mut plays, at(1_000), 1, 200, 0..6);
         assert_eq!(plays.due(PlayId(1), Span::from_secs(6)), at(4_000), "twice as fast from its start on");
         reads(&mut plays, at(2_000), 2, 50, 6..9);
-        assert_eq!(plays.due(PlayId(1), Span::from_secs(9)), at(16_000), "two seconds in, seven at half the rate");
+        assert_eq!(
+            plays.due(PlayId(1), Span::from_secs(9)),
+            at(16_000),
+            "two seconds in, seven at half the rate"
+        );
         reads(&mut plays, at(6_000), 3, 400, 9..12);
-        assert_eq!(plays.due(PlayId(1), Span::from_secs(12)), at(8_000), "four seconds in, eight at four times");
+        assert_eq!(
+            plays.due(PlayId(1), Span::from_secs(12)),
+            at(8_000),
+            "four seconds in, eight at four times"
+        );
     }
 
     #[test]
@@ -806,7 +815,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_read_at_four_times_the_rate_is_due_in_a_quarter_of_the_time_and_is_as_far_ahead_as_its_player() {
+    fn what_is_read_at_four_times_the_rate_is_due_in_a_quarter_of_the_time_and_is_as_far_ahead_as_its_player()
+    {
         let objects = track();
         let part = objects.track(RenditionId(0)).expect("described").parts[0];
         let mut plays = Plays::default();

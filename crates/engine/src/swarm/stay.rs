@@ -15,6 +15,9 @@ use crate::time::Span;
 /// Blocks that the origin is asked for at least where it brings little ahead: each request costs a round trip.
 const LEAST_ORIGIN_RUN: u32 = MAX_ORIGIN_RUN_BLOCKS / 2;
 
+/// What plays faster than this is fetched no further ahead for that: it would push the rest out of a small cache.
+const MOST_WINDOWS: u64 = 4;
+
 impl Swarm {
     /// Media that is fetched beyond where a read stands, as much as plays in `window` at most. How far a player reads ahead that takes segments
     /// whole is its own affair.
@@ -24,7 +27,7 @@ impl Swarm {
             Taking::Whole => window,
             Taking::Stream => window.min(self.tuning.first_window + stayed),
         };
-        window.max(read.rate.plays(window))
+        read.rate.plays(window).clamp(window, window.times(MOST_WINDOWS))
     }
 
     /// Whether the origin brings what a run is of so much faster than that plays that nothing is lost by asking for it

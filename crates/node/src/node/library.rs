@@ -8,11 +8,11 @@ use std::time::Duration;
 use futures_util::{StreamExt, stream};
 use nearcast_content::catalogue::Entry;
 use nearcast_content::{Catalogue, ContentType, DocumentError, ObjectRef, ObjectSize, Policy, TitleId};
-use nearcast_engine::{PlaybackRate, Rate};
 use nearcast_engine::swarm::{
     Footprint, Handed, Input, PlayId, ReadId, RenditionId, Settings, Sharing, Stored, Taking,
 };
 use nearcast_engine::wire::SwarmId;
+use nearcast_engine::{PlaybackRate, Rate};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 

@@ -22,6 +22,9 @@ const NO_ROOM_WAIT: Span = Span::from_secs(30);
 /// to itself.
 const REOPEN_AFTER: Span = Span::from_secs(3);
 const REOPEN_EACH: Span = Span::from_millis(500);
+/// Memory has of what lies in the storage a part in so many of what it may hold: of film, the last two minutes, which is
+/// what others ask for.
+const RESIDENT: u64 = 3;
 /// What is read ahead from the storage: an entry.
 const AHEAD: u64 = MAX_ENTRY as u64 * BLOCK_SIZE;
 
@@ -194,7 +197,7 @@ impl Tab {
             self.keeper.writes += 1;
             self.effects.push_back(Effect::Keep { id, key: Key::Entry(entry).to_text(), bytes });
         }
-        self.store.trim(self.memory / 2);
+        self.store.trim(self.memory / RESIDENT);
         if self.store.memory() > self.memory && self.keeper.not_before <= self.now {
             // It does not keep up.
             self.no_room();

@@ -31,7 +31,16 @@ fn a_tab_alone_plays_from_the_origin_and_every_byte_is_checked() {
     assert_eq!((figures.origin, figures.cache), (1_500_000, 20_001));
     assert!(world.origin.sent < 1_700_000, "{}", world.origin.sent);
     let now = world.now;
-    assert_eq!(world.tab(one).read(now, 1, "http://127.0.0.1:8400/other", (0, 1), (Taking::Stream, PlaybackRate::NORMAL)), None);
+    assert_eq!(
+        world.tab(one).read(
+            now,
+            1,
+            "http://127.0.0.1:8400/other",
+            (0, 1),
+            (Taking::Stream, PlaybackRate::NORMAL)
+        ),
+        None
+    );
 }
 
 #[test]

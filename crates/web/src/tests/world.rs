@@ -285,7 +285,10 @@ impl World {
     pub(super) fn play(&mut self, n: usize, start: u64, end: u64) -> Option<Vec<u8>> {
         let url = format!("{SITE}media/song/song.mp3");
         let now = self.now;
-        let read = self.pages[n].tab.read(now, 1, &url, (start, end), (Taking::Stream, PlaybackRate::NORMAL)).expect("a file");
+        let read = self.pages[n]
+            .tab
+            .read(now, 1, &url, (start, end), (Taking::Stream, PlaybackRate::NORMAL))
+            .expect("a file");
         let mut heard = Vec::new();
         loop {
             let now = self.now;
