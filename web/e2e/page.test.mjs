@@ -85,6 +85,23 @@ for (const [what, url] of [
   });
 }
 
+test('a film that plays twice as fast is asked of the gateway as one that does', async () => {
+  const { page, wrong, close } = await tab(chrome, node.ready.gateway);
+  await page.evaluate(() => {
+    const { play } = HTMLMediaElement.prototype;
+    HTMLMediaElement.prototype.play = function () {
+      this.defaultPlaybackRate = this.playbackRate = 2;
+      return play.call(this);
+    };
+  });
+  const told = page.waitForRequest((request) => request.url().endsWith('.m4s') && request.headers()['nearcast-playback-rate'] === '2');
+  await page.locator('.card-film .card-link').first().click();
+  await told;
+  await filmMoves(page);
+  assert.deepEqual(wrong, []);
+  await close();
+});
+
 const autoName = (page) => page.getByRole('menuitemradio').first().textContent();
 
 test('the queue stays, silent until play is pressed', async () => {

@@ -138,10 +138,10 @@ export class Tab {
      */
     poll(): Act | undefined;
     /**
-     * A player that plays at a `rate` (1 is normal) reads bytes of a file, and shows nothing of them before all are there
+     * A player that plays at a `rate` (1 is normal), if that is known, reads bytes of a file, and shows nothing of them before all are there
      * when it takes them `whole_only`. Nothing when this is no file of an open title.
      */
-    read(now: number, play: number, url: string, start: number, end: number, whole_only: boolean, rate: number): number | undefined;
+    read(now: number, play: number, url: string, start: number, end: number, whole_only: boolean, rate?: number | null): number | undefined;
     /**
      * Whether what is played is handed on.
      */
@@ -245,7 +245,7 @@ export interface InitOutput {
     readonly tab_open_title: (a: number, b: number, c: number, d: number) => void;
     readonly tab_packet: (a: number, b: number, c: number, d: number, e: number) => void;
     readonly tab_poll: (a: number) => number;
-    readonly tab_read: (a: number, b: number, c: number, d: number, e: number, f: number, g: number, h: number, i: number) => number;
+    readonly tab_read: (a: number, b: number, c: number, d: number, e: number, f: number, g: number, h: number, i: number, j: number) => number;
     readonly tab_share: (a: number, b: number, c: number) => void;
     readonly tab_showed: (a: number, b: number, c: number, d: number, e: number, f: number, g: number, h: number, i: number) => void;
     readonly tab_size_of: (a: number, b: number, c: number) => [number, number];

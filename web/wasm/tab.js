@@ -446,7 +446,7 @@ export class Tab {
         return ret === 0 ? undefined : Act.__wrap(ret);
     }
     /**
-     * A player that plays at a `rate` (1 is normal) reads bytes of a file, and shows nothing of them before all are there
+     * A player that plays at a `rate` (1 is normal), if that is known, reads bytes of a file, and shows nothing of them before all are there
      * when it takes them `whole_only`. Nothing when this is no file of an open title.
      * @param {number} now
      * @param {number} play
@@ -454,7 +454,7 @@ export class Tab {
      * @param {number} start
      * @param {number} end
      * @param {boolean} whole_only
-     * @param {number} rate
+     * @param {number | null} [rate]
      * @returns {number | undefined}
      */
     read(now, play, url, start, end, whole_only, rate) {
@@ -463,10 +463,10 @@ export class Tab {
         const val4 = +start;
         const val5 = +end;
         const val6 = +whole_only;
-        const val7 = +rate;
+        const val7 = +(isLikeNone(rate) ? 0 : rate);
         const ptr0 = passStringToWasm0(url, wasm.__wbindgen_malloc, wasm.__wbindgen_realloc);
         const len0 = WASM_VECTOR_LEN;
-        const ret = wasm.tab_read(this.__wbg_ptr, val2, val3, ptr0, len0, val4, val5, val6, val7);
+        const ret = wasm.tab_read(this.__wbg_ptr, val2, val3, ptr0, len0, val4, val5, val6, !isLikeNone(rate), val7);
         return ret === Number.MAX_SAFE_INTEGER ? undefined : ret;
     }
     /**

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 
 use nearcast_engine::swarm::{PlayId, ReadId};
-use nearcast_engine::{Span, Time};
+use nearcast_engine::{PlaybackRate, Span, Time};
 
 use crate::catalogue::Title;
 use crate::plan::Act;
@@ -32,6 +32,7 @@ pub(crate) struct Player {
     pub(crate) read: Option<OpenRead>,
     pub(crate) report: PlayReport,
     asked_at: Time,
+    rate: PlaybackRate,
     mode: Mode,
     /// The playhead at `as_of`.
     position: Span,
@@ -136,10 +137,17 @@ pub(crate) enum Want {
 
 impl Player {
     /// A play asked for at `now`.
-    pub(crate) fn new(now: Time, play: PlayId, title: u32, acts: &[(Span, Act)], report: PlayReport) -> Self {
+    pub(crate) fn new(
+        now: Time,
+        (play, title): (PlayId, u32),
+        rate: PlaybackRate,
+        acts: &[(Span, Act)],
+        report: PlayReport,
+    ) -> Self {
         Self {
             play,
             title,
+            rate,
             acts: acts.iter().copied().collect(),
             read: None,
             report,
@@ -181,10 +189,10 @@ impl Player {
         match self.mode {
             Mode::Playing => {
                 let there = title.media(self.shown);
-                let reach = self.position + now.since(self.as_of);
+                let reach = self.position + self.rate.plays(now.since(self.as_of));
                 let moved = reach.min(there).less(self.position);
                 self.report.played += moved;
-                let ran_out_at = self.as_of + moved;
+                let ran_out_at = self.as_of + self.rate.lasts(moved);
                 self.position += moved;
                 if self.shown == title.bytes && self.position >= title.length {
                     self.mode = Mode::Ended;
@@ -253,6 +261,18 @@ impl Player {
         self.report.clone()
     }
 
+    /// How fast it plays.
+    pub(crate) fn rate(&self) -> PlaybackRate {
+        self.rate
+    }
+
+    /// How long its playhead takes to a place ahead of it: what is rounded off is time it needs.
+    fn reaches(&self, at: Span) -> Span {
+        let ahead = at.less(self.position);
+        let lasts = self.rate.lasts(ahead);
+        if self.rate.plays(lasts) < ahead { lasts + Span::from_micros(1) } else { lasts }
+    }
+
     /// What comes next, after [`advance`](Self::advance).
     pub(crate) fn wants(&self, now: Time, title: &Title, spec: &PlayerSpec) -> Want {
         if self.mode == Mode::Ended {
@@ -306,7 +326,7 @@ impl Player {
                 let room =
                     (self.taken < title.bytes).then(|| (title.media(self.taken) + step).less(spec.ahead));
                 let next = [act, end, room].into_iter().flatten().filter(|at| *at > self.position).min();
-                next.map_or(Time::NEVER, |at| now + at.less(self.position))
+                next.map_or(Time::NEVER, |at| now + self.reaches(at))
             }
         }
     }

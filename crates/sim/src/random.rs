@@ -77,6 +77,8 @@ pub(crate) enum Stream {
     Sleep = 9,
     /// Which connections to the origin are stuck.
     Connections = 10,
+    /// How fast players play.
+    Rates = 11,
 }
 
 /// Finalizer of SplitMix64.

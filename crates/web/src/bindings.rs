@@ -201,7 +201,7 @@ impl JsTab {
         }
     }
 
-    /// A player that plays at a `rate` (1 is normal) reads bytes of a file, and shows nothing of them before all are there
+    /// A player that plays at a `rate` (1 is normal), if that is known, reads bytes of a file, and shows nothing of them before all are there
     /// when it takes them `whole_only`. Nothing when this is no file of an open title.
     #[expect(clippy::too_many_arguments, reason = "JavaScript gets numbers and texts alone")]
     pub fn read(
@@ -212,10 +212,11 @@ impl JsTab {
         start: f64,
         end: f64,
         whole_only: bool,
-        rate: f64,
+        rate: Option<f64>,
     ) -> Option<u32> {
         let taking = if whole_only { Taking::Whole } else { Taking::Stream };
-        let rate = PlaybackRate::from_percent(u16::try_from(whole(rate * 100.0)).unwrap_or(u16::MAX));
+        let percent = |rate: f64| u16::try_from(whole(rate * 100.0)).unwrap_or(u16::MAX);
+        let rate = rate.map(|rate| PlaybackRate::from_percent(percent(rate)));
         let bytes = (whole(start), whole(end));
         self.tab.read(self.micros(now), play, url, bytes, (taking, rate)).map(|read| read.0)
     }

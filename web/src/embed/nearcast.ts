@@ -225,7 +225,7 @@ export class Nearcast {
     const known = this.#plays.get(config) ?? { play: this.#site.part.nextPlay(), last: 0 };
     known.last = performance.now();
     this.#plays.set(config, known);
-    return { play: known.play, rate: this.#players.get(config)?.media?.playbackRate ?? 1 };
+    return { play: known.play, rate: this.#players.get(config)?.media?.playbackRate };
   }
 
   #tick(): void {

@@ -3,6 +3,7 @@
 import type Hls from 'hls.js';
 import type { Playable } from '../model/title';
 import { SourceError } from '../source/source';
+import { source } from '../state/library';
 import { playsFile } from '../tab/elements';
 import { loaderOf } from '../tab/loader';
 import { part } from '../tab/page';
@@ -72,7 +73,7 @@ export async function attach(
   const { default: Player } = await loading;
   if (Player.isSupported()) {
     const play = part.nextPlay();
-    const hls = new Player({ ...config(), loader: loaderOf(Player, part, () => ({ play, rate: element.playbackRate })) });
+    const hls = new Player({ ...config(element), loader: loaderOf(Player, part, () => ({ play, rate: element.playbackRate })) });
     const attached = await attachStream(hls, element, stream, wanted, failed);
     return { ...attached, detach: () => (attached.detach(), part.stopped(play)) };
   }
@@ -83,7 +84,18 @@ export async function attach(
 }
 
 // A worker would be made of a blob, which the content policy does not allow; fragmented MP4 needs none.
-const config = (): Partial<Hls['config']> => ({ enableWorker: false, backBufferLength: 60, maxBufferLength: 40 });
+const config = (element: HTMLMediaElement): Partial<Hls['config']> => ({
+  enableWorker: false,
+  backBufferLength: 60,
+  maxBufferLength: 40,
+  ...(source.kind === 'gateway' && { xhrSetup: (request, url) => tellsRate(request, url, element.playbackRate) }),
+});
+
+/** A node's gateway cannot see how fast a player plays. */
+function tellsRate(request: XMLHttpRequest, url: string, rate: number): void {
+  request.open('GET', url, true);
+  request.setRequestHeader('Nearcast-Playback-Rate', String(rate));
+}
 
 async function attachStream(
   hls: Hls,

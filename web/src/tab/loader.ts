@@ -33,10 +33,10 @@ export type LoaderClass = { new (config: HlsConfig): Loader<LoaderContext> };
 /** What is told of each answer that a player got. */
 export type Told = (url: string, bytes: number, checked: boolean) => void;
 
-/** A player: its play, and how fast it plays. */
+/** A player: its play, and how fast it plays, where that is known. */
 export interface Playing {
   readonly play: number;
-  readonly rate: number;
+  readonly rate: number | undefined;
 }
 
 /** A loader for hls.js whose reads belong to the player that `playing` names for its settings. */

@@ -41,8 +41,8 @@ export interface Shown {
 export interface How {
   /** Nothing of them is shown before all are there. */
   readonly whole: boolean;
-  /** How fast it plays; 1 is as it was made. */
-  readonly rate: number;
+  /** How fast it plays, where that is known; 1 is as it was made. */
+  readonly rate: number | undefined;
 }
 
 /** It takes no part any more, or nobody delivers the bytes. */

@@ -198,8 +198,8 @@ pub enum Input<V> {
         bytes: ByteRange,
         /// How the player takes them.
         taking: Taking,
-        /// How fast the player plays, from here on.
-        rate: PlaybackRate,
+        /// How fast the player plays from here on, if it says so.
+        rate: Option<PlaybackRate>,
     },
     /// A player shows bytes that it had from elsewhere, before there was an engine to read them of: the play has
     /// begun, and goes on behind them. Of a play that is known already it says nothing new.

@@ -4,6 +4,7 @@ use nearcast_content::{BlockRange, FlatSet, ObjectId};
 
 use super::Swarm;
 use super::api::*;
+use super::fetch::first_of;
 use super::objects::{ObjectIx, Objects};
 use crate::limits::{MAX_ANNOUNCE, MAX_TITLES_PER_SESSION};
 use crate::time::Span;
@@ -19,6 +20,8 @@ const NO_ROOM_WAIT: Span = Span::from_secs(10);
 const GIVEN_BACK: u64 = 64 * 1024 * 1024;
 /// Media behind the playhead that stays when a single film fills the cache: a short seek back.
 const BEHIND: Span = Span::from_secs(30);
+/// Blocks of what lies behind a playhead that go at once: 256 KiB.
+const EVICTED_AT_ONCE: u32 = 16;
 
 /// What the directory was told about a title. Who came for it and holds nothing so far has no coverage.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -236,6 +239,7 @@ impl Swarm {
         self.planned_for.iter().copied().chain(self.plays.reads().map(|(_, read)| read.on.object)).collect()
     }
 
+    /// What lies furthest behind a playhead goes first, and no more than has to: others may follow.
     fn evict_behind(&mut self) {
         let behind: Vec<(ObjectIx, BlockRange)> = self
             .plays
@@ -247,8 +251,13 @@ impl Swarm {
             .collect();
         for (ix, blocks) in behind {
             let others = self.plays.reads().filter(|(_, r)| r.on.object == ix).count();
-            if self.objects.held_bytes() > self.budget() && others == 1 && self.objects.get(ix).pins == 0 {
-                self.evict_blocks(ix, blocks);
+            if others != 1 || self.objects.get(ix).pins > 0 {
+                continue;
+            }
+            while self.objects.held_bytes() > self.budget() {
+                let first = self.objects.get(ix).held.present(blocks).next();
+                let Some(first) = first else { break };
+                self.evict_blocks(ix, first_of(first, EVICTED_AT_ONCE));
             }
         }
     }

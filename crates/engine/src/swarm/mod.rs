@@ -12,6 +12,7 @@ mod asleep;
 mod caps;
 mod connect;
 mod crowd;
+mod demand;
 mod fetch;
 mod haves;
 mod hold_out;
@@ -24,6 +25,7 @@ mod objects;
 mod offers;
 mod origin;
 mod outreach;
+mod pace;
 mod peering;
 mod peers;
 mod pick;
@@ -421,7 +423,7 @@ impl Swarm {
         play: PlayId,
         (rendition, part): (RenditionId, u32),
         bytes: nearcast_content::ByteRange,
-        (taking, rate): (Taking, PlaybackRate),
+        (taking, rate): (Taking, Option<PlaybackRate>),
     ) -> Result<(), InputError> {
         let track = self.objects.track(rendition);
         let found = track.and_then(|t| Some((*t.parts.get(part as usize)?, t.length())));
@@ -455,7 +457,7 @@ impl Swarm {
         let end = bytes.end.min(on.size.bytes());
         let bytes = nearcast_content::ByteRange::new(bytes.start.min(end), end);
         let (at, since, taking) = (bytes.end, self.now, Taking::Whole);
-        let rate = PlaybackRate::NORMAL;
+        let rate = None;
         let read = Read { play, rendition, part, on, length, bytes, taking, rate, at, since, stuck: false };
         if self.plays.showed(self.now, self.now - ago, read)? {
             self.note(Note::Started { play, after });
@@ -472,11 +474,11 @@ impl Swarm {
         let Some((handed, moved)) = self.plays.progress(self.now, id, to) else { return };
         self.count_delivered(play, object, handed);
         self.handed += handed.len();
+        let next = on.size.covering(nearcast_content::ByteRange::new(handed.end, handed.end + 1));
+        let has_all = handed.end >= self.plays.read(id).map_or(0, |read| read.bytes.end);
+        self.plays.took(self.now, id, has_all || self.objects.get(object).held.contains_all(next));
         // What was not worth asking for ahead of him is, once he waits for it.
-        let waits = handed.end < self.plays.read(id).map_or(0, |read| read.bytes.end) && {
-            let next = nearcast_content::ByteRange::new(handed.end, handed.end + 1);
-            self.objects.get(object).misses(on.size.covering(next))
-        };
+        let waits = !has_all && self.objects.get(object).misses(next);
         self.replan |= moved.is_some() || waits;
         self.replan_soon |= self.handed >= REPLAN_BYTES;
         match moved {

@@ -1,9 +1,10 @@
 //! Plays and their clocks: where the playhead is, what is due when, what started late and what stalled.
 
-use nearcast_content::{BLOCK_SIZE, BlockRange, ByteRange, FlatMap, ObjectSize};
+use nearcast_content::{ByteRange, FlatMap};
 
 use super::api::{InputError, PlayId, ReadId, RenditionId, Taking};
-use super::objects::{ObjectIx, Track, TrackPart};
+use super::objects::TrackPart;
+use super::pace::Pace;
 use crate::limits::{MAX_PLAYS, MAX_READS};
 use crate::time::{Span, Time};
 use crate::units::PlaybackRate;
@@ -11,7 +12,7 @@ use crate::units::PlaybackRate;
 /// A standstill counts as a stall from here on (FACTS: more than 250 ms after the start).
 const STALL: Span = Span::from_millis(250);
 /// Bytes that make a start: a decoder's first second or less.
-const START_BYTES: u64 = 64 * 1024;
+pub(super) const START_BYTES: u64 = 64 * 1024;
 /// A start is this much media when that is more, and a segment is no less: what is read whole and shorter is a header.
 const START: Span = Span::from_millis(250);
 /// A start that is this much media is followed by what is due long after it.
@@ -39,8 +40,8 @@ pub(super) struct Read {
     pub(super) length: Span,
     pub(super) bytes: ByteRange,
     pub(super) taking: Taking,
-    /// How fast its player plays.
-    pub(super) rate: PlaybackRate,
+    /// How fast its player plays, if it says so.
+    pub(super) rate: Option<PlaybackRate>,
     /// Handed to the player up to here.
     pub(super) at: u64,
     /// When the read came to stand at `at`.
@@ -79,6 +80,8 @@ struct Play {
     marks: FlatMap<RenditionId, Mark>,
     /// Media handed to the player in all.
     handed: Span,
+    /// What is seen of a player that does not say how fast it plays.
+    pace: Pace,
 }
 
 /// Where the latest read of a rendition stands, and where it ends, in title time.
@@ -92,18 +95,23 @@ struct Mark {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Clock {
     at: Time,
-    media: Span,
+    pub(super) media: Span,
     rate: PlaybackRate,
 }
 
 impl Clock {
+    /// Title time `media` plays at this moment, and what follows at a rate.
+    pub(super) fn new(at: Time, media: Span, rate: PlaybackRate) -> Self {
+        Self { at, media, rate }
+    }
+
     /// When it began, or will.
     pub(super) fn begins(self) -> Time {
         self.at
     }
 
     /// When title time `media` plays; what lies behind the clock was due at once.
-    fn due(self, media: Span) -> Time {
+    pub(super) fn due(self, media: Span) -> Time {
         self.at + self.until(media)
     }
 
@@ -112,11 +120,15 @@ impl Clock {
         self.rate.lasts(media.less(self.media))
     }
 
+    /// Title time that it shows at `now`.
+    fn shows(self, now: Time) -> Span {
+        self.media + self.rate.plays(now.since(self.at))
+    }
+
     /// From `now` on it goes at another rate.
     fn goes(&mut self, now: Time, rate: PlaybackRate) {
         if rate != self.rate {
-            let media = self.media + self.rate.plays(now.since(self.at));
-            *self = Self { at: now.max(self.at), media, rate };
+            *self = Self { at: now.max(self.at), media: self.shows(now), rate };
         }
     }
 }
@@ -160,6 +172,11 @@ impl Plays {
         self.reads.iter().map(|(id, read)| (*id, read))
     }
 
+    /// The reads that are open, and the last ones of plays that have none open.
+    pub(super) fn wanting(&self) -> impl Iterator<Item = &Read> {
+        self.reads.values().chain(self.plays.values().filter_map(|play| play.tail.as_ref()))
+    }
+
     /// How many plays go on.
     pub(super) fn len(&self) -> usize {
         self.plays.len()
@@ -196,7 +213,7 @@ impl Plays {
         let settled = segment.unwrap_or_else(|| reach(enough_to_settle(part)));
         let fresh = |first| Play {
             settled,
-            clock: Clock { at: now, media, rate },
+            clock: Clock { at: now, media, rate: rate.unwrap_or_default() },
             delivered: media,
             start: Some(Start { asked: now, from: media, enough, first }),
             begun: None,
@@ -205,6 +222,7 @@ impl Plays {
             tail: None,
             marks: FlatMap::new(),
             handed: Span::ZERO,
+            pace: Pace::default(),
         };
         let mark = Mark { at: media, end: part.media_at(read.bytes.end) };
         match self.plays.get_mut(&read.play) {
@@ -216,15 +234,19 @@ impl Plays {
             Some(play) if !play.continues(read.rendition, media) => {
                 // A player that looks at the end of a file before it starts has not started yet.
                 let waiting = play.start.filter(|start| start.first);
-                let (handed, begun) = (play.handed, play.begun);
+                let (handed, begun, before) = (play.handed, play.begun, play.clock.rate);
                 *play = Play { handed, begun, ..fresh(false) };
+                play.clock.rate = rate.unwrap_or(before);
                 if let (Some(first), Some(start)) = (waiting, &mut play.start) {
                     (start.asked, start.first) = (first.asked, true);
                 }
             }
             Some(play) => {
                 play.tail = None;
-                play.goes(now, rate);
+                match rate {
+                    Some(rate) => play.goes(now, rate),
+                    None => play.goes_on(now, media),
+                }
                 // A header came before the segment that the player waits for.
                 let start = play.start.as_mut().filter(|start| media <= start.from + ADJOINS);
                 if let (Some(start), Some(end)) = (start, segment) {
@@ -252,7 +274,7 @@ impl Plays {
             Read { bytes: ByteRange::new(shown.bytes.end, shown.bytes.end), since: now, ..shown.clone() };
         let play = Play {
             settled: end,
-            clock: Clock { at: began, media: from, rate: shown.rate },
+            clock: Clock { at: began, media: from, rate: shown.rate.unwrap_or_default() },
             delivered: end,
             start: None,
             begun: Some(began),
@@ -261,6 +283,7 @@ impl Plays {
             tail: Some(tail),
             marks: FlatMap::from([(shown.rendition, Mark { at: end, end })]),
             handed: end.less(from),
+            pace: Pace::default(),
         };
         self.plays.insert(shown.play, play);
         self.plays_out = None;
@@ -280,11 +303,27 @@ impl Plays {
         read.since = now;
         read.stuck = false;
         let (play, awake) = (self.plays.get_mut(&read.play)?, self.awake_since);
+        if read.rate.is_none() {
+            play.goes_on(now, part.media_at(handed.end));
+        }
         play.handed += part.media_at(handed.end).less(part.media_at(handed.start));
         if let Some(mark) = play.marks.get_mut(&read.rendition) {
             mark.at = part.media_at(handed.end);
         }
         Some((handed, play.delivered_to((now, awake), part.media_at(shown), shown >= part.size.bytes())))
+    }
+
+    /// The player of a read has taken something, and there is `more` for it to take or there is not.
+    pub(super) fn took(&mut self, now: Time, id: ReadId, more: bool) {
+        let play = self.reads.get(&id).and_then(|read| self.plays.get_mut(&read.play));
+        if let Some(play) = play {
+            play.pace.took(now, more);
+        }
+    }
+
+    /// How fast a play goes.
+    pub(super) fn rate(&self, play: PlayId) -> PlaybackRate {
+        self.plays.get(&play).map_or(PlaybackRate::NORMAL, |play| play.clock.rate)
     }
 
     pub(super) fn mark_stuck(&mut self, id: ReadId) {
@@ -353,13 +392,13 @@ impl Plays {
     }
 
     /// Title time that a play waits for to start, if it does, and a read at `media` is to bring that.
-    fn enough(&self, play: PlayId, media: Span) -> Option<Span> {
+    pub(super) fn enough(&self, play: PlayId, media: Span) -> Option<Span> {
         let start = self.plays.get(&play)?.start?;
         (media + ADJOINS >= start.from).then_some(start.enough)
     }
 
     /// Title time up to which a play that has just started, or is about to, may want more before it begins.
-    fn settles(&self, play: PlayId, media: Span) -> Option<Span> {
+    pub(super) fn settles(&self, play: PlayId, media: Span) -> Option<Span> {
         let play = self.plays.get(&play)?;
         let from = play.start.map_or(Span::ZERO, |start| start.from);
         (media < play.settled && media + ADJOINS >= from).then_some(play.settled)
@@ -394,6 +433,20 @@ impl Play {
     /// Its end, as a clock for what comes after it.
     fn end(&self) -> Clock {
         Clock { at: self.clock.due(self.length), media: Span::ZERO, ..self.clock }
+    }
+
+    /// A player that does not say how fast it plays takes what begins or ends at title time `media`. Sound beside
+    /// pictures tells nothing of its own.
+    fn goes_on(&mut self, now: Time, media: Span) {
+        if self.start.is_some() || self.stalled.is_some() || media < self.delivered {
+            return;
+        }
+        let seen = self.pace.goes_on(now, self.delivered, self.clock.shows(now));
+        match seen {
+            Some((PlaybackRate::NORMAL, _)) => self.clock.goes(now, PlaybackRate::NORMAL),
+            Some((rate, shown)) => self.clock = Clock { at: now, media: shown.min(self.delivered), rate },
+            None => {}
+        }
     }
 
     /// Its player plays at this rate from `now` on. What waits to start has played nothing yet, and what stalls plays no
@@ -447,160 +500,13 @@ fn enough_to_settle(part: &TrackPart) -> u64 {
     if start < part.bytes_in(LONG_START) { start } else { part.bytes_in(SETTLE).min(SETTLE_BYTES).max(start) }
 }
 
-/// The byte of a part up to which a play is fetched before anything else, when it needs `enough` of it to start.
-fn start_end(part: &TrackPart, enough: Span) -> u64 {
-    part.size.bytes().min(part.bytes_in(enough.less(part.start)))
-}
-
-/// Something that should be fetched, in the order of its deadline.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Demand {
-    pub(super) object: ObjectIx,
-    pub(super) part: TrackPart,
-    /// Bytes of the part.
-    pub(super) bytes: ByteRange,
-    /// The play's clock, or none for what is kept or fetched ahead.
-    pub(super) play: Option<PlayId>,
-    /// The clock of what is to follow a play.
-    pub(super) follows: Option<Clock>,
-    /// Whether the play waits for the first of these bytes to start.
-    pub(super) starting: bool,
-    /// Byte of the part up to which it needs them for that; zero when it does not wait.
-    pub(super) start_end: u64,
-    /// Byte of the part up to which the player may want more before it begins; zero where it does not.
-    pub(super) settle_end: u64,
-    /// Asked of peers alone: it is not worth the origin's bytes.
-    pub(super) peers_only: bool,
-    /// Since when the player waits here, if it does read here.
-    pub(super) reader: Option<Time>,
-    /// Bytes of which nothing is shown before all are there.
-    pub(super) whole: Option<ByteRange>,
-    /// Where the read stands in title time, and since when: media that lies further on cannot be needed sooner
-    /// than it takes to play what lies between.
-    pub(super) stands: Option<Clock>,
-}
-
-impl Demand {
-    pub(super) fn size(&self) -> ObjectSize {
-        self.part.size
-    }
-
-    /// When a block is due, by the clock of the play and by where the read stands. A player that jumps opens
-    /// one read before it closes another: what the old one has ahead of it lies behind the clock, and is not
-    /// wanted at once for that.
-    pub(super) fn due(&self, plays: &Plays, block: u32) -> Time {
-        let media = self.media_of(block);
-        let reached = self.stands.map_or(Time::ZERO, |stands| stands.due(media));
-        match (self.play, self.follows) {
-            (Some(play), _) => plays.due(play, media).max(reached),
-            (None, Some(clock)) => clock.due(media),
-            (None, None) => Time::NEVER,
-        }
-    }
-
-    /// The blocks that a start needs, none when nothing starts here.
-    pub(super) fn start(&self) -> BlockRange {
-        self.size().covering(ByteRange::new(self.bytes.start, self.start_end.max(self.bytes.start)))
-    }
-
-    /// The blocks that the player may want before it begins, those that a start needs among them.
-    pub(super) fn settling(&self) -> BlockRange {
-        self.size().covering(ByteRange::new(self.bytes.start, self.settle_end.max(self.bytes.start)))
-    }
-
-    /// Title time at which a block's first byte is shown.
-    pub(super) fn media_of(&self, block: u32) -> Span {
-        let byte = (u64::from(block) * BLOCK_SIZE).max(self.bytes.start);
-        let shown = self.whole.filter(|whole| (whole.start..whole.end).contains(&byte));
-        self.part.media_at(shown.map_or(byte, |whole| whole.start))
-    }
-}
-
-/// What the open reads want within a `window` of media ahead of each: the read itself, then what follows it on its
-/// track. Those that something waits for to start come first.
-pub(super) fn demands<'t>(
-    plays: &Plays,
-    window: impl Fn(&Read) -> Span,
-    track: impl Fn(RenditionId) -> Option<&'t Track>,
-) -> Vec<Demand> {
-    let mut demands = Vec::new();
-    let tails = plays.plays.values().filter_map(|play| play.tail.as_ref());
-    for read in plays.reads.values().chain(tails) {
-        let Some(track) = track(read.rendition) else { continue };
-        let Some(stood) = track.parts.get(read.part as usize) else { continue };
-        let stands = Clock { at: read.since, media: stood.media_at(read.at), rate: read.rate };
-        let enough = plays.enough(read.play, stands.media);
-        let settles = plays.settles(read.play, stands.media);
-        let mut left = window(read);
-        let mut at = read.at;
-        for (number, part) in (0u32..).zip(&track.parts).skip(read.part as usize) {
-            let here = number == read.part;
-            // A slow player still gets a start's worth ahead, whatever the part's mean rate.
-            let end = part.size.bytes().min(at.saturating_add(part.bytes_in(left).max(START_BYTES)));
-            if at < end {
-                demands.push(Demand {
-                    object: part.object,
-                    part: *part,
-                    bytes: ByteRange::new(at, end),
-                    play: Some(read.play),
-                    follows: None,
-                    peers_only: false,
-                    starting: enough.is_some() && here,
-                    start_end: enough.filter(|_| here).map_or(0, |enough| start_end(part, enough)),
-                    settle_end: settles.filter(|_| here).map_or(0, |settled| start_end(part, settled)),
-                    reader: (here && read.at < read.bytes.end).then_some(read.since),
-                    whole: (here && read.taking == Taking::Whole).then_some(read.bytes),
-                    stands: Some(stands),
-                });
-            }
-            left = left.less((part.start + part.length).less(part.media_at(at)));
-            at = 0;
-            if left == Span::ZERO {
-                break;
-            }
-        }
-    }
-    // What several want is fetched for the first of them: a seek within the window of a read that is still open waits.
-    demands.sort_by_key(|demand| !demand.starting);
-    demands
-}
-
-/// What follows a play within `window` of media: the beginning of `track`, due when the play has ended.
-pub(super) fn following(track: &Track, clock: Clock, window: Span) -> Vec<Demand> {
-    let mut demands = Vec::new();
-    let mut left = window;
-    for part in &track.parts {
-        let end = part.size.bytes().min(part.bytes_in(left));
-        let bytes = ByteRange::new(0, end);
-        let demand = Demand {
-            object: part.object,
-            part: *part,
-            bytes,
-            play: None,
-            follows: Some(clock),
-            peers_only: false,
-            starting: false,
-            start_end: 0,
-            settle_end: 0,
-            reader: None,
-            whole: None,
-            stands: None,
-        };
-        demands.push(demand);
-        left = left.less(part.length);
-        if left == Span::ZERO {
-            break;
-        }
-    }
-    demands
-}
-
 #[cfg(test)]
 mod tests {
-    use nearcast_content::ObjectId;
+    use nearcast_content::{BLOCK_SIZE, BlockRange, ObjectId, ObjectSize};
 
     use super::*;
     use crate::swarm::api::{Part, Rendition};
+    use crate::swarm::demand::demands;
     use crate::swarm::objects::Objects;
     use crate::wire::SwarmId;
 
@@ -629,7 +535,7 @@ mod tests {
             length: Span::from_secs(60),
             bytes: ByteRange::new(bytes.start, bytes.end),
             taking,
-            rate: PlaybackRate::NORMAL,
+            rate: Some(PlaybackRate::NORMAL),
             at: bytes.start,
             since: now,
             stuck: false,
@@ -703,7 +609,7 @@ mod tests {
         let part = objects.track(RenditionId(0)).expect("described").parts[0];
         let mut plays = Plays::default();
         let reads = |plays: &mut Plays, now, id, percent, bytes: std::ops::Range<u64>| {
-            let rate = PlaybackRate::from_percent(percent);
+            let rate = Some(PlaybackRate::from_percent(percent));
             let read =
                 Read { rate, ..read(now, part, bytes.start * SECOND..bytes.end * SECOND, Taking::Whole) };
             plays.open(now, ReadId(id), read).expect("opens");
@@ -727,6 +633,32 @@ mod tests {
     }
 
     #[test]
+    fn a_player_that_does_not_say_how_fast_it_plays_is_watched() {
+        let objects = track();
+        let part = objects.track(RenditionId(0)).expect("described").parts[0];
+        let mut plays = Plays::default();
+        let mut takes = |now: Time, second: u64| {
+            let bytes = second * SECOND..(second + 1) * SECOND;
+            let read = Read { rate: None, ..read(now, part, bytes, Taking::Whole) };
+            plays.open(now, ReadId(second), read).expect("opens");
+            hand(&mut plays, now, second, (second + 1) * SECOND);
+            plays.took(now, ReadId(second), true);
+            plays.close(ReadId(second));
+            (plays.rate(PlayId(1)), plays.due(PlayId(1), Span::from_secs(second + 1)).since(now))
+        };
+        // Five seconds are taken at once, and then one each time that there is room for it.
+        for second in 0..5 {
+            takes(at(1_000), second);
+        }
+        let twice = (5..24).map(|second| takes(at(1_000 + 500 * (second - 4)), second)).last();
+        let (rate, ahead) = twice.expect("takes");
+        assert_eq!(rate, PlaybackRate::from_percent(200));
+        assert!(ahead <= Span::from_secs(5), "{ahead:?} of what is ahead of it");
+        let usual = (24..30).map(|second| takes(at(10_500 + 4_000 * (second - 23)), second)).last();
+        assert_eq!(usual.expect("takes").0, PlaybackRate::NORMAL, "again");
+    }
+
+    #[test]
     fn at_another_rate_what_stalled_goes_on_where_it_stood() {
         let objects = track();
         let mut plays = Plays::default();
@@ -734,7 +666,7 @@ mod tests {
         hand(&mut plays, at(0), 1, 2 * SECOND);
         plays.watch(at(2_000), |_| true);
         let part = objects.track(RenditionId(0)).expect("described").parts[0];
-        let rate = PlaybackRate::from_percent(200);
+        let rate = Some(PlaybackRate::from_percent(200));
         let more = Read { rate, ..read(at(3_000), part, 2 * SECOND..4 * SECOND, Taking::Stream) };
         plays.open(at(3_000), ReadId(2), more).expect("opens");
         assert_eq!(hand(&mut plays, at(4_000), 2, 4 * SECOND), Some(Moved::Stalled(Span::from_secs(2))));
@@ -815,22 +747,6 @@ mod tests {
     }
 
     #[test]
-    fn what_is_read_at_four_times_the_rate_is_due_in_a_quarter_of_the_time_and_is_as_far_ahead_as_its_player()
-    {
-        let objects = track();
-        let part = objects.track(RenditionId(0)).expect("described").parts[0];
-        let mut plays = Plays::default();
-        let rate = PlaybackRate::from_percent(400);
-        let fast = Read { rate, ..read(at(0), part, 0..30 * SECOND, Taking::Stream) };
-        plays.open(at(0), ReadId(1), fast).expect("opens");
-        hand(&mut plays, at(0), 1, 2 * SECOND);
-        let found = demands(&plays, |read| read.rate.plays(Span::from_secs(3)), |r| objects.track(r));
-        assert_eq!(found[0].bytes, ByteRange::new(2 * SECOND, 14 * SECOND));
-        assert_eq!(found[0].due(&plays, 6 * 16), at(1_500));
-        assert_eq!(found[0].beyond(6 * 16), Some(Span::from_secs(1)));
-    }
-
-    #[test]
     fn demand_runs_on_into_the_next_part_and_stops_at_the_window() {
         let objects = track();
         let mut plays = Plays::default();
@@ -839,5 +755,22 @@ mod tests {
         let ranges: Vec<ByteRange> = found.iter().map(|d| d.bytes).collect();
         assert_eq!(ranges, [ByteRange::new(20 * SECOND, 30 * SECOND), ByteRange::new(0, 5 * SECOND)]);
         assert!(found[0].starting && !found[1].starting);
+    }
+
+    #[test]
+    fn what_is_read_at_four_times_the_rate_is_due_in_a_quarter_of_the_time_and_is_as_far_ahead_as_its_player()
+    {
+        let objects = track();
+        let part = objects.track(RenditionId(0)).expect("described").parts[0];
+        let mut plays = Plays::default();
+        let rate = Some(PlaybackRate::from_percent(400));
+        let fast = Read { rate, ..read(at(0), part, 0..30 * SECOND, Taking::Stream) };
+        plays.open(at(0), ReadId(1), fast).expect("opens");
+        hand(&mut plays, at(0), 1, 2 * SECOND);
+        let found =
+            demands(&plays, |read| plays.rate(read.play).plays(Span::from_secs(3)), |r| objects.track(r));
+        assert_eq!(found[0].bytes, ByteRange::new(2 * SECOND, 14 * SECOND));
+        assert_eq!(found[0].due(&plays, 6 * 16), at(1_500));
+        assert_eq!(found[0].beyond(6 * 16), Some(Span::from_secs(1)));
     }
 }

@@ -6,9 +6,10 @@ use nearcast_content::{BLOCK_SIZE, BlockRange};
 use super::Swarm;
 use super::api::Taking;
 use super::crowd::Around;
+use super::demand::Demand;
 use super::fetch::{Pick, first_of};
 use super::pick::{Crowd, lone_lead};
-use super::plays::{Demand, Read};
+use super::plays::Read;
 use crate::limits::MAX_ORIGIN_RUN_BLOCKS;
 use crate::time::Span;
 
@@ -27,7 +28,7 @@ impl Swarm {
             Taking::Whole => window,
             Taking::Stream => window.min(self.tuning.first_window + stayed),
         };
-        read.rate.plays(window).clamp(window, window.times(MOST_WINDOWS))
+        self.plays.rate(read.play).plays(window).clamp(window, window.times(MOST_WINDOWS))
     }
 
     /// Whether the origin brings what a run is of so much faster than that plays that nothing is lost by asking for it

@@ -99,14 +99,14 @@ impl Bench {
     }
 
     fn play(&mut self, read: u64, from: u64) {
-        self.reads(read, ByteRange::new(from, size().bytes()), Taking::Stream, PlaybackRate::NORMAL);
+        self.reads(read, ByteRange::new(from, size().bytes()), Taking::Stream, None);
     }
 
     fn read(&mut self, read: u64, blocks: BlockRange, taking: Taking, rate: PlaybackRate) {
-        self.reads(read, size().bytes_of(blocks), taking, rate);
+        self.reads(read, size().bytes_of(blocks), taking, Some(rate));
     }
 
-    fn reads(&mut self, read: u64, bytes: ByteRange, taking: Taking, rate: PlaybackRate) {
+    fn reads(&mut self, read: u64, bytes: ByteRange, taking: Taking, rate: Option<PlaybackRate>) {
         let (read, play) = (ReadId(read), PlayId(1));
         self.input(Input::Read { read, play, rendition: RENDITION, part: 0, bytes, taking, rate });
     }

@@ -60,7 +60,7 @@ fn titles_that_nobody_came_back_to_are_forgotten_and_others_are_not() {
     describe(&mut bench, 20);
     let bytes = ByteRange::new(0, size().bytes());
     let (read, play, rendition) = (ReadId(2), PlayId(2), RenditionId(120));
-    let (taking, rate) = (Taking::Stream, PlaybackRate::NORMAL);
+    let (taking, rate) = (Taking::Stream, None);
     bench.input(Input::Read { read, play, rendition, part: 0, bytes, taking, rate });
     assert!(bench.asked().iter().any(|(_, peer, _)| peer.is_none()), "described again, it plays");
 }
@@ -114,4 +114,33 @@ fn keys_that_are_drawn_to_be_struck_grow_nothing_and_free_nobody_who_was_banned(
     assert_eq!(bench.swarm.footprint().struck, MAX_STRUCK);
     bench.peer(2, Nearness::Isp);
     assert!(bench.take().iter().any(|o| matches!(o, Output::Disconnect { why: Parting::Banned, .. })));
+}
+
+#[test]
+fn of_a_film_that_fills_the_cache_no_more_goes_than_has_to_and_what_is_furthest_behind_first() {
+    let budget = 300 * BLOCK;
+    let mut bench = Bench::new(Settings { cache_budget: budget, ..settings() });
+    let blocks = BlockRange::new(0, 280).into();
+    bench.input(Input::Stored(Stored { object: OBJECT, size: size(), blocks, last_used: 1 }));
+    bench.play(1, 400 * BLOCK);
+    let (mut came, mut gone) = (0, 0);
+    let mut out = std::collections::VecDeque::from(bench.take());
+    while let Some(output) = out.pop_front() {
+        match output {
+            Output::AskOrigin { request, blocks, .. } => {
+                came += blocks.len();
+                bench.finish(request, blocks);
+            }
+            Output::Evict { blocks, .. } => {
+                assert_eq!(blocks.start, gone, "in order");
+                gone = blocks.end;
+            }
+            _ => {}
+        }
+        out.extend(bench.take());
+    }
+    // What lies half a minute behind the playhead may go: the first 144 blocks.
+    assert!(came > 20, "{came} blocks came");
+    let held = bench.swarm.held_bytes();
+    assert!(held <= budget && held > budget - 32 * BLOCK, "{held} bytes are left, and {gone} blocks went");
 }

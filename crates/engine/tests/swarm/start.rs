@@ -40,7 +40,7 @@ fn play_heavy(bench: &mut Bench) -> ObjectId {
         part: 0,
         bytes,
         taking: Taking::Stream,
-        rate: PlaybackRate::NORMAL,
+        rate: None,
     });
     object
 }

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use futures_util::Stream;
 use nearcast_content::manifest::MediaKind;
 use nearcast_content::{ByteRange, ContentType, ObjectId, ObjectSize, TitleId};
+use nearcast_engine::PlaybackRate;
 use nearcast_engine::swarm::{PlayId, RenditionId};
 use serde::Serialize;
 
@@ -156,6 +157,8 @@ pub struct ReadRequest {
     pub media: Media,
     /// Which bytes; never empty.
     pub bytes: ByteRange,
+    /// How fast the player plays, if it says so.
+    pub rate: Option<PlaybackRate>,
 }
 
 /// Why a file is not served.

@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
 use nearcast_content::{ByteRange, TitleId};
+use nearcast_engine::PlaybackRate;
 use nearcast_engine::swarm::PlayId;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
@@ -18,6 +19,9 @@ use tokio_util::sync::CancellationToken;
 use super::library::{Document, Library, LookupError, Media, ReadError, ReadRequest, Resolved};
 use super::plays::{self, PlayKey, Plays};
 use crate::http::{BodyKind, Entity, media_type};
+
+/// How fast a player plays, in a request; what our page sends along.
+const PLAYBACK_RATE: &str = "nearcast-playback-rate";
 
 /// The library and the open plays, shared by all requests.
 #[derive(Debug)]
@@ -163,10 +167,25 @@ async fn serve_media<L: Library>(
     if method == Method::HEAD || bytes.is_empty() {
         return dress(answer.response(&entity, Body::empty()), BodyKind::Media);
     }
-    match read(desk, key, media, bytes).await {
+    match read(desk, key, media, bytes, rate_of(headers)).await {
         Ok(body) => dress(answer.response(&entity, Body::from_stream(body)), BodyKind::Media),
         Err(error) => read_failed(&error),
     }
+}
+
+/// How fast a player says that it plays: `1.5`, for example.
+fn rate_of(headers: &HeaderMap) -> Option<PlaybackRate> {
+    let times: f64 = headers.get(PLAYBACK_RATE)?.to_str().ok()?.parse().ok()?;
+    Some(PlaybackRate::from_percent(whole(times * 100.0)))
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the cast saturates: out of range it is the nearest that there is"
+)]
+fn whole(number: f64) -> u16 {
+    number as u16
 }
 
 /// Starts a read and waits for its first bytes, so that failing to get any can still be said with a status.
@@ -176,13 +195,14 @@ async fn read<L: Library>(
     key: PlayKey,
     media: Media,
     bytes: ByteRange,
+    rate: Option<PlaybackRate>,
 ) -> Result<impl Stream<Item = Result<Bytes, ReadError>> + Send + use<L>, ReadError> {
     let full = ReadError::Unavailable {
         why: "too many titles are playing at once".to_owned(),
         retry_after: plays::IDLE,
     };
     let seat = desk.sit(key).ok_or(full)?;
-    let mut rest = desk.library.open(ReadRequest { play: seat.play, media, bytes }).await?;
+    let mut rest = desk.library.open(ReadRequest { play: seat.play, media, bytes, rate }).await?;
     let first = rest.next().await.unwrap_or(Err(ReadError::Stopping))?;
     let seated = stream::iter([Ok(first)]).chain(rest).map(move |item| {
         // The seat is taken for as long as the body lives.

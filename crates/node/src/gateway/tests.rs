@@ -8,6 +8,7 @@ use bytes::Bytes;
 use futures_util::{Stream, stream};
 use nearcast_content::manifest::MediaKind;
 use nearcast_content::{ByteRange, ContentType, ObjectId, ObjectSize, TitleId};
+use nearcast_engine::PlaybackRate;
 use nearcast_engine::swarm::{PlayId, RenditionId};
 use reqwest::header::{
     CONTENT_LENGTH, CONTENT_RANGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HOST, IF_NONE_MATCH, ORIGIN,
@@ -28,6 +29,7 @@ struct Shelf {
     read: Arc<AtomicU64>,
     closed: Arc<AtomicU64>,
     plays: Mutex<Vec<PlayId>>,
+    rates: Mutex<Vec<Option<PlaybackRate>>>,
     stopped: Mutex<Vec<PlayId>>,
     upcoming: Mutex<Vec<Vec<TitleId>>>,
 }
@@ -147,6 +149,7 @@ impl Library for Shelf {
 
     async fn open(&self, read: ReadRequest) -> Result<BodyStream, ReadError> {
         self.plays.lock().expect("no panic").push(read.play);
+        self.rates.lock().expect("no panic").push(read.rate);
         let (why, retry_after) = soon("neither origin nor peers have it");
         match read.media.rendition.0 {
             3 => Ok(Box::pin(stream::iter([Err(ReadError::Unavailable { why, retry_after })]))),
@@ -317,6 +320,21 @@ async fn requests_of_one_player_are_one_play() {
     let plays = running.shelf.plays.lock().expect("no panic").clone();
     assert_eq!(plays[0], plays[1]);
     assert_ne!(plays[0], plays[2]);
+}
+
+#[tokio::test]
+async fn a_player_may_say_how_fast_it_plays() {
+    let running = start().await;
+    for told in [None, Some("2"), Some("1.25"), Some("fast"), Some("-1"), Some("1e300")] {
+        let mut request = client().get(running.url("t/song/a%20b.opus")).header(RANGE, "bytes=0-9");
+        if let Some(told) = told {
+            request = request.header("Nearcast-Playback-Rate", told);
+        }
+        request.send().await.expect("an answer").bytes().await.expect("a body");
+    }
+    let heard = running.shelf.rates.lock().expect("no panic").clone();
+    let told = [None, Some(200), Some(125), None, Some(0), Some(u16::MAX)];
+    assert_eq!(heard, told.map(|percent| percent.map(PlaybackRate::from_percent)));
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,11 +8,11 @@ use std::time::Duration;
 use futures_util::{StreamExt, stream};
 use nearcast_content::catalogue::Entry;
 use nearcast_content::{Catalogue, ContentType, DocumentError, ObjectRef, ObjectSize, Policy, TitleId};
+use nearcast_engine::Rate;
 use nearcast_engine::swarm::{
     Footprint, Handed, Input, PlayId, ReadId, RenditionId, Settings, Sharing, Stored, Taking,
 };
 use nearcast_engine::wire::SwarmId;
-use nearcast_engine::{PlaybackRate, Rate};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
@@ -285,11 +285,11 @@ impl NodeLibrary {
     }
 
     async fn read(&self, request: ReadRequest) -> Result<Reading, ReadError> {
-        let ReadRequest { play, media, bytes } = request;
+        let ReadRequest { play, media, bytes, rate } = request;
         let read = ReadId(self.0.reads.fetch_add(1, Ordering::Relaxed));
         let (object, rendition, part) = (media.object, media.rendition, media.part);
         self.0.store.touch(object);
-        let (taking, rate) = (Taking::Stream, PlaybackRate::NORMAL);
+        let taking = Taking::Stream;
         let input = Input::Read { read, play, rendition, part, bytes, taking, rate };
         self.0.tell.send(Told::Input(input)).await.map_err(|_| ReadError::Stopping)?;
         let (store, board) = (self.0.store.clone(), Arc::clone(&self.0.board));

@@ -7,7 +7,7 @@ use nearcast_engine::swarm::{
     InputError, Note, Output, Part, PeerId, PlayId, ReadId, Rendition, RenditionId, RequestId, Why,
 };
 use nearcast_engine::wire::SwarmId;
-use nearcast_engine::{Span, Time};
+use nearcast_engine::{PlaybackRate, Span, Time};
 
 /// One run on its way.
 #[derive(Clone, Debug)]
@@ -145,12 +145,22 @@ pub(super) struct Playing {
     end: u64,
     /// When the player began to play from which point of the part, if it has.
     clock: Option<(Time, Span)>,
+    /// How fast it plays.
+    pub(super) rate: PlaybackRate,
 }
 
 impl Playing {
     /// A play that begins with a read of `bytes`.
     pub(super) fn new(play: PlayId, part: Part, bytes: ByteRange) -> Self {
-        Self { play, part, reads: BTreeMap::new(), at: bytes.start, end: bytes.start, clock: None }
+        Self {
+            play,
+            part,
+            reads: BTreeMap::new(),
+            at: bytes.start,
+            end: bytes.start,
+            clock: None,
+            rate: PlaybackRate::NORMAL,
+        }
     }
 
     /// Another read of the same part: it goes on, or jumps. Answers where it begins, in blocks, when it jumps.
@@ -204,7 +214,7 @@ impl Playing {
     /// Where the player is, as far as one can tell: it plays on as long as it has something.
     pub(super) fn playhead(&self, now: Time) -> Span {
         let (since, from) = self.clock.unwrap_or((now, self.media(self.at)));
-        (from + now.since(since)).min(self.media(self.at).max(from))
+        (from + self.rate.plays(now.since(since))).min(self.media(self.at).max(from))
     }
 
     /// The block that the player needs next.

@@ -361,9 +361,12 @@ impl Loader {
                 self.outputs.extend(blocks.map(|blocks| Output::Evict { object, blocks: *blocks }));
             }
             Input::Describe(rendition) => self.titles.describe(rendition),
-            Input::Read { read, play, rendition, part, bytes, .. } => {
+            Input::Read { read, play, rendition, part, bytes, rate, .. } => {
                 let part = self.titles.part(rendition, part)?;
                 self.read(read, play, part, bytes);
+                if let (Some(rate), Some(playing)) = (rate, &mut self.playing) {
+                    playing.rate = rate;
+                }
             }
             Input::Progress { read, to } => {
                 if let Some(playing) = &mut self.playing {

@@ -384,7 +384,7 @@ impl Spotify {
             let (at_hand, all) = self.at_hand(playing);
             let mut falls_below = |what: Span, bound: Span| {
                 if what > bound {
-                    sooner(self.now + what.less(bound) + Span::from_millis(1));
+                    sooner(self.now + playing.rate.lasts(what.less(bound)) + Span::from_millis(1));
                 }
             };
             if !all {
@@ -410,9 +410,12 @@ impl Spotify {
             }
             Input::Stored(stored) => self.shelf.stored(stored),
             Input::Describe(rendition) => self.titles.describe(rendition),
-            Input::Read { read, play, rendition, part, bytes, .. } => {
+            Input::Read { read, play, rendition, part, bytes, rate, .. } => {
                 let part = self.titles.part(rendition, part)?;
                 self.read(read, play, part, bytes);
+                if let (Some(rate), Some(playing)) = (rate, &mut self.playing) {
+                    playing.rate = rate;
+                }
             }
             Input::Progress { read, to } => {
                 if let Some(playing) = &mut self.playing {

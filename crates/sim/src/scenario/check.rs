@@ -105,6 +105,11 @@ impl Scenario {
                 "must not be less than start-after",
             ),
             (
+                (6..=1_600).contains(&self.player.rate_percent),
+                "player.rate-percent",
+                "must be 6 to 1600: browsers play no slower and no faster",
+            ),
+            (
                 self.origin.stuck_percent == 0 || self.origin.own_connections,
                 "origin.stuck-percent",
                 "is of connections of single requests: origin.own-connections must be true",

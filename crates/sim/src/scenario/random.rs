@@ -43,7 +43,7 @@ pub(super) fn draw(seed: u64) -> Scenario {
         churn: churn(random),
         catalogue: catalogue(random),
         plays: plays(random),
-        player: player(random),
+        player: rates(seed, player(random)),
         origin: OriginSpec {
             up: kbit(random, 4_000, 100_000),
             delay: millis(random, 1, 120),
@@ -158,7 +158,16 @@ fn player(random: &mut Random) -> PlayerSpec {
         ahead: start_after + millis(random, 2_000, 40_000),
         reads,
         whole: reads > Span::ZERO && random.percent(50),
+        rate_percent: 100,
+        tells_rate: true,
     }
+}
+
+/// In some worlds players play slower or faster, and say so or do not. Drawn apart from the rest.
+fn rates(seed: u64, player: PlayerSpec) -> PlayerSpec {
+    let random = &mut Random::stream(seed, Stream::Rates, 0);
+    let rate_percent = if random.percent(30) { one_of(random, [50, 150, 200, 400, 1_600]) } else { 100 };
+    PlayerSpec { rate_percent, tells_rate: random.percent(50), ..player }
 }
 
 fn fault(random: &mut Random) -> FaultSpec {

@@ -252,6 +252,10 @@ section! {
         reads: Span = Span::from_secs(4),
         /// Whether it shows nothing of a range before all of it is there: players in browsers.
         whole: bool = false,
+        /// How fast it plays, in hundredths.
+        rate_percent: u16 = 100,
+        /// Whether it says so: pages do, and programs do not.
+        tells_rate: bool = true,
     }
 }
 

@@ -20,6 +20,7 @@ impl World<'_> {
         let (audience, catalogue, now) = (self.audience.clone(), self.catalogue.clone(), self.now);
         let plan = &audience.listeners[who.node as usize];
         let keeps = self.scenario.plays.keep;
+        let rate = PlaybackRate::from_percent(self.scenario.player.rate_percent);
         let Some(node) = self.node(who) else { return };
         if node.player.is_some() || node.keeps.is_some() {
             return;
@@ -53,7 +54,8 @@ impl World<'_> {
             return self.keep_title(who, report);
         }
         let play = PlayId(u64::try_from(index).unwrap_or(0));
-        node.player = Some(Player::new(now - node.sleep.player, play, next.title, &next.acts, report));
+        let asked = now - node.sleep.player;
+        node.player = Some(Player::new(asked, (play, next.title), rate, &next.acts, report));
         node.watch.jumped(now);
         self.describe(who, next.title);
         let after = plan.plays.get(index + 1).filter(|after| after.known_before).map(|after| after.title);
@@ -200,9 +202,10 @@ impl World<'_> {
         let title = catalogue.title(player.title);
         let (part, bytes) = title.locate(from, to);
         player.read = Some(OpenRead { read, part, end: title.offset_of(part) + bytes.end });
-        let (play, rendition) = (player.play, title.rendition.id);
+        let (play, rendition, rate) = (player.play, title.rendition.id, player.rate());
+        // The others are players themselves.
+        let rate = Some(rate).filter(|_| self.scenario.player.tells_rate || self.policy != "nearcast");
         let taking = if self.scenario.player.whole { Taking::Whole } else { Taking::Stream };
-        let rate = PlaybackRate::NORMAL;
         self.tell(who, Input::Read { read, play, rendition, part, bytes, taking, rate });
     }
 

@@ -26,3 +26,40 @@ fn a_segment_is_fetched_whole_for_a_start_and_once_from_the_origin() {
     let of_origin = alone.network_startup_ms.all.p50;
     assert!(4 * mean < of_origin, "{mean} ms against {of_origin}");
 }
+
+/// Four who come 5 s apart to a film that an origin of 12 Mbit/s has, and play it faster than it was made.
+fn fast(seed: u64, player: &str) -> Outcome {
+    let changes =
+        [("up = \"5mbit\"", "up = \"12mbit\""), ("ahead = \"220s\"\nreads = \"4s\"\nwhole = true", player)];
+    let scenario = changes.iter().fold(PAGES.to_owned(), |text, (from, to)| {
+        assert!(text.contains(from), "{from}");
+        text.replace(from, to)
+    });
+    let scenario = Scenario::parse(&scenario).expect("a scenario");
+    simulate(&scenario, seed, Policy::Nearcast, Until::default())
+        .unwrap_or_else(|violation| panic!("{violation}"))
+}
+
+#[test]
+fn of_fast_players_none_waits_for_what_others_are_in_no_hurry_to_bring() {
+    for (rate, taking) in [(150, "whole = true"), (200, "whole = true"), (150, "whole = false")] {
+        for seed in 1..=8 {
+            let player = format!("ahead = \"220s\"\nreads = \"4s\"\n{taking}\nrate-percent = {rate}");
+            let ours = fast(seed, &player);
+            let seen = (ours.plays.played, ours.stalls.count);
+            assert_eq!(seen, (4, 0), "at {rate} %, {taking}, seed {seed}");
+            assert!(ours.copies < 1.25, "at {rate} %, {taking}, seed {seed}: {} copies", ours.copies);
+        }
+    }
+}
+
+#[test]
+fn a_player_whose_buffer_has_been_full_is_seen_to_be_fast() {
+    let stalls = |reads: &str| -> u64 {
+        let player = format!("ahead = \"10s\"\nreads = \"{reads}\"\nrate-percent = 150\ntells-rate = false");
+        (1..=8).map(|seed| fast(seed, &player).stalls.count).sum()
+    };
+    // Nobody sees it before that; taken for players at the usual pace they stall fifty times an evening.
+    let (in_segments, in_one_go) = (stalls("4s"), stalls("0s"));
+    assert!(in_segments < 80 && in_one_go < 80, "{in_segments} and {in_one_go} stalls");
+}

@@ -270,7 +270,7 @@ impl Tab {
         self.settle();
     }
 
-    /// A player that plays at a rate reads bytes of the file at an absolute address, as part of a play that it numbers. None when this
+    /// A player that plays at a rate, if that is known, reads bytes of the file at an absolute address, as part of a play that it numbers. None when this
     /// is no file of an open title: the page plays it unverified. `end` may lie past the file's end.
     pub fn read(
         &mut self,
@@ -278,7 +278,7 @@ impl Tab {
         play: u32,
         url: &str,
         (start, end): (u64, u64),
-        (taking, rate): (Taking, PlaybackRate),
+        (taking, rate): (Taking, Option<PlaybackRate>),
     ) -> Option<ReadNumber> {
         self.at(micros);
         let number = match self.files.get(url)?.clone() {

@@ -1,6 +1,5 @@
 //! Tabs play, alone and from each other.
 
-use nearcast_engine::PlaybackRate;
 use nearcast_engine::swarm::Taking;
 use nearcast_engine::wire::Serves;
 use nearcast_engine::wire::report::STARTUP_BOUNDS;
@@ -32,13 +31,7 @@ fn a_tab_alone_plays_from_the_origin_and_every_byte_is_checked() {
     assert!(world.origin.sent < 1_700_000, "{}", world.origin.sent);
     let now = world.now;
     assert_eq!(
-        world.tab(one).read(
-            now,
-            1,
-            "http://127.0.0.1:8400/other",
-            (0, 1),
-            (Taking::Stream, PlaybackRate::NORMAL)
-        ),
+        world.tab(one).read(now, 1, "http://127.0.0.1:8400/other", (0, 1), (Taking::Stream, None)),
         None
     );
 }

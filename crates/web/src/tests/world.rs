@@ -16,7 +16,7 @@ use nearcast_engine::wire::directory::{Holder, hello_text};
 use nearcast_engine::wire::{
     ClientMessage, Frame, PlayReport, ServerMessage, Serves, Versions, decode, encode,
 };
-use nearcast_engine::{Place, PlaybackRate, Time};
+use nearcast_engine::{Place, Time};
 
 use crate::{Answer, Effect, FetchId, Giving, KeepId, LinkId, ReadNumber, Setup, Stowed, Tab, Taken};
 
@@ -285,10 +285,8 @@ impl World {
     pub(super) fn play(&mut self, n: usize, start: u64, end: u64) -> Option<Vec<u8>> {
         let url = format!("{SITE}media/song/song.mp3");
         let now = self.now;
-        let read = self.pages[n]
-            .tab
-            .read(now, 1, &url, (start, end), (Taking::Stream, PlaybackRate::NORMAL))
-            .expect("a file");
+        let read =
+            self.pages[n].tab.read(now, 1, &url, (start, end), (Taking::Stream, None)).expect("a file");
         let mut heard = Vec::new();
         loop {
             let now = self.now;
