@@ -60,7 +60,8 @@ def run(args, processes):
     for repeat in range(args.repeats):
         for engine in engines:
             processes.say(f"{engine}, {repeat + 1} of {args.repeats}")
-            process = processes.start(["node", STAGE / "page.mjs", json.dumps(dict(shared, engine=engine))], name=engine)
+            wanted = json.dumps(dict(shared, engine=engine, profiles=str(processes.place("profiles"))))
+            process = processes.start(["node", STAGE / "page.mjs", wanted], name=engine)
             seen = json.loads(process.end(4 * args.seconds / args.rate + 180 + args.apart * args.viewers))
             found[engine] += [watched(engine, viewer) for viewer in seen["viewers"]]
     runs = {engine: summary(viewers) for engine, viewers in found.items()}

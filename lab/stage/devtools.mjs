@@ -2,21 +2,14 @@
 // pages' own processes, up to 200 MB in each: that is no way to look at how much memory a page takes.
 
 import { spawn } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 
-/** Starts a Chromium that knows nobody yet. */
-export async function launch(executable, args) {
-  const profile = await mkdtemp(join(tmpdir(), 'nearcast-browser-'));
-  const child = spawn(executable, ['--remote-debugging-pipe', '--headless', '--mute-audio', `--user-data-dir=${profile}`, ...args], {
+/** Starts a Chromium that keeps what it learns in a folder. It ends with its pipe, whatever becomes of this program. */
+export function launch(executable, folder, args) {
+  const child = spawn(executable, ['--remote-debugging-pipe', '--headless', '--mute-audio', `--user-data-dir=${folder}`, ...args], {
     stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'],
   });
   const gone = new Promise((resolve) => child.once('close', resolve));
-  return new Browser(child, async () => {
-    await gone;
-    await rm(profile, { recursive: true, force: true, maxRetries: 5 });
-  });
+  return new Browser(child, gone);
 }
 
 class Browser {
@@ -24,9 +17,9 @@ class Browser {
   #calls = new Map();
   #rest = '';
 
-  constructor(child, over) {
+  constructor(child, gone) {
     this.child = child;
-    this.over = over;
+    this.gone = gone;
     /** Called with each event: its method, what it says, and of which page. */
     this.heard = () => {};
     const [, , , , from] = child.stdio;
@@ -80,7 +73,7 @@ class Browser {
   async close() {
     // Whoever has ended does not answer.
     await this.send('Browser.close').catch(() => {});
-    await this.over();
+    await this.gone;
   }
 }
 

@@ -10,7 +10,7 @@ import { connect } from 'node:net';
 import { extname, join } from 'node:path';
 import { launch } from './devtools.mjs';
 
-const { engine, viewers, apart, rate, seconds, site, playlist, web, directory, chromium } = JSON.parse(process.argv[2]);
+const { engine, viewers, apart, rate, seconds, site, playlist, web, directory, chromium, profiles } = JSON.parse(process.argv[2]);
 
 const TYPES = {
   '.html': 'text/html', '.js': 'text/javascript', '.mjs': 'text/javascript', '.wasm': 'application/wasm',
@@ -104,7 +104,7 @@ const held = (pid) => Number(/VmRSS:\s+(\d+) kB/u.exec(readFileSync(`/proc/${pid
 /** One viewer, who has never been here. */
 async function watches(number) {
   await wait(number * apart * 1000);
-  const browser = await launch(chromium, [
+  const browser = launch(chromium, join(profiles, String(number)), [
     '--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync',
     '--disable-background-timer-throttling', '--disable-backgrounding-occluded-windows', '--disable-renderer-backgrounding',
     '--allow-loopback-in-peer-connection', '--disable-features=WebRtcHideLocalIpsWithMdns', '--autoplay-policy=no-user-gesture-required',

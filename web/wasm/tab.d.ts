@@ -138,8 +138,8 @@ export class Tab {
      */
     poll(): Act | undefined;
     /**
-     * A player that plays at a `rate` (1 is normal), if that is known, reads bytes of a file, and shows nothing of them before all are there
-     * when it takes them `whole_only`. Nothing when this is no file of an open title.
+     * A player that plays at a `rate` (1 is normal), if that is known, reads bytes of a file, and shows nothing of them
+     * before all are there when it takes them `whole_only`. Nothing when this is no file of an open title.
      */
     read(now: number, play: number, url: string, start: number, end: number, whole_only: boolean, rate?: number | null): number | undefined;
     /**

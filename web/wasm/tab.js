@@ -446,8 +446,8 @@ export class Tab {
         return ret === 0 ? undefined : Act.__wrap(ret);
     }
     /**
-     * A player that plays at a `rate` (1 is normal), if that is known, reads bytes of a file, and shows nothing of them before all are there
-     * when it takes them `whole_only`. Nothing when this is no file of an open title.
+     * A player that plays at a `rate` (1 is normal), if that is known, reads bytes of a file, and shows nothing of them
+     * before all are there when it takes them `whole_only`. Nothing when this is no file of an open title.
      * @param {number} now
      * @param {number} play
      * @param {string} url

@@ -201,8 +201,8 @@ impl JsTab {
         }
     }
 
-    /// A player that plays at a `rate` (1 is normal), if that is known, reads bytes of a file, and shows nothing of them before all are there
-    /// when it takes them `whole_only`. Nothing when this is no file of an open title.
+    /// A player that plays at a `rate` (1 is normal), if that is known, reads bytes of a file, and shows nothing of them
+    /// before all are there when it takes them `whole_only`. Nothing when this is no file of an open title.
     #[expect(clippy::too_many_arguments, reason = "JavaScript gets numbers and texts alone")]
     pub fn read(
         &mut self,

@@ -119,28 +119,31 @@ pub(super) fn demands<'t>(
     demands
 }
 
+/// The first bytes of a part, in nobody's hurry.
+pub(super) fn ahead(part: &TrackPart, end: u64) -> Demand {
+    Demand {
+        object: part.object,
+        part: *part,
+        bytes: ByteRange::new(0, end),
+        play: None,
+        follows: None,
+        peers_only: false,
+        starting: false,
+        start_end: 0,
+        settle_end: 0,
+        reader: None,
+        whole: None,
+        stands: None,
+    }
+}
+
 /// What follows a play within `window` of media: the beginning of `track`, due when the play has ended.
 pub(super) fn following(track: &Track, clock: Clock, window: Span) -> Vec<Demand> {
     let mut demands = Vec::new();
     let mut left = window;
     for part in &track.parts {
         let end = part.size.bytes().min(part.bytes_in(left));
-        let bytes = ByteRange::new(0, end);
-        let demand = Demand {
-            object: part.object,
-            part: *part,
-            bytes,
-            play: None,
-            follows: Some(clock),
-            peers_only: false,
-            starting: false,
-            start_end: 0,
-            settle_end: 0,
-            reader: None,
-            whole: None,
-            stands: None,
-        };
-        demands.push(demand);
+        demands.push(Demand { follows: Some(clock), ..ahead(part, end) });
         left = left.less(part.length);
         if left == Span::ZERO {
             break;

@@ -1,11 +1,11 @@
 //! The part of the router that asks for runs: what is wanted, cut into runs, each put to the pick rule.
 
-use nearcast_content::{BLOCK_SIZE, BlockRange, BlockSet, ByteRange, FlatMap};
+use nearcast_content::{BLOCK_SIZE, BlockRange, BlockSet, FlatMap};
 
 use super::Swarm;
 use super::api::*;
 use super::crowd::Around;
-use super::demand::{Demand, demands, following};
+use super::demand::{Demand, ahead, demands, following};
 use super::objects::{ObjectIx, Track, TrackPart};
 use super::peers::{Ahead, Peer};
 use super::pick::{Choice, Crowd, Question};
@@ -105,24 +105,6 @@ impl Pick {
 /// The beginning of a run, at most `longest` blocks.
 pub(super) fn first_of(blocks: BlockRange, longest: u32) -> BlockRange {
     BlockRange::new(blocks.start, blocks.end.min(blocks.start.saturating_add(longest)))
-}
-
-/// The first bytes of a part, in nobody's hurry.
-fn ahead(part: &TrackPart, end: u64) -> Demand {
-    Demand {
-        object: part.object,
-        part: *part,
-        bytes: ByteRange::new(0, end),
-        play: None,
-        follows: None,
-        peers_only: false,
-        starting: false,
-        start_end: 0,
-        settle_end: 0,
-        reader: None,
-        whole: None,
-        stands: None,
-    }
 }
 
 impl Swarm {

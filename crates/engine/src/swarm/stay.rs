@@ -20,8 +20,8 @@ const LEAST_ORIGIN_RUN: u32 = MAX_ORIGIN_RUN_BLOCKS / 2;
 const MOST_WINDOWS: u64 = 4;
 
 impl Swarm {
-    /// Media that is fetched beyond where a read stands, as much as plays in `window` at most. How far a player reads ahead that takes segments
-    /// whole is its own affair.
+    /// Media that is fetched beyond where a read stands, as much as plays in `window` at most. How far a player reads ahead
+    /// that takes segments whole is its own affair.
     pub(super) fn window_of(&self, read: &Read, window: Span) -> Span {
         let stayed = self.plays.begun(read.play).map_or(Span::ZERO, |begun| self.now.since(begun));
         let window = match read.taking {

@@ -81,7 +81,7 @@ impl World<'_> {
     }
 
     fn expect(&mut self, who: Who, request: RequestId, mut coming: Coming) {
-        if self.keeps_engine_bounds(who)
+        if self.is_engine(who)
             && let Err(broken) = check_run(coming.blocks, coming.peer)
         {
             return self.broke(Some(who.node), broken);
@@ -139,7 +139,7 @@ impl World<'_> {
     pub(super) fn check_message(&mut self, who: Who, peer: PeerId, message: &PeerMessage) {
         let PeerMessage::Have(have) = message else { return };
         let now = self.now;
-        let bounded = self.keeps_engine_bounds(who);
+        let bounded = self.is_engine(who);
         let Some(object) = self.catalogue.find(have.object) else { return };
         let Some(node) = self.node(who) else { return };
         let missing = have.added.ranges().iter().find(|range| !node.store.holds(object, **range)).copied();

@@ -556,7 +556,8 @@ impl<'m> World<'m> {
         self.tell(who, Input::Timeout);
     }
 
-    fn keeps_engine_bounds(&mut self, who: Who) -> bool {
+    /// Whether a listener's agent is the engine, whichever rules it picks by.
+    fn is_engine(&mut self, who: Who) -> bool {
         self.node(who).and_then(|n| n.agent.as_ref()).is_some_and(|agent| agent.bounds() == Bounds::Engine)
     }
 

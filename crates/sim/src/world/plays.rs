@@ -195,6 +195,8 @@ impl World<'_> {
 
     fn open_read(&mut self, who: Who, from: u64, to: u64) {
         let catalogue = self.catalogue.clone();
+        // The others are players themselves.
+        let told = self.scenario.player.tells_rate || !self.is_engine(who);
         let Some(node) = self.node(who) else { return };
         let Some(player) = node.player.as_mut() else { return };
         node.next_read += 1;
@@ -202,9 +204,7 @@ impl World<'_> {
         let title = catalogue.title(player.title);
         let (part, bytes) = title.locate(from, to);
         player.read = Some(OpenRead { read, part, end: title.offset_of(part) + bytes.end });
-        let (play, rendition, rate) = (player.play, title.rendition.id, player.rate());
-        // The others are players themselves.
-        let rate = Some(rate).filter(|_| self.scenario.player.tells_rate || self.policy != "nearcast");
+        let (play, rendition, rate) = (player.play, title.rendition.id, told.then_some(player.rate()));
         let taking = if self.scenario.player.whole { Taking::Whole } else { Taking::Stream };
         self.tell(who, Input::Read { read, play, rendition, part, bytes, taking, rate });
     }

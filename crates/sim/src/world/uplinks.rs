@@ -12,7 +12,7 @@ const LONGEST_WAIT: usize = 10_000;
 impl World<'_> {
     /// A node begins to serve a peer.
     pub(super) fn serves(&mut self, who: Who, peer: PeerId, channel: ChannelKey) {
-        if !self.keeps_engine_bounds(who) {
+        if !self.is_engine(who) {
             return;
         }
         let now = self.now;

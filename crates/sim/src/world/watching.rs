@@ -25,7 +25,7 @@ const IN_USE: Span = Span::from_secs(120);
 impl World<'_> {
     /// After every input: bounds of what is under way, and of the cache.
     pub(super) fn watch_node(&mut self, who: Who) {
-        let bounded = self.keeps_engine_bounds(who);
+        let bounded = self.is_engine(who);
         let rate = self.scenario.catalogue.rate;
         let budget = self.scenario.listeners.cache;
         let foresees = self.oracle.is_some();

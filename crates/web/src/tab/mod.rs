@@ -270,8 +270,9 @@ impl Tab {
         self.settle();
     }
 
-    /// A player that plays at a rate, if that is known, reads bytes of the file at an absolute address, as part of a play that it numbers. None when this
-    /// is no file of an open title: the page plays it unverified. `end` may lie past the file's end.
+    /// A player that plays at a rate, if that is known, reads bytes of the file at an absolute address, as part of a play
+    /// that it numbers. None when this is no file of an open title: the page plays it unverified. `end` may lie past the
+    /// file's end.
     pub fn read(
         &mut self,
         micros: u64,
