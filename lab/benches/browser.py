@@ -3,7 +3,8 @@
 Each opens a page that it has never seen and watches a film to its end. All that the pages load (scripts, engine,
 playlists, media) shares one fair bucket at the origin, which answers 20 ms late. Measured in the pages: the first frame
 from the opening of the page on, and each time that the playhead stands still; at the origin: all bytes that it sent, and
-those of the film and its outboards, of which `copies` speaks. With `--natives` some of our viewers have the program and a
+those of the film and its outboards, of which `copies` speaks. With `--lower` the film has several renditions, the players
+choose, and `copies` is over what a viewer was given in the mean. With `--natives` some of our viewers have the program and a
 player that begins with 64 KiB of media, so that their first frames are apart.
 """
 
@@ -19,7 +20,7 @@ NEEDS = ["ffmpeg", "chromium", "node", "npm"]
 COLUMNS = {
     "first_frame_1_ms": "first frame, first viewer p50 ms", "first_frame_later_ms": "later ones p50 ms",
     "first_frame_max_ms": "max ms", "stall_s": "stalled s", "origin_mb": "origin MB", "peer_mb": "from peers MB",
-    "copies": "copies",
+    "copies": "copies", "rung": "mean rung",
 }
 ENGINES = ["nearcast", "p2p-media-loader", "plain"]
 # What runs beside ours, and its tracker: kept outside of the repository.
@@ -27,13 +28,19 @@ PACKAGES = ["p2p-media-loader-core@2.3", "p2p-media-loader-hlsjs@2.3", "bittorre
 STAGE = nearcast.ROOT / "lab" / "stage"
 
 
+def rates(text):
+    """Several rates in Mbit/s with commas between them."""
+    return [float(rate) for rate in text.split(",")]
+
+
 def arguments(parser):
     """What may be varied."""
     parser.add_argument("--viewers", type=int, default=4)
     parser.add_argument("--apart", type=float, default=5.0, help="seconds between two viewers")
     parser.add_argument("--mbit", type=float, default=2.15, help="rate of the film")
+    parser.add_argument("--lower", type=rates, default=[], help="rates of lower renditions in Mbit/s, several with commas")
     parser.add_argument("--seconds", type=int, default=120, help="length of the film")
-    parser.add_argument("--origins", type=lambda text: [float(t) for t in text.split(",")], default=[12.0, 5.0, 3.0],
+    parser.add_argument("--origins", type=rates, default=[12.0, 5.0, 3.0],
                         help="origin's Mbit/s, several with commas")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--delay-ms", type=float, default=20.0, help="how late the origin answers")
@@ -44,7 +51,8 @@ def arguments(parser):
 def run(args, processes):
     """Runs every engine at every rate, interleaved, so that what else the machine does hits all of them."""
     report = Report(
-        f"browser: {args.viewers} viewers {args.apart:g} s apart, film of {args.mbit:g} Mbit/s and {args.seconds} s, "
+        f"browser: {args.viewers} viewers {args.apart:g} s apart, film of "
+        f"{', '.join(f'{rate:g}' for rate in [args.mbit, *args.lower])} Mbit/s and {args.seconds} s, "
         f"{args.repeats} times", COLUMNS, plain_arguments(args),
     )
     if args.natives > args.viewers // 2:
@@ -81,8 +89,8 @@ class Evening:
 
     def __init__(self, args, processes, web, engines):
         self.args, self.processes = args, processes
-        film = media.film(args.mbit, args.seconds)
-        self.size = media.media_file(film).stat().st_size
+        film = media.film(args.mbit, args.seconds, args.lower)
+        self.size = None if args.lower else media.media_file(film).stat().st_size
         service = nearcast.Service(args, processes, [film])
         self.site = service.site
         serve = processes.start(
@@ -122,9 +130,17 @@ class Evening:
             "origin_mb": round(found["sent"] / 1e6, 2),
             "media_mb": round(found["media"] / 1e6, 2),
             "peer_mb": round(sum(viewer["peers"] for viewer in found["viewers"]) / 1e6, 2),
+            "given_mb": [round(viewer["given"] / 1e6, 2) for viewer in found["viewers"] if not viewer.get("native")],
+            # The lowest rendition is 1.
+            "rungs": [rung(viewer["played"]) for viewer in found["viewers"] if not viewer.get("native")],
             "unverified_mb": round(sum(viewer.get("unverified", 0) for viewer in found["viewers"]) / 1e6, 2),
             "errors": [error for viewer in found["viewers"] for error in viewer["errors"] + viewer["wrong"]],
         }
+
+
+def rung(played):
+    """Mean rendition by the seconds that each was shown, the lowest 1."""
+    return round(sum((number + 1) * seconds for number, seconds in enumerate(played)) / sum(played), 3)
 
 
 def install(packages):
@@ -140,7 +156,10 @@ def install(packages):
 
 
 def summary(evenings, size):
-    """The figures of one engine at one rate."""
+    """The figures of one engine at one rate; copies are over `size` bytes, or over what a viewer was given."""
+    given = [megabytes for evening in evenings for megabytes in evening["given_mb"]]
+    over = size / 1e6 if size else sum(given) / len(given)
+    rungs = [mean for evening in evenings for mean in evening["rungs"]]
     first = [evening["first_frames_ms"][0] for evening in evenings]
     natives = [ms for evening in evenings for ms in evening["native_first_frames_ms"]]
     later = [ms for evening in evenings for ms in evening["first_frames_ms"][1:]]
@@ -155,7 +174,8 @@ def summary(evenings, size):
         "peer_mb": round(median([evening["peer_mb"] for evening in evenings]), 2),
         "unverified_mb": round(median([evening["unverified_mb"] for evening in evenings]), 2),
         "media_mb": round(median([evening["media_mb"] for evening in evenings]), 2),
-        "copies": round(median([evening["media_mb"] for evening in evenings]) * 1e6 / size, 3),
+        "copies": round(median([evening["media_mb"] for evening in evenings]) / over, 3),
+        "rung": round(sum(rungs) / len(rungs), 3),
         "ended": all(all(evening["ended"]) for evening in evenings),
         "errors": sum(len(evening["errors"]) for evening in evenings),
     }

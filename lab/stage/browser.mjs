@@ -116,7 +116,7 @@ const page = () => `<!doctype html><meta charset="utf-8"><title>${engine}</title
 <script type="module">
 import Hls from 'hls.js';
 ${LOADS[engine][0]}
-const measured = (window.measured = { first: null, stalled: 0, ended: false, peers: 0, errors: [], steps: [], stalls: [], more: () => ({}) });
+const measured = (window.measured = { first: null, stalled: 0, ended: false, peers: 0, given: 0, played: [], errors: [], steps: [], stalls: [], more: () => ({}) });
 const video = document.querySelector('video');
 video.requestVideoFrameCallback(() => (measured.first = performance.now()));
 let [last, moved] = [0, null];
@@ -135,9 +135,14 @@ const timer = setInterval(look, 50);
 video.addEventListener('ended', () => { look(); clearInterval(timer); measured.still = 0; measured.ended = true; });
 const settings = { enableWorker: false };
 ${LOADS[engine][1]}
+const step = (...words) => measured.steps.push([Math.round(performance.now()), words.filter((word) => word !== undefined).join(' ')]);
 for (const what of ['MANIFEST_PARSED', 'LEVEL_LOADED', 'FRAG_LOADING', 'FRAG_LOADED', 'BUFFER_APPENDED']) {
-  hls.on(Hls.Events[what], (_, { frag, type }) => measured.steps.push([Math.round(performance.now()), [what, frag?.sn, type].filter((word) => word !== undefined).join(' ')]));
+  hls.on(Hls.Events[what], (_, { frag, type }) => step(what, frag?.sn, type));
 }
+hls.on(Hls.Events.FRAG_BUFFERED, (_, { frag }) => step('FRAG_BUFFERED', frag.sn, 'of level', frag.level, 'estimate', Math.round(hls.bandwidthEstimate)));
+hls.on(Hls.Events.FRAG_LOADED, (_, { frag }) => (measured.given += frag.stats.loaded));
+// Seconds that each rendition was shown, the lowest first.
+hls.on(Hls.Events.FRAG_CHANGED, (_, { frag }) => (measured.played[frag.level] = (measured.played[frag.level] ?? 0) + frag.duration));
 hls.on(Hls.Events.ERROR, (_, { fatal, details }) => fatal && measured.errors.push(details));
 hls.loadSource('/${playlist}');
 hls.attachMedia(video);
@@ -259,8 +264,8 @@ async function watches(number) {
   const patience = (3 * seconds + 60) * 1000;
   const ended = await page.waitForFunction(() => window.measured?.ended, null, { timeout: patience, polling: 500 }).then(() => true, () => false);
   const found = await page.evaluate(() => {
-    const { first, stalled, still, peers, errors, steps, stalls, more } = window.measured;
-    return { first, stalled: stalled + (still > 250 ? still : 0), peers, errors, steps, stalls, ...more() };
+    const { first, stalled, still, peers, given, played, errors, steps, stalls, more } = window.measured;
+    return { first, stalled: stalled + (still > 250 ? still : 0), peers, given, played: Array.from(played, (shown) => shown ?? 0), errors, steps, stalls, ...more() };
   });
   const { steps, stalls, ...told } = found;
   for (const [at, what] of steps) note(number, 'step', at, what);

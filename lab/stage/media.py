@@ -19,27 +19,36 @@ def store():
     return folder
 
 
-def film(mbit, seconds):
-    """A folder with an HLS film of one rendition in a single CMAF file, `mbit` Mbit/s over its whole length."""
-    folder = store() / f"film-{mbit:g}mbit-{seconds}s"
-    if (folder / "film.m3u8").exists():
+def film(mbit, seconds, lower=()):
+    """A folder with an HLS film, `mbit` Mbit/s over its whole length: of one rendition in a single CMAF file, or of more,
+    those of `lower` Mbit/s below it."""
+    rates = [mbit, *sorted(lower, reverse=True)]
+    folder = store() / f"film-{'-'.join(f'{rate:g}' for rate in rates)}mbit-{seconds}s"
+    if (folder / "master.m3u8").exists():
         return folder
     making = folder.with_name(f"{folder.name}.{os.getpid()}")
     shutil.rmtree(making, ignore_errors=True)
     making.mkdir()
-    rate = f"{int(mbit * 1000 - 70)}k"
     # Noise fills the rate; test pictures alone would need a tenth of it.
-    run([
+    line = [
         "ffmpeg", "-v", "error", "-nostdin",
         "-f", "lavfi", "-i", f"testsrc2=size=640x360:rate=24:duration={seconds},noise=alls=70:allf=t",
         "-f", "lavfi", "-i", f"sine=frequency=440:duration={seconds}",
+    ]
+    for number, rate in enumerate(rates):
+        bits = f"{int(rate * 1000 - 70)}k"
+        line += ["-map", "0:v", "-map", "1:a", f"-b:v:{number}", bits, f"-minrate:v:{number}", bits,
+                 f"-maxrate:v:{number}", bits, f"-bufsize:v:{number}", bits, f"-s:v:{number}", f"{640 >> number}x{360 >> number}"]
+    if lower:
+        line += ["-var_stream_map", " ".join(f"v:{number},a:{number}" for number in range(len(rates)))]
+    run([
+        *line,
         "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", str(24 * SEGMENT_SECONDS),
         "-keyint_min", str(24 * SEGMENT_SECONDS), "-sc_threshold", "0",
-        "-b:v", rate, "-minrate", rate, "-maxrate", rate, "-bufsize", rate,
         "-c:a", "aac", "-b:a", "64k",
         "-f", "hls", "-hls_time", str(SEGMENT_SECONDS), "-hls_playlist_type", "vod",
         "-hls_segment_type", "fmp4", "-hls_flags", "single_file", "-master_pl_name", "master.m3u8",
-        str(making / "film.m3u8"),
+        str(making / ("film-%v.m3u8" if lower else "film.m3u8")),
     ])
     os.rename(making, folder)
     return folder

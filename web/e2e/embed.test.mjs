@@ -44,6 +44,9 @@ async function theirs() {
       const type = TYPES[extname(pathname)] ?? 'application/octet-stream';
       if (type === 'text/html') {
         const site = searchParams.get('site') ?? serve.ready.url;
+        // A player that knows nothing of its line yet, and takes it for a slow one.
+        const slow = 'const hls = window.hls = new Hls({ ...near, startLevel: 0, abrEwmaDefaultEstimate: 100_000 });';
+        if (searchParams.has('slow')) body = body.toString().replace('const hls = new Hls({ ...near });', slow);
         body = body.toString().replaceAll('http://127.0.0.1:8400/', site).replaceAll('media/film/master.m3u8', `media/${film}/master.m3u8`).replaceAll('media/SONG', song);
       }
       if (pathname.includes('/engine-')) body = Buffer.from(`${prelude}\n${body}`);
@@ -153,6 +156,14 @@ test('a film that plays twice as fast is read as one that does', async (t) => {
   const one = await visit(t, 'hls.html', (page) => page.addInitScript(TWICE));
   await one.page.waitForFunction(() => window.reads.some(({ rate, whole }) => rate === 2 && whole), null, { timeout: PATIENCE });
   await moves(one);
+  assert.deepEqual(one.wrong(), []);
+});
+
+test('a player that chooses its quality goes by what comes', async (t) => {
+  const one = await visit(t, 'hls.html?slow');
+  await one.page.waitForFunction(() => window.hls?.levels.length === 2 && window.hls.currentLevel === 1, null, { timeout: PATIENCE });
+  await says(one, 'sharing');
+  assert.ok(await one.page.evaluate(() => window.hls.bandwidthEstimate > 200_000));
   assert.deepEqual(one.wrong(), []);
 });
 

@@ -318,9 +318,12 @@ test('media that begin in the block of the init section are asked for from the n
   const asked = serving(t, file);
   const init = Early.ask('/film', 0, 1000, null);
   const media = Early.ask('/film', 1000, 40_000, init);
+  const came = [];
+  media.came = (bytes) => came.push(bytes);
   assert.equal(await init.done, 1000);
   assert.equal(await media.done, 39_000);
   await media.whole;
+  assert.deepEqual(came, [15_384, 39_000], 'no more than was asked for');
   assert.deepEqual(media.asked(), file.slice(1000, 40_000));
   assert.deepEqual(media.bytes(), file.slice(0, 49_152), 'whole blocks, to be checked');
   assert.deepEqual(asked, ['bytes=0-16383', 'bytes=16384-49151']);
@@ -427,6 +430,7 @@ test('a read of which no more comes is given up, and the server is asked', async
   let comes;
   const part = {
     fileAt: () => ({ size: 300 }),
+    lineOf: () => undefined,
     async *read(_play, _url, _start, _end, _whole, signal) {
       for (;;) {
         await new Promise((resolve, reject) => {
@@ -464,6 +468,7 @@ test('a read is told as one of a segment, and of a player that plays as fast as 
   const told = [];
   const part = {
     fileAt: () => ({ size: 300 }),
+    lineOf: () => undefined,
     async *read(play, _url, start, end, how) {
       told.push({ play, start, end, ...how });
       yield new Uint8Array(end - start);
@@ -483,6 +488,67 @@ test('a read is told as one of a segment, and of a player that plays as fast as 
     { play: 7, start: 0, end: 100, whole: true, rate: 1 },
     { play: 7, start: 100, end: 200, whole: true, rate: 2 },
   ]);
+});
+
+const SEGMENT = { url: 'https://a.example/media/film/film.m4s', responseType: 'arraybuffer', rangeStart: 0, rangeEnd: 300 };
+
+/** A loader that reads from a part. */
+function loads(t, read, line) {
+  t.after(() => delete globalThis.document);
+  globalThis.document = { baseURI: 'https://a.example/' };
+  const part = { fileAt: () => ({ size: 300 }), lineOf: () => line, read };
+  const Loader = loaderOf({ DefaultConfig: {} }, part, () => ({ play: 7, rate: 1 }));
+  const loader = new Loader({});
+  const load = () => new Promise((onSuccess, onError) => loader.load(SEGMENT, { loadPolicy: { maxTimeToFirstByteMs: 8000 } }, { onSuccess, onError }));
+  return { loader, load };
+}
+
+async function* threeHundred() {
+  for (let n = 0; n < 3; n++) yield new Uint8Array(100);
+}
+
+test('what was loaded counts for hls.js, which ends every loader, and what was broken off does not', async (t) => {
+  const whole = loads(t, threeHundred);
+  await whole.load();
+  whole.loader.destroy();
+  const { aborted, loaded, total } = whole.loader.stats;
+  assert.deepEqual({ aborted, loaded, total }, { aborted: false, loaded: 300, total: 300 });
+  const broken = loads(t, async function* () {
+    await new Promise(() => {});
+  });
+  void broken.load();
+  broken.loader.destroy();
+  assert.ok(broken.loader.stats.aborted);
+});
+
+test('a player takes its line for what the engine says, and for what it measures where that says nothing', async (t) => {
+  const told = loads(t, threeHundred, 1000);
+  await told.load();
+  const { start, first, end } = told.loader.stats.loading;
+  assert.ok(Math.abs(end - start - 300) < 1e-6, '300 bytes of 1000 a second');
+  assert.equal(first, start);
+  const measures = loads(t, threeHundred);
+  await measures.load();
+  const { loading } = measures.loader.stats;
+  assert.ok(loading.start <= loading.first && loading.first <= loading.end && loading.end - loading.start < 300);
+});
+
+test('how much of a segment is here is told as it comes, unless what its line brings is known', async (t) => {
+  for (const [line, expected] of [[undefined, [0, 100, 200]], [1000, [0, 0, 0]]]) {
+    const seen = [];
+    const { loader, load } = loads(
+      t,
+      async function* () {
+        for (let n = 0; n < 3; n++) {
+          seen.push(loader.stats.loaded);
+          yield new Uint8Array(100);
+        }
+      },
+      line,
+    );
+    await load();
+    assert.deepEqual([...seen, loader.stats.loaded], [...expected, 300]);
+  }
 });
 
 const PLAYLIST = `#EXTM3U
@@ -555,7 +621,8 @@ test('a read sends what is there without being asked for each piece, and no more
     }
   }
   const figures = { sent: 7 };
-  const read = guest.read(5, pieces, { figures: () => figures });
+  const engine = { figures: () => figures, line: (play) => play * 1000 };
+  const read = guest.read(5, 3, pieces, engine);
   await tick();
   assert.equal(sent(), 256 * KIB);
   guest.took(4, 64 * KIB);
@@ -568,9 +635,9 @@ test('a read sends what is there without being asked for each piece, and no more
   await read;
   assert.equal(sent(), 640 * KIB);
   assert.ok(told.slice(0, -1).every(([{ call, bytes }, [moved]]) => call === 5 && moved === bytes.buffer), 'bytes are moved');
-  assert.deepEqual(told.at(-1)[0], { call: 5, ended: figures });
+  assert.deepEqual(told.at(-1)[0], { call: 5, ended: figures, line: 3000 });
 
-  const stopped = guest.read(6, pieces, { figures: () => figures });
+  const stopped = guest.read(6, 3, pieces, engine);
   await tick();
   guest.stop(6);
   await assert.rejects(stopped, /not wanted/u);

@@ -115,6 +115,10 @@ export class Tab {
      */
     kept(now: number, id: number, done: boolean): void;
     /**
+     * Bytes a second for which the player of a play should take its line; nothing for what it measures.
+     */
+    line(play: number): number | undefined;
+    /**
      * An entry was read; nothing when it is gone.
      */
     loaded(now: number, id: number, bytes?: Uint8Array | number[] | null): void;
@@ -240,6 +244,7 @@ export interface InitOutput {
     readonly tab_give: (a: number, b: number, c: number, d: number, e: number, f: number, g: number, h: number) => number;
     readonly tab_keeps: (a: number, b: number, c: number, d: number, e: number) => void;
     readonly tab_kept: (a: number, b: number, c: number, d: number) => void;
+    readonly tab_line: (a: number, b: number) => [number, number];
     readonly tab_loaded: (a: number, b: number, c: number, d: number, e: number) => void;
     readonly tab_new: (a: number, b: number, c: number, d: number, e: number, f: number, g: number, h: number, i: number, j: number, k: number, l: number) => [number, number, number];
     readonly tab_open_title: (a: number, b: number, c: number, d: number) => void;

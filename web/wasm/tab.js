@@ -357,6 +357,15 @@ export class Tab {
         wasm.tab_kept(this.__wbg_ptr, now, id, done);
     }
     /**
+     * Bytes a second for which the player of a play should take its line; nothing for what it measures.
+     * @param {number} play
+     * @returns {number | undefined}
+     */
+    line(play) {
+        const ret = wasm.tab_line(this.__wbg_ptr, play);
+        return ret[0] === 0 ? undefined : ret[1];
+    }
+    /**
      * An entry was read; nothing when it is gone.
      * @param {number} now
      * @param {number} id

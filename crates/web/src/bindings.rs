@@ -257,6 +257,11 @@ impl JsTab {
         }
     }
 
+    /// Bytes a second for which the player of a play should take its line; nothing for what it measures.
+    pub fn line(&self, play: u32) -> Option<f64> {
+        self.tab.line(play).map(|rate| float(rate.bytes_per_sec()))
+    }
+
     /// A read ended.
     pub fn close(&mut self, now: f64, read: u32) {
         self.tab.close(self.micros(now), ReadNumber(read));

@@ -3,8 +3,8 @@
 use std::rc::Rc;
 
 use nearcast_content::{ByteRange, FlatMap, ObjectId};
-use nearcast_engine::swarm::{PlayId, ReadId};
-use nearcast_engine::{Rate, Time};
+use nearcast_engine::Rate;
+use nearcast_engine::swarm::{Advice, PlayId, ReadId};
 
 use crate::limits::MAX_TAKE;
 use crate::store::Store;
@@ -29,8 +29,8 @@ pub enum Taken {
 /// What a read is of.
 #[derive(Debug)]
 pub(crate) enum Of {
-    /// Media of a play.
-    Media { play: PlayId, object: ObjectId },
+    /// Media.
+    Media { object: ObjectId },
     /// A document, which may be still to come.
     Document { object: ObjectId, bytes: Option<Rc<[u8]>> },
 }
@@ -41,14 +41,9 @@ pub(crate) struct Read {
     pub(crate) of: Of,
     /// Where the next byte comes from, and where the last.
     bytes: ByteRange,
-    /// When the player asked, and the bytes it was handed since: what it measures by.
-    began: Time,
-    handed: u64,
     /// The player was told to wait.
     waits: bool,
     failed: bool,
-    /// No bytes before this: the pace that the engine advised.
-    not_before: Time,
 }
 
 /// All reads that are open.
@@ -56,7 +51,8 @@ pub(crate) struct Read {
 pub(crate) struct Reads {
     open: FlatMap<ReadNumber, Read>,
     last: u32,
-    paces: FlatMap<PlayId, Rate>,
+    /// What players are to take their lines for: those of open plays, by the engine's bound.
+    lines: FlatMap<PlayId, Rate>,
 }
 
 impl ReadNumber {
@@ -70,10 +66,10 @@ impl ReadNumber {
 }
 
 impl Reads {
-    pub(crate) fn open(&mut self, now: Time, of: Of, bytes: ByteRange) -> ReadNumber {
+    pub(crate) fn open(&mut self, of: Of, bytes: ByteRange) -> ReadNumber {
         self.last = self.last.wrapping_add(1);
         let number = ReadNumber(self.last);
-        let read = Read { of, bytes, began: now, handed: 0, waits: false, failed: false, not_before: now };
+        let read = Read { of, bytes, waits: false, failed: false };
         self.open.insert(number, read);
         number
     }
@@ -82,16 +78,20 @@ impl Reads {
         self.open.remove(&number)
     }
 
-    /// Hands bytes of a play over no faster than this.
-    pub(crate) fn advise(&mut self, play: PlayId, rate: Option<Rate>) {
-        match rate {
-            Some(rate) => drop(self.paces.insert(play, rate)),
-            None => drop(self.paces.remove(&play)),
+    /// What the player of a play is to take its line for. It can be told, so that its bytes need not be held back.
+    pub(crate) fn advise(&mut self, play: PlayId, advice: Option<Advice>) {
+        match advice {
+            Some(advice) => drop(self.lines.insert(play, advice.line)),
+            None => drop(self.lines.remove(&play)),
         }
     }
 
+    pub(crate) fn line(&self, play: PlayId) -> Option<Rate> {
+        self.lines.get(&play).copied()
+    }
+
     /// The next bytes, and where in the object they end.
-    pub(crate) fn take(&mut self, now: Time, number: ReadNumber, store: &Store) -> (Taken, Option<u64>) {
+    pub(crate) fn take(&mut self, number: ReadNumber, store: &Store) -> (Taken, Option<u64>) {
         let Some(read) = self.open.get_mut(&number) else { return (Taken::Failed, None) };
         if read.failed {
             return (Taken::Failed, None);
@@ -99,22 +99,12 @@ impl Reads {
         if read.bytes.is_empty() {
             return (Taken::End, None);
         }
-        if read.not_before > now {
-            read.waits = true;
-            return (Taken::Nothing, None);
-        }
         let piece = read.next(store);
         if piece.is_empty() {
             read.waits = true;
             return (Taken::Nothing, None);
         }
         read.bytes.start += piece.len() as u64;
-        read.handed += piece.len() as u64;
-        if let Of::Media { play, .. } = &read.of
-            && let Some(rate) = self.paces.get(play)
-        {
-            read.not_before = read.began + rate.span_for(read.handed);
-        }
         let to = read.bytes.start;
         (Taken::Bytes(piece), Some(to))
     }
@@ -123,7 +113,7 @@ impl Reads {
     pub(crate) fn rest(&self, number: ReadNumber) -> Option<(ObjectId, ByteRange)> {
         let read = self.open.get(&number)?;
         match read.of {
-            Of::Media { object, .. } => Some((object, read.bytes)),
+            Of::Media { object } => Some((object, read.bytes)),
             Of::Document { .. } => None,
         }
     }
@@ -147,10 +137,10 @@ impl Reads {
     }
 
     /// Reads that were told to wait and need not any more.
-    pub(crate) fn ready(&mut self, now: Time, store: &Store) -> Vec<ReadNumber> {
+    pub(crate) fn ready(&mut self, store: &Store) -> Vec<ReadNumber> {
         let mut ready = Vec::new();
         for (number, read) in &mut self.open {
-            let comes = read.failed || (read.not_before <= now && read.holds(store));
+            let comes = read.failed || read.holds(store);
             if read.waits && comes {
                 read.waits = false;
                 ready.push(*number);
@@ -158,18 +148,12 @@ impl Reads {
         }
         ready
     }
-
-    /// When to look again for reads that only wait for their pace.
-    pub(crate) fn wake(&self, now: Time) -> Time {
-        let paced = self.open.values().filter(|read| read.waits && read.not_before > now);
-        paced.map(|read| read.not_before).min().unwrap_or(Time::NEVER)
-    }
 }
 
 impl Read {
     fn next(&self, store: &Store) -> Vec<u8> {
         match &self.of {
-            Of::Media { object, .. } => store.read(*object, self.bytes, MAX_TAKE),
+            Of::Media { object } => store.read(*object, self.bytes, MAX_TAKE),
             Of::Document { bytes: None, .. } => Vec::new(),
             Of::Document { bytes: Some(bytes), .. } => {
                 let at = |n: u64| usize::try_from(n).unwrap_or(usize::MAX).min(bytes.len());
@@ -180,7 +164,7 @@ impl Read {
 
     fn holds(&self, store: &Store) -> bool {
         match &self.of {
-            Of::Media { object, .. } => store.holds(*object, self.bytes.start),
+            Of::Media { object } => store.holds(*object, self.bytes.start),
             Of::Document { bytes, .. } => bytes.is_some(),
         }
     }

@@ -40,6 +40,7 @@ export abstract class Asker implements Taking {
   latest: Figures | undefined;
   private readonly inboxes = new Map<number, Inbox>();
   private readonly files = new Map<string, FileOf>();
+  private readonly lines = new Map<number, number | undefined>();
   private lastCall = 0;
   /** Questions that are not answered yet. */
   private owed = 0;
@@ -158,7 +159,10 @@ export abstract class Asker implements Taking {
           yield* answer.read(play, url, at, end, how, signal);
           return;
         }
-        if ('ended' in answer) return;
+        if ('ended' in answer) {
+          this.lines.set(play, answer.line);
+          return;
+        }
         if (!('bytes' in answer)) throw new Unavailable('trouble' in answer ? answer.trouble : undefined);
         const { length } = answer.bytes;
         at += length;
@@ -170,6 +174,10 @@ export abstract class Asker implements Taking {
       this.inboxes.delete(call);
       this.tell({ ask: 'stop' }, call);
     }
+  }
+
+  line(play: number): number | undefined {
+    return this.lines.get(play);
   }
 
   async give(url: string, start: number, bytes: Bytes, played: boolean): Promise<Given | undefined> {
@@ -184,6 +192,7 @@ export abstract class Asker implements Taking {
   }
 
   stopped(play: number): void {
+    this.lines.delete(play);
     this.tell({ ask: 'stopped', play });
   }
 

@@ -24,7 +24,8 @@ export type Answer = { readonly call: number } & (
   | { readonly done: true }
   | { readonly files: readonly (readonly [string, FileOf])[] }
   | { readonly bytes: Bytes }
-  | { readonly ended: Figures | null }
+  /** With what the player of the read should take its line for. */
+  | { readonly ended: Figures | null; readonly line?: number | undefined }
   | { readonly given: Given | null }
   | { readonly figures: Figures | null }
   | { readonly trouble: string }
@@ -74,7 +75,7 @@ export class Guest {
   }
 
   /** Sends a read's bytes as they come, and says when it is over. */
-  async read(call: number, read: (signal: AbortSignal) => AsyncGenerator<Bytes>, tab: Tab): Promise<void> {
+  async read(call: number, play: number, read: (signal: AbortSignal) => AsyncGenerator<Bytes>, tab: Tab): Promise<void> {
     const reading = new Reading();
     this.reads.set(call, reading);
     try {
@@ -83,7 +84,7 @@ export class Guest {
         this.tell({ call, bytes }, [bytes.buffer]);
         await sent;
       }
-      this.tell({ call, ended: tab.figures() ?? null });
+      this.tell({ call, ended: tab.figures() ?? null, line: tab.line(play) });
     } finally {
       this.reads.delete(call);
     }
@@ -140,7 +141,7 @@ export class Desk {
       case 'read': {
         const { url, start, end, whole, rate } = question;
         const play = this.play(guest, question.play);
-        await guest.read(call, (signal) => tab.read(play, url, start, end, { whole, rate }, signal), tab);
+        await guest.read(call, play, (signal) => tab.read(play, url, start, end, { whole, rate }, signal), tab);
         return undefined;
       }
       case 'took':

@@ -19,6 +19,8 @@ export class Early {
   readonly whole: Promise<void>;
   /** When its first bytes came. */
   first = 0;
+  /** Is told how much of what was asked for is here, whenever there is more. */
+  came: (bytes: number) => void = () => {};
   private readonly pieces: Bytes[] = [];
   private length = 0;
   private readonly controller = new AbortController();
@@ -120,6 +122,8 @@ export class Early {
     this.pieces.push(piece);
     this.length += piece.length;
     const here = this.start + this.length;
+    const asked = Math.min(here, this.wanted.end || here) - this.wanted.start;
+    if (asked > 0) this.came(asked);
     if (this.wanted.end > 0 && here >= this.wanted.end) this.enough.settle();
     if (this.end > 0 && here >= this.end) this.checkable.settle();
     this.more.settle();

@@ -93,7 +93,6 @@ export function loaderOf(Player: typeof Hls, part: Part, playing: (config: HlsCo
     }
 
     private async loadVerified(context: LoaderContext, signal: AbortSignal, came: () => void): Promise<void> {
-      const { stats } = this;
       const start = context.rangeStart ?? 0;
       const end = context.rangeEnd ?? 0;
       const { play, rate } = playing(this.hls);
@@ -104,20 +103,27 @@ export function loaderOf(Player: typeof Hls, part: Part, playing: (config: HlsCo
       let length = 0;
       for await (const piece of part.read(play, this.url, start, end > start ? end : Number.MAX_SAFE_INTEGER, { whole: true, rate }, signal)) {
         came();
-        stats.loading.first ||= performance.now();
         pieces.push(piece);
         length += piece.length;
-        stats.loaded = length;
+        // What is left of a segment comes at the line's rate, and not at that of what came: most is not due yet.
+        if (part.lineOf(play) === undefined) this.comes(performance.now(), length);
       }
-      this.succeed(context, joined(pieces, length), true);
+      this.succeed(context, joined(pieces, length), true, part.lineOf(play));
     }
 
-    private succeed(context: LoaderContext, bytes: Uint8Array<ArrayBuffer>, checked: boolean): void {
+    /** So much is here. A player that is not told takes a segment that is nearly here for one that does not come. */
+    private comes(first: number, bytes: number): void {
+      this.stats.loading.first ||= first;
+      this.stats.loaded = bytes;
+    }
+
+    private succeed(context: LoaderContext, bytes: Uint8Array<ArrayBuffer>, checked: boolean, line?: number): void {
       const { stats } = this;
       if (stats.aborted) return;
       stats.loading.end = performance.now();
       stats.loading.first ||= stats.loading.end;
       stats.loaded = stats.total = bytes.length;
+      believe(stats, line);
       const data = context.responseType === 'arraybuffer' ? bytes.buffer : new TextDecoder().decode(bytes);
       told(this.url, bytes.length, checked);
       this.callbacks?.onSuccess({ url: this.url, data, code: 200 }, stats, context, null);
@@ -139,6 +145,7 @@ export function loaderOf(Player: typeof Hls, part: Part, playing: (config: HlsCo
       }
       controller.signal.throwIfAborted();
       const early = Early.ask(url, start, end, before.get(url) ?? null, this.until(context));
+      early.came = (bytes) => this.comes(early.first, bytes);
       before.set(url, early);
       part.line.carries(early.done.then((bytes) => media && bytes >= BLOCK));
       let handed = false;
@@ -149,7 +156,6 @@ export function loaderOf(Player: typeof Hls, part: Part, playing: (config: HlsCo
         if (await part.line.others()) early.stop();
         await early.whole.catch(() => {});
         await part.give(early, false);
-        this.stats.loading.first = early.first;
         await this.loadPatiently(context, config, controller);
         return;
       }
@@ -157,7 +163,6 @@ export function loaderOf(Player: typeof Hls, part: Part, playing: (config: HlsCo
       handed = true;
       const bytes = early.asked();
       part.unverified += bytes.length;
-      this.stats.loading.first = early.first;
       const begins = context.responseType === 'arraybuffer' ? null : beginningOf(new TextDecoder().decode(bytes), url);
       if (begins !== null) beginnings.set(begins.url, begins);
       this.succeed(context, bytes, false);
@@ -193,6 +198,7 @@ export function loaderOf(Player: typeof Hls, part: Part, playing: (config: HlsCo
       plain.load(context, config, {
         ...callbacks,
         onSuccess: (response, stats, loaded, details) => {
+          believe(stats, Number(plain.getResponseHeader?.('Nearcast-Line')));
           part.unverified += stats.loaded;
           told(new URL(loaded.url, document.baseURI).href, stats.loaded, false);
           callbacks.onSuccess(response, stats, loaded, details);
@@ -210,7 +216,8 @@ export function loaderOf(Player: typeof Hls, part: Part, playing: (config: HlsCo
 
     destroy(): void {
       this.callbacks = null;
-      this.stats.aborted ||= this.plain === null;
+      // hls.js measures nothing by what was broken off, and ends each of its loaders, when that is done as well.
+      this.stats.aborted ||= this.plain === null && this.stats.loading.end === 0;
       this.controller?.abort(new Error('not wanted'));
       this.plain?.destroy();
       this.plain = null;
@@ -225,6 +232,12 @@ export function loaderOf(Player: typeof Hls, part: Part, playing: (config: HlsCo
       return this.plain?.getResponseHeader?.(name) ?? null;
     }
   };
+}
+
+/** Has hls.js take what it loaded as having come over a line of so many bytes a second: it chooses by that. What it would
+ * measure is how much was here already, and how patient the engine is with what is not due yet. */
+function believe({ loading, loaded }: LoaderStats, line = 0): void {
+  if (line > 0) loading.first = loading.start = loading.end - (loaded / line) * 1000;
 }
 
 /** How many seconds a segment plays; none of what is no segment. */

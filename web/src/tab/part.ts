@@ -344,6 +344,11 @@ export class Part {
     return this.tab.read(play, url, start, end, how, signal);
   }
 
+  /** Bytes a second for which the player of a play should take its line; nothing for what it measures. */
+  lineOf(play: number): number | undefined {
+    return this.tab?.line(play);
+  }
+
   /** A player has bytes that it did not read here. */
   showed(play: number, shown: Shown): void {
     this.tab?.showed(play, shown);

@@ -170,6 +170,11 @@ export class Tab {
     }
   }
 
+  /** Bytes a second for which a play's player should take its line; nothing for what it measures. */
+  line(play: number): number | undefined {
+    return this.ask((e) => e.line(play));
+  }
+
   stopped(play: number): void {
     this.tell((e, now) => e.stopped(now, play));
   }

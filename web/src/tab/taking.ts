@@ -58,6 +58,9 @@ export interface Taking {
   fileAt(url: string): FileOf | undefined;
   /** Verified bytes of a file in order, as they come. */
   read(play: number, url: string, start: number, end: number, how: How, signal: AbortSignal): AsyncGenerator<Bytes>;
+  /** Bytes a second for which the player of a play should take its line, as was said with its last read; nothing for what
+   * it measures. */
+  line(play: number): number | undefined;
   /** Has bytes of a file checked that the page fetched by itself, and has no more use for. Nothing when nothing can be said of them. */
   give(url: string, start: number, bytes: Bytes, played: boolean): Promise<Given | undefined>;
   showed(play: number, shown: Shown): void;

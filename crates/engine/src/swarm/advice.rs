@@ -2,53 +2,121 @@
 //!
 //! Such a player measures how fast segments arrive and chooses the rendition by that. What comes out of the cache, or
 //! in a burst from peers, arrives faster than anything that is not here yet could: the player climbs to a rung that
-//! nobody can bring in time, and stalls or falls back, again and again. So the engine finds the best rung that is either here or can be sustained,
-//! and the shell hands bytes over at a rate that makes the player choose it: enough for that rung, not enough for the
-//! next one.
+//! nobody can bring in time, and stalls or falls back, again and again. And what is not due yet is left to others for
+//! a while, or waits behind what is: the player falls to a rung below the one that could be brought. So the engine finds the best
+//! rung that is either here or can be sustained, and says for what rate a player that would choose it takes its line:
+//! enough for that rung, not enough for the next one. The shell tells the player, or, where it measures by itself, hands
+//! bytes over no faster.
 
-use nearcast_content::FlatSet;
+use nearcast_content::{BlockSet, ByteRange, FlatSet};
 
 use super::Swarm;
-use super::api::{Output, PlayId};
+use super::api::{Advice, OriginUse, Output, PlayId};
 use super::objects::{ObjectIx, Track, TrackPart};
 use super::plays::Read;
-use crate::time::Span;
+use crate::time::{Span, Time};
 use crate::units::{Rate, mul_div};
-use crate::wire::SwarmId;
 
-/// Media ahead of the playhead that must be here for a rung to count as here: a few segments.
-const HERE: Span = Span::from_secs(20);
+/// Media ahead of where a player reads that is looked at: a few segments.
+const AHEAD: Span = Span::from_secs(20);
 /// Longest segment that players with a choice ask for.
 const SEGMENT: Span = Span::from_secs(30);
 /// Of what can be sustained, a rung may need this many percent: players leave as much for mishaps.
 const SUSTAINED: u64 = 80;
-/// Percent of the advised rung's mean rate at which bytes are handed over: its peaks lie above its mean.
+/// The same for one that is not above what is being read: what is measured swings, and who goes down and up again has
+/// of either rung what nobody else wants.
+const KEPT: u64 = 95;
+/// Percent of the advised rung's mean rate that a player needs to choose it: its peaks lie above its mean.
 const ROOM: u64 = 200;
 /// Percent of the next rung's mean rate that is not passed: players climb when they measure 140 % of it or more
 /// (hls.js: 1 / 0.7).
 const LID: u64 = 115;
 /// Percent of the rate of what is being read below which no pace goes: its buffer must grow.
 const FLOOR: u64 = 120;
-/// A pace is told again when it differs by more than this many percent.
+/// A rate is told again when it differs by more than this many percent.
 const STEP: u64 = 20;
+/// All of something, in the parts in which shares are counted.
+const WHOLE: u64 = 256;
+/// What came counts half as much after this.
+const HALF_LIFE: Span = Span::from_secs(10);
 
 /// One rendition of a ladder.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Rung {
     rate: Rate,
     /// It is here for a while ahead of the playhead.
     here: bool,
+    /// Share of what is missing of that which peers have.
+    elsewhere: u64,
+    /// How fast those who have anything of it deliver.
+    holders: Rate,
 }
 
-/// The pace at which a play should get its bytes; none for as fast as they come.
-fn advise(rungs: &[Rung], sustained: Rate, reading: Rate) -> Option<Rate> {
-    let brought = percent(sustained, SUSTAINED);
-    let plays = |rung: &&Rung| rung.here || rung.rate <= brought;
+/// What could bring in what is not here.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sources {
+    origin: Rate,
+    /// The most that the line has brought, where it has.
+    line: Option<Rate>,
+    /// Share of what came lately that peers brought: in a crowd each brings in a part, and has the rest of the others.
+    lately: u64,
+    /// Plays that it is for.
+    plays: u64,
+}
+
+impl Sources {
+    /// Whether a rung can be brought in with so many percent of what there is.
+    fn sustain(&self, rung: Rung, read: bool, percents: u64) -> bool {
+        let part = |rate: Rate, of: u64| mul_div(rate.bytes_per_sec(), of, WHOLE).unwrap_or(u64::MAX);
+        let peers = if read { rung.elsewhere.max(self.lately) } else { rung.elsewhere };
+        let has = |rate: Rate| percent(rate, percents).bytes_per_sec() / self.plays.max(1);
+        part(rung.rate, WHOLE - peers) <= has(self.origin)
+            && part(rung.rate, peers) <= has(rung.holders)
+            && self.line.is_none_or(|line| rung.rate.bytes_per_sec() <= has(line))
+    }
+}
+
+/// Who brought what came lately.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Lately {
+    peers: u64,
+    all: u64,
+    since: Time,
+}
+
+impl Lately {
+    /// So much came.
+    pub(super) fn came(&mut self, now: Time, bytes: u64, of_peer: bool) {
+        while self.all > 0 && now.since(self.since) >= HALF_LIFE {
+            (self.peers, self.all) = (self.peers / 2, self.all / 2);
+            self.since += HALF_LIFE;
+        }
+        if self.all == 0 {
+            self.since = now;
+        }
+        self.all += bytes;
+        self.peers += if of_peer { bytes } else { 0 };
+    }
+
+    fn share(&self) -> u64 {
+        mul_div(self.peers, WHOLE, self.all).unwrap_or(0)
+    }
+}
+
+/// What a player should take its line for, that reads a rung of the rate `reading`. Of a ladder without rungs nothing.
+fn advise(rungs: &[Rung], sources: Sources, reading: Rate) -> Option<Advice> {
+    let plays = |rung: &&Rung| {
+        let percents = if rung.rate <= reading { KEPT } else { SUSTAINED };
+        rung.here || sources.sustain(**rung, rung.rate == reading, percents)
+    };
     let best = rungs.iter().filter(plays).map(|rung| rung.rate).max();
     // When nothing can be sustained, the lowest rung is the best there is.
     let best = best.or(rungs.iter().map(|rung| rung.rate).min())?;
-    let next = rungs.iter().map(|rung| rung.rate).filter(|rate| *rate > best).min()?;
-    Some(percent(best, ROOM).min(percent(next, LID)).max(percent(reading, FLOOR)))
+    let next = rungs.iter().map(|rung| rung.rate).filter(|rate| *rate > best).min();
+    let enough = percent(best, ROOM);
+    let Some(next) = next else { return Some(Advice { line: enough, pace: None }) };
+    let line = enough.min(percent(next, LID));
+    Some(Advice { line, pace: Some(line.max(percent(reading, FLOOR))) })
 }
 
 fn percent(rate: Rate, of: u64) -> Rate {
@@ -62,7 +130,7 @@ fn mean(track: &Track) -> Rate {
 impl Swarm {
     /// Advises every play that has a choice.
     pub(super) fn give_advice(&mut self) {
-        let mut advice: Vec<(PlayId, Option<Rate>)> = Vec::new();
+        let mut advice: Vec<(PlayId, Option<Advice>)> = Vec::new();
         let reads: Vec<&Read> = self.plays.reads().map(|(_, read)| read).collect();
         let plays = reads.iter().map(|read| read.play).collect::<FlatSet<_>>();
         for play in &plays {
@@ -70,85 +138,92 @@ impl Swarm {
             // Sound beside pictures is read at a lower rate: the pictures decide.
             let read = of_play.max_by_key(|read| self.objects.track(read.rendition).map(mean));
             let share = u64::try_from(plays.len()).unwrap_or(u64::MAX);
-            let pace = read.and_then(|read| self.advice_for(read, share));
-            advice.push((*play, pace));
+            advice.push((*play, read.and_then(|read| self.advice_for(read, share))));
         }
-        for (play, rate) in advice {
+        for (play, advice) in advice {
             let told = self.advised.get(&play).copied();
-            if differs(told, rate) {
-                match rate {
-                    Some(rate) => self.advised.insert(play, rate),
+            if differs(told, advice) {
+                match advice {
+                    Some(advice) => self.advised.insert(play, advice),
                     None => self.advised.remove(&play),
                 };
-                self.put(Output::Advise { play, rate });
+                self.put(Output::Advise { play, advice });
             }
         }
     }
 
-    fn advice_for(&self, read: &Read, plays: u64) -> Option<Rate> {
+    fn advice_for(&self, read: &Read, plays: u64) -> Option<Advice> {
         let track = self.objects.track(read.rendition)?;
         // A start is not held back.
-        if self.plays.starting(read.play) {
+        if self.plays.starting(read.play) || !self.chooses(read) {
             return None;
         }
-        let part = read.on;
-        let at = part.media_at(read.at);
-        // Who reads a film in one go does not choose as it plays, and nobody does where there is one rendition.
-        let whole = part.media_at(read.bytes.end).less(part.media_at(read.bytes.start)) > SEGMENT;
-        if whole || self.objects.tracks_of(track.swarm).nth(1).is_none() {
-            return None;
-        }
-        let rungs: Vec<Rung> = self
-            .objects
-            .tracks_of(track.swarm)
-            .map(|track| Rung { rate: mean(track), here: self.here(track, at) })
-            .collect();
-        let sustained = self.sustained(track.swarm).bytes_per_sec() / plays.max(1);
-        advise(&rungs, Rate::from_bytes_per_sec(sustained), mean(track))
+        let at = read.on.media_at(read.at);
+        let rungs: Vec<Rung> =
+            self.objects.tracks_of(track.swarm).map(|track| self.rung(track, at)).collect();
+        let never = self.settings.origin == OriginUse::Never || self.origin.failing();
+        let origin = if never { Rate::ZERO } else { self.origin.pipe.rate() };
+        let sources = Sources { origin, line: self.line.most(), lately: self.lately.share(), plays };
+        advise(&rungs, sources, mean(track))
     }
 
-    /// Whether all of a track is held for [`HERE`] from title time `at` on.
-    fn here(&self, track: &Track, at: Span) -> bool {
-        let ahead = |part: &&TrackPart| part.start + part.length > at && part.start < at + HERE;
-        track.parts.iter().filter(ahead).all(|part| {
+    /// What of a track is here and elsewhere for [`AHEAD`] from title time `at` on.
+    fn rung(&self, track: &Track, at: Span) -> Rung {
+        let ahead = |part: &&TrackPart| part.start + part.length > at && part.start < at + AHEAD;
+        let (mut missing, mut held, mut holders) = (0, 0, FlatSet::new());
+        for part in track.parts.iter().filter(ahead) {
             let from = part.bytes_in(at.less(part.start)).min(part.size.bytes());
-            let to = part.bytes_in((at + HERE).less(part.start)).min(part.size.bytes());
-            let blocks = part.size.covering(nearcast_content::ByteRange::new(from, to));
-            self.objects.get(part.object).held.contains_all(blocks)
+            let to = part.bytes_in((at + AHEAD).less(part.start)).min(part.size.bytes());
+            let mut lacks = BlockSet::EMPTY;
+            let blocks = part.size.covering(ByteRange::new(from, to));
+            missing +=
+                self.objects.get(part.object).held.missing(blocks).map(|r| lacks.insert(r)).sum::<u32>();
+            let peers =
+                self.peers.iter().filter(|(_, peer)| peer.serves_now(self.now) && peer.pipe.measured());
+            for (id, peer) in peers {
+                let Some(has) = peer.held(part.object).filter(|has| !has.is_empty()) else { continue };
+                holders.insert((id, peer.pipe.rate()));
+                for range in lacks.ranges().to_vec() {
+                    has.present(range).for_each(|range| held += lacks.remove(range));
+                }
+            }
+        }
+        let elsewhere = mul_div(held.into(), WHOLE, missing.into()).unwrap_or(0);
+        let sum = holders.iter().fold(0, |sum: u64, (_, rate)| sum.saturating_add(rate.bytes_per_sec()));
+        Rung { rate: mean(track), here: missing == 0, elsewhere, holders: Rate::from_bytes_per_sec(sum) }
+    }
+
+    /// Objects of the renditions that the player of a read could choose instead: whether others have them matters to what
+    /// it is advised.
+    pub(super) fn alternatives(&self, read: &Read) -> impl Iterator<Item = ObjectIx> {
+        let track = self.objects.track(read.rendition).filter(|_| self.chooses(read));
+        let at = read.on.media_at(read.at);
+        let others = track.into_iter().flat_map(|track| self.objects.tracks_of(track.swarm));
+        others.filter_map(move |track| {
+            let part = track.parts.iter().find(|part| part.start <= at && at < part.start + part.length)?;
+            Some(part.object)
         })
     }
 
-    /// How fast what is not here could come: from those who hold something of the title, and the origin.
-    fn sustained(&self, swarm: SwarmId) -> Rate {
-        let holds = |object: &ObjectIx| self.peers.iter().any(|(_, p)| p.said(*object).is_some());
-        let objects: Vec<_> = self
-            .objects
-            .tracks_of(swarm)
-            .flat_map(|t| &t.parts)
-            .map(|part| part.object)
-            .filter(holds)
-            .collect();
-        let holders = self.peers.iter().filter(|(_, peer)| {
-            peer.serves_now(self.now)
-                && peer.pipe.measured()
-                && objects.iter().any(|object| peer.held(*object).is_some_and(|held| !held.is_empty()))
-        });
-        let peers: u64 = holders.map(|(_, peer)| peer.pipe.rate().bytes_per_sec()).sum();
-        let origin = if self.settings.origin == super::api::OriginUse::Never || self.origin.failing() {
-            0
-        } else {
-            self.origin.pipe.rate().bytes_per_sec()
-        };
-        Rate::from_bytes_per_sec(peers.saturating_add(origin))
+    /// Whether a read is one of a player that has a choice of renditions, and chooses as it plays.
+    fn chooses(&self, read: &Read) -> bool {
+        let part = read.on;
+        let span = part.media_at(read.bytes.end).less(part.media_at(read.bytes.start));
+        let Some(track) = self.objects.track(read.rendition) else { return false };
+        // Who reads a film in one go does not, and nobody does where there is one rendition.
+        span <= SEGMENT && self.objects.tracks_of(track.swarm).nth(1).is_some()
     }
 }
 
-fn differs(told: Option<Rate>, rate: Option<Rate>) -> bool {
-    match (told, rate) {
+fn differs(told: Option<Advice>, advice: Option<Advice>) -> bool {
+    let rates = |told: Option<Rate>, rate: Option<Rate>| match (told, rate) {
         (None, None) => false,
         (Some(told), Some(rate)) => rate > percent(told, 100 + STEP) || rate < percent(told, 100 - STEP),
         (Some(_), None) | (None, Some(_)) => true,
-    }
+    };
+    let parts = |advice: Option<Advice>| (advice.map(|a| a.line), advice.and_then(|a| a.pace));
+    let ((told_line, told_pace), (line, pace)) = (parts(told), parts(advice));
+    rates(told_line, line) || rates(told_pace, pace)
 }
 
 #[cfg(test)]
@@ -161,27 +236,80 @@ mod tests {
 
     fn ladder(here: [bool; 3]) -> [Rung; 3] {
         let rates = [mbit(10), mbit(30), mbit(60)];
-        std::array::from_fn(|n| Rung { rate: rates[n], here: here[n] })
+        std::array::from_fn(|n| Rung { rate: rates[n], here: here[n], ..Rung::default() })
+    }
+
+    fn origin(rate: Rate) -> Sources {
+        Sources { origin: rate, plays: 1, ..Sources::default() }
     }
 
     #[test]
     fn the_best_rung_that_is_here_or_can_be_sustained_is_advised() {
         let none = [false; 3];
-        assert_eq!(advise(&ladder(none), mbit(20), mbit(10)), Some(mbit(20)), "the first, not the second");
+        let told = |here, sustained, reading| {
+            let advice = advise(&ladder(here), origin(mbit(sustained)), mbit(reading)).expect("a ladder");
+            (advice.line, advice.pace)
+        };
+        assert_eq!(told(none, 20, 10), (mbit(20), Some(mbit(20))), "the first, not the second");
+        assert_eq!(told([true, true, false], 20, 30), (mbit(60), Some(mbit(60))), "the second is here");
+        assert_eq!(told(none, 80, 10), (mbit(120), None), "the top can be sustained");
+        assert_eq!(told([false, false, true], 0, 60), (mbit(120), None), "the top is here");
+        assert_eq!(told(none, 0, 10), (mbit(20), Some(mbit(20))), "the lowest is the best there is");
+        let (line, pace) = told(none, 20, 60);
+        assert_eq!(line, mbit(20), "it should go down");
+        assert_eq!(pace, Some(percent(mbit(60), FLOOR)), "and what is read must not run dry");
+        assert_eq!(advise(&[], origin(mbit(20)), mbit(10)), None);
+    }
+
+    #[test]
+    fn a_rung_that_is_read_is_left_later_than_it_is_climbed_to() {
+        let line = |sustained, reading| {
+            advise(&ladder([false; 3]), origin(mbit(sustained)), mbit(reading)).expect("a ladder").line
+        };
+        for sustained in [32, 35, 37] {
+            assert_eq!(line(sustained, 10), mbit(20), "not enough to climb");
+            assert_eq!(line(sustained, 30), mbit(60), "and enough to stay");
+        }
+        assert_eq!(line(31, 30), mbit(20), "not any more");
+        assert_eq!(line(38, 10), mbit(60));
+    }
+
+    #[test]
+    fn what_peers_have_need_not_come_from_the_origin() {
+        let line = |elsewhere: [u64; 3], holders, lately, line: u64, reading| {
+            let mut rungs = ladder([false; 3]);
+            let parts = rungs.iter_mut().zip(elsewhere);
+            parts.for_each(|(rung, part)| (rung.elsewhere, rung.holders) = (part, mbit(holders)));
+            let line = (line > 0).then(|| mbit(line));
+            let sources = Sources { lately, line, ..origin(mbit(20)) };
+            advise(&rungs, sources, mbit(reading)).expect("a ladder").line
+        };
+        let (lowest, middle, top) = (mbit(20), mbit(60), mbit(120));
+        assert_eq!(line([0, 0, 0], 900, 0, 0, 10), lowest, "they have nothing that is missing");
+        assert_eq!(line([0, 0, WHOLE], 900, 0, 0, 10), top, "all of the top");
+        assert_eq!(line([0, 128, 128], 900, 0, 0, 10), middle, "half of both");
+        assert_eq!(line([0, 0, WHOLE], 70, 0, 0, 10), lowest, "and are slow");
+        assert_eq!(line([0, 0, WHOLE], 900, 0, 70, 10), lowest, "or the line is");
         assert_eq!(
-            advise(&ladder([true, true, false]), mbit(20), mbit(30)),
-            Some(mbit(60)),
-            "the second is here"
+            line([0, 0, 0], 900, 128, 0, 30),
+            middle,
+            "half of what is read comes from others of a crowd"
         );
-        assert_eq!(advise(&ladder(none), mbit(80), mbit(10)), None, "the top can be sustained");
-        assert_eq!(advise(&ladder([false, false, true]), mbit(0), mbit(60)), None, "the top is here");
-        assert_eq!(
-            advise(&ladder(none), mbit(0), mbit(10)),
-            Some(mbit(20)),
-            "the lowest is the best there is"
-        );
-        let reading_above = advise(&ladder(none), mbit(20), mbit(60)).expect("a pace");
-        assert_eq!(reading_above, percent(mbit(60), FLOOR), "what is read must not run dry");
+        assert_eq!(line([0, 0, 0], 900, 128, 0, 10), lowest, "which says nothing of what is not read");
+    }
+
+    #[test]
+    fn of_what_came_lately_the_latest_counts_most() {
+        let mut lately = Lately::default();
+        assert_eq!(lately.share(), 0);
+        let at = |secs| Time::ZERO + Span::from_secs(secs);
+        lately.came(at(1), 100, true);
+        lately.came(at(5), 300, false);
+        assert_eq!(lately.share(), WHOLE / 4);
+        lately.came(at(31), 50, true);
+        assert_eq!(lately.share(), mul_div(62, WHOLE, 100).expect("fits"), "12 of 50, and 50");
+        lately.came(at(100_000), 1, true);
+        assert_eq!(lately.share(), WHOLE);
     }
 
     /// A player that goes by the throughput of its segments, each weighing as much as it took (as hls.js does it, with
@@ -193,8 +321,18 @@ mod tests {
         played: Vec<usize>,
     }
 
+    /// What becomes of the advice.
+    #[derive(Clone, Copy, PartialEq)]
+    enum Obeyed {
+        Not,
+        /// The bytes are held back.
+        ByPace,
+        /// The player is told.
+        ByPlayer,
+    }
+
     impl Player {
-        fn watch(&mut self, rungs: &[Rung; 3], sustained: Rate, paced: bool, cached: u64) {
+        fn watch(&mut self, rungs: &[Rung; 3], sustained: Rate, obeyed: Obeyed, cached: u64) {
             for segment in 0..60 {
                 let fits = |rung: &Rung| rung.rate.bytes_per_sec() * 10 <= self.estimate * 8;
                 let choice = rungs.iter().rposition(fits).unwrap_or(0);
@@ -204,14 +342,18 @@ mod tests {
                 let comes = if here { Rate::from_bits_per_sec(2_000_000_000) } else { sustained };
                 let now: Vec<Rung> =
                     rungs.iter().map(|r| Rung { here: r.here && segment < cached, ..*r }).collect();
-                let pace = advise(&now, sustained, rungs[choice].rate).filter(|_| paced && segment > 0);
+                let advice = advise(&now, origin(sustained), rungs[choice].rate);
+                let advice = advice.filter(|_| obeyed != Obeyed::Not && segment > 0);
+                let pace = advice.and_then(|advice| advice.pace).filter(|_| obeyed == Obeyed::ByPace);
                 let rate = pace.map_or(comes, |pace| comes.min(pace));
                 let took = rate.span_for(bytes).millis();
                 self.stalled_ms += took.saturating_sub(self.buffer_ms);
                 self.buffer_ms = self.buffer_ms.saturating_sub(took) + 4_000;
                 // It asks for no more than half a minute ahead.
                 self.buffer_ms = self.buffer_ms.min(30_000);
-                let took = took.max(1);
+                let told =
+                    advice.filter(|_| obeyed == Obeyed::ByPlayer).map(|a| a.line.span_for(bytes).millis());
+                let took = told.unwrap_or(took).max(1);
                 let measured = Rate::mean(bytes, Span::from_millis(took)).bytes_per_sec();
                 self.estimate = (self.estimate * 3_000 + measured * took) / (3_000 + took);
                 self.played.push(choice);
@@ -227,22 +369,27 @@ mod tests {
     fn a_player_whose_cache_is_fast_and_whose_line_is_slow_swings_without_advice_and_not_with_it() {
         let rungs = ladder([true, false, false]);
         let sustained = mbit(20);
-        let (mut plain, mut advised) = (player(), player());
-        plain.watch(&rungs, sustained, false, 30);
-        advised.watch(&rungs, sustained, true, 30);
         let switches = |player: &Player| player.played.windows(2).filter(|pair| pair[0] != pair[1]).count();
+        let mut plain = player();
+        plain.watch(&rungs, sustained, Obeyed::Not, 30);
         assert!(switches(&plain) > 10, "{:?}", plain.played);
-        assert!(switches(&advised) <= 1, "{:?}", advised.played);
-        assert!(advised.stalled_ms <= 20, "{} ms", advised.stalled_ms);
+        for how in [Obeyed::ByPace, Obeyed::ByPlayer] {
+            let mut advised = player();
+            advised.watch(&rungs, sustained, how, 30);
+            assert!(switches(&advised) <= 1, "{:?}", advised.played);
+            assert!(advised.stalled_ms <= 20, "{} ms", advised.stalled_ms);
+        }
     }
 
     #[test]
     fn a_rung_that_is_here_is_played_although_the_line_could_not_bring_it() {
         let rungs = ladder([true, true, false]);
-        let mut advised = player();
-        advised.watch(&rungs, mbit(20), true, u64::MAX);
-        let of = |rung| advised.played.iter().filter(|played| **played == rung).count();
-        assert!(of(1) >= 50 && of(2) == 0, "{:?}", advised.played);
-        assert!(advised.stalled_ms <= 20, "{}", advised.stalled_ms);
+        for how in [Obeyed::ByPace, Obeyed::ByPlayer] {
+            let mut advised = player();
+            advised.watch(&rungs, mbit(20), how, u64::MAX);
+            let of = |rung| advised.played.iter().filter(|played| **played == rung).count();
+            assert!(of(1) >= 50 && of(2) == 0, "{:?}", advised.played);
+            assert!(advised.stalled_ms <= 20, "{}", advised.stalled_ms);
+        }
     }
 }

@@ -401,6 +401,16 @@ pub struct Candidate {
     pub coverage: u64,
 }
 
+/// For what rate a player with a choice of renditions should take its line: it chooses the best one that is here or can
+/// be brought by it, and no better one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Advice {
+    /// What it should measure.
+    pub line: Rate,
+    /// Where it measures by itself, bytes are handed over no faster than this; none for as fast as they come.
+    pub pace: Option<Rate>,
+}
+
 /// What a swarm wants done.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Output {
@@ -491,13 +501,12 @@ pub enum Output {
     },
     /// Send no faster than this in all to peers outside of the own network; none for as fast as it goes.
     Pace(Option<Rate>),
-    /// Hand bytes of a play over no faster than this, so that its player measures what can be sustained; none for
-    /// as fast as they come.
+    /// For what rate the player of a play should take its line; none for what it measures, and bytes as fast as they come.
     Advise {
         /// The play.
         play: PlayId,
-        /// How fast.
-        rate: Option<Rate>,
+        /// What it should.
+        advice: Option<Advice>,
     },
     /// Remember across restarts what was handed on in a month.
     Remember(Handed),

@@ -19,6 +19,7 @@ impl Swarm {
         let (first, waited) = (run.came == 0, self.now.since(run.since));
         let bytes = self.objects.get(object).size.bytes_of(blocks).len();
         self.line.came(self.now, bytes);
+        self.lately.came(self.now, bytes, asked != Asked::Origin);
         let held_up = run.holds_others_up();
         run.heard = self.now;
         run.first = run.first.or(Some(self.now));

@@ -35,6 +35,11 @@ impl Line {
         }
     }
 
+    /// The most that it has brought lately; none before anything was learned of it.
+    pub(super) fn most(&self) -> Option<Rate> {
+        Some(self.best).filter(|best| best.bytes_per_sec() > 0)
+    }
+
     /// Whether it is known to bring `bytes` within `span`.
     pub(super) fn brings(&self, bytes: u64, span: Span) -> bool {
         self.best.bytes_in(span) >= bytes
@@ -64,11 +69,14 @@ mod tests {
     fn the_line_is_known_by_the_most_that_came() {
         let mut line = Line::default();
         assert!(!line.busy_for(u64::MAX, Span::ZERO), "nothing is known of it");
+        assert_eq!(line.most(), None);
         flow(&mut line, 0, 10);
         flow(&mut line, 2_000, 100);
         assert!(
             line.brings(450_000, Span::from_millis(500)) && !line.brings(550_000, Span::from_millis(500))
         );
+        let most = line.most().expect("it was seen").bytes_per_sec();
+        assert!((900_000..1_100_000).contains(&most), "{most}");
         assert!(line.busy_for(510_000, Span::from_millis(500)));
         assert!(!line.busy_for(400_000, Span::from_millis(500)));
     }

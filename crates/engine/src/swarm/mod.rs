@@ -42,6 +42,7 @@ use std::collections::VecDeque;
 
 use nearcast_content::{FlatMap, FlatSet, NodeKey, ProviderKey};
 
+use self::advice::Lately;
 use self::caps::Allowance;
 use self::connect::Connects;
 use self::fetch::Pick;
@@ -130,8 +131,10 @@ pub struct Swarm {
     uplink: Uplink,
     /// The pace that the shell was told.
     pace: Option<Rate>,
-    /// The pace that each play was advised.
-    advised: FlatMap<PlayId, Rate>,
+    /// Who brought what came lately.
+    lately: Lately,
+    /// What each play was advised.
+    advised: FlatMap<PlayId, Advice>,
     /// Whether this node hands on, as peers were told.
     sharing: Sharing,
     directory_up: bool,
@@ -171,6 +174,7 @@ impl Swarm {
             allowance,
             uplink: Uplink::default(),
             pace: None,
+            lately: Lately::default(),
             advised: FlatMap::new(),
             me,
             provider,

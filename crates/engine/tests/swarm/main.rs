@@ -2,6 +2,7 @@
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "a test looks at the outputs it is about")]
 
+mod advice;
 mod again;
 mod asleep;
 mod crowd;

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use futures_util::Stream;
 use nearcast_content::manifest::MediaKind;
 use nearcast_content::{ByteRange, ContentType, ObjectId, ObjectSize, TitleId};
-use nearcast_engine::PlaybackRate;
 use nearcast_engine::swarm::{PlayId, RenditionId};
+use nearcast_engine::{PlaybackRate, Rate};
 use serde::Serialize;
 
 /// The titles of a node, and their bytes.
@@ -43,6 +43,9 @@ pub trait Library: Send + Sync + 'static {
 
     /// A play has had no read for a while.
     fn stopped(&self, play: PlayId);
+
+    /// For what rate the player of a play should take its line; nothing for what it measures.
+    fn line(&self, play: PlayId) -> Option<Rate>;
 
     /// The node's state for `/status`.
     fn status(&self) -> impl Future<Output = serde_json::Value> + Send;

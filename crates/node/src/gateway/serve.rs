@@ -11,8 +11,8 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
 use nearcast_content::{ByteRange, TitleId};
-use nearcast_engine::PlaybackRate;
 use nearcast_engine::swarm::PlayId;
+use nearcast_engine::{PlaybackRate, Rate};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
@@ -22,6 +22,8 @@ use crate::http::{BodyKind, Entity, media_type};
 
 /// How fast a player plays, in a request; what our page sends along.
 const PLAYBACK_RATE: &str = "nearcast-playback-rate";
+/// Bytes a second for which a player should take its line, in an answer; what our page's player believes.
+const LINE: &str = "nearcast-line";
 
 /// The library and the open plays, shared by all requests.
 #[derive(Debug)]
@@ -168,7 +170,13 @@ async fn serve_media<L: Library>(
         return dress(answer.response(&entity, Body::empty()), BodyKind::Media);
     }
     match read(desk, key, media, bytes, rate_of(headers)).await {
-        Ok(body) => dress(answer.response(&entity, Body::from_stream(body)), BodyKind::Media),
+        Ok((line, body)) => {
+            let mut response = answer.response(&entity, Body::from_stream(body));
+            if let Some(line) = line {
+                response.headers_mut().insert(LINE, HeaderValue::from(line.bytes_per_sec()));
+            }
+            dress(response, BodyKind::Media)
+        }
         Err(error) => read_failed(&error),
     }
 }
@@ -189,14 +197,14 @@ fn whole(number: f64) -> u16 {
 }
 
 /// Starts a read and waits for its first bytes, so that failing to get any can still be said with a status.
-/// Later failures can only break the response off.
+/// Later failures can only break the response off. Answers with the bytes for what rate the player should take its line.
 async fn read<L: Library>(
     desk: &Desk<L>,
     key: PlayKey,
     media: Media,
     bytes: ByteRange,
     rate: Option<PlaybackRate>,
-) -> Result<impl Stream<Item = Result<Bytes, ReadError>> + Send + use<L>, ReadError> {
+) -> Result<(Option<Rate>, impl Stream<Item = Result<Bytes, ReadError>> + Send + use<L>), ReadError> {
     let full = ReadError::Unavailable {
         why: "too many titles are playing at once".to_owned(),
         retry_after: plays::IDLE,
@@ -204,12 +212,13 @@ async fn read<L: Library>(
     let seat = desk.sit(key).ok_or(full)?;
     let mut rest = desk.library.open(ReadRequest { play: seat.play, media, bytes, rate }).await?;
     let first = rest.next().await.unwrap_or(Err(ReadError::Stopping))?;
+    let line = desk.library.line(seat.play);
     let seated = stream::iter([Ok(first)]).chain(rest).map(move |item| {
         // The seat is taken for as long as the body lives.
         let _seat = &seat;
         item.inspect_err(|error| tracing::info!(%error, "a read broke off"))
     });
-    Ok(seated)
+    Ok((line, seated))
 }
 
 fn dress(mut response: Response, kind: BodyKind) -> Response {

@@ -8,8 +8,8 @@ use bytes::Bytes;
 use futures_util::{Stream, stream};
 use nearcast_content::manifest::MediaKind;
 use nearcast_content::{ByteRange, ContentType, ObjectId, ObjectSize, TitleId};
-use nearcast_engine::PlaybackRate;
 use nearcast_engine::swarm::{PlayId, RenditionId};
+use nearcast_engine::{PlaybackRate, Rate};
 use reqwest::header::{
     CONTENT_LENGTH, CONTENT_RANGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HOST, IF_NONE_MATCH, ORIGIN,
     RANGE, RETRY_AFTER, USER_AGENT,
@@ -30,6 +30,7 @@ struct Shelf {
     closed: Arc<AtomicU64>,
     plays: Mutex<Vec<PlayId>>,
     rates: Mutex<Vec<Option<PlaybackRate>>>,
+    line: Mutex<Option<Rate>>,
     stopped: Mutex<Vec<PlayId>>,
     upcoming: Mutex<Vec<Vec<TitleId>>>,
 }
@@ -157,6 +158,10 @@ impl Library for Shelf {
             5 => Err(ReadError::Refused { why }),
             _ => Ok(Box::pin(self.blocks(read.bytes, u64::MAX))),
         }
+    }
+
+    fn line(&self, _: PlayId) -> Option<Rate> {
+        *self.line.lock().expect("no panic")
     }
 
     fn stopped(&self, play: PlayId) {
@@ -335,6 +340,18 @@ async fn a_player_may_say_how_fast_it_plays() {
     let heard = running.shelf.rates.lock().expect("no panic").clone();
     let told = [None, Some(200), Some(125), None, Some(0), Some(u16::MAX)];
     assert_eq!(heard, told.map(|percent| percent.map(PlaybackRate::from_percent)));
+}
+
+#[tokio::test]
+async fn a_player_is_told_for_what_it_should_take_its_line_where_that_is_known() {
+    let running = start().await;
+    let mut heard = Vec::new();
+    for line in [None, Some(Rate::from_bytes_per_sec(250_000))] {
+        *running.shelf.line.lock().expect("no panic") = line;
+        let answer = running.get("t/song/a%20b.opus").await;
+        heard.push(answer.headers().get("Nearcast-Line").cloned());
+    }
+    assert_eq!(heard, [None, Some("250000".parse().expect("a value"))]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,8 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use nearcast_content::ObjectId;
-use nearcast_engine::Rate;
-use nearcast_engine::swarm::{PlayId, ReadId};
+use nearcast_engine::swarm::{Advice, PlayId, ReadId};
 use nearcast_engine::wire::SwarmId;
 use tokio::sync::Notify;
 
@@ -43,8 +42,8 @@ struct Inner {
     troubles: BTreeMap<ObjectId, String>,
     /// Open reads that nobody can serve.
     stuck: BTreeSet<ReadId>,
-    /// The pace at which plays are to get their bytes: those that are open, by their own bound.
-    paces: BTreeMap<PlayId, Rate>,
+    /// What players are to take their lines for: those of plays that are open, by their own bound.
+    advice: BTreeMap<PlayId, Advice>,
     /// Titles that the engine has forgotten since that was last asked.
     forgotten: BTreeSet<SwarmId>,
 }
@@ -123,18 +122,17 @@ impl Board {
         self.inner().stuck.contains(&read)
     }
 
-    /// A play gets its bytes at this pace; none for as fast as they come.
-    pub(super) fn advise(&self, play: PlayId, rate: Option<Rate>) {
-        let paces = &mut self.inner().paces;
-        match rate {
-            Some(rate) => paces.insert(play, rate),
-            None => paces.remove(&play),
+    /// For what rate the player of a play is to take its line.
+    pub(super) fn advise(&self, play: PlayId, advice: Option<Advice>) {
+        let all = &mut self.inner().advice;
+        match advice {
+            Some(advice) => all.insert(play, advice),
+            None => all.remove(&play),
         };
     }
 
-    /// The pace at which a play is to get its bytes.
-    pub(super) fn pace(&self, play: PlayId) -> Option<Rate> {
-        self.inner().paces.get(&play).copied()
+    pub(super) fn advice(&self, play: PlayId) -> Option<Advice> {
+        self.inner().advice.get(&play).copied()
     }
 
     /// The engine has forgotten a title: it is to be opened anew.

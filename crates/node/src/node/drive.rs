@@ -287,9 +287,9 @@ impl Drive {
                 self.parts.pacer.set(rate);
             }
             Output::Remember(handed) => self.remember(handed),
-            Output::Advise { play, rate } => {
-                tracing::debug!(play = play.0, ?rate, "advice");
-                self.parts.board.advise(play, rate);
+            Output::Advise { play, advice } => {
+                tracing::debug!(play = play.0, ?advice, "advice");
+                self.parts.board.advise(play, advice);
             }
             Output::StopServing { upload } => {
                 if let Some(task) = self.serving.remove(&upload) {

@@ -422,6 +422,10 @@ impl Library for NodeLibrary {
         Ok(Box::pin(stream::iter(first.map(Ok)).chain(rest)))
     }
 
+    fn line(&self, play: PlayId) -> Option<Rate> {
+        self.0.board.advice(play).map(|advice| advice.line)
+    }
+
     fn stopped(&self, play: PlayId) {
         let library = self.clone();
         tokio::spawn(async move { library.say(Input::Stopped { play }).await });

@@ -79,7 +79,7 @@ impl Reading {
     /// Waits until what was handed over is no faster than the engine advises, as the player measures: from its
     /// request on.
     async fn keep_pace(&self) {
-        let Some(rate) = self.board.pace(self.play) else { return };
+        let Some(rate) = self.board.advice(self.play).and_then(|advice| advice.pace) else { return };
         let due =
             self.began + Duration::from_micros(rate.span_for(self.handed).micros().min(PATIENCE_MICROS));
         tokio::time::sleep_until(due).await;

@@ -101,7 +101,7 @@ impl Tab {
             }
             Output::Strike { node, strikes } => self.note(format!("{node} handed out bad bytes: {strikes}")),
             Output::Pace(rate) => self.pacer.set(self.now, rate),
-            Output::Advise { play, rate } => self.reads.advise(play, rate),
+            Output::Advise { play, advice } => self.reads.advise(play, advice),
             // A tab keeps no count over months: it has no monthly cap.
             Output::Remember(_) => {}
             Output::Lookup { swarm, renditions } => {

@@ -22,7 +22,7 @@ use nearcast_engine::swarm::{
     Tallies, UPLINK_TICK,
 };
 use nearcast_engine::wire::{Serves, Ways};
-use nearcast_engine::{Nearness, PlaybackRate, Span, Swarm, Time};
+use nearcast_engine::{Nearness, PlaybackRate, Rate, Span, Swarm, Time};
 
 use crate::effect::Effect;
 use crate::fetches::Fetches;
@@ -248,7 +248,7 @@ impl Tab {
         } else {
             self.now + wait
         };
-        let others = [self.swarm_wake, self.client_wake, self.links.wake(), self.reads.wake(self.now), paced];
+        let others = [self.swarm_wake, self.client_wake, self.links.wake(), paced];
         let report = self.report_at.unwrap_or(Time::NEVER).min(self.keep_wake());
         others.into_iter().fold(report, Time::min).micros()
     }
@@ -286,7 +286,7 @@ impl Tab {
             File::Media { rendition, part, object } => {
                 let bytes = ByteRange::new(start, end.min(object.size.bytes()).max(start));
                 let play = PlayId(u64::from(play));
-                let number = self.reads.open(self.now, Of::Media { play, object: object.id }, bytes);
+                let number = self.reads.open(Of::Media { object: object.id }, bytes);
                 let read = number.id();
                 let read: TabInput = Input::Read { read, play, rendition, part, bytes, taking, rate };
                 if let Err(error) = self.swarm.handle_input(self.now, read) {
@@ -301,8 +301,7 @@ impl Tab {
                 let bytes = ByteRange::new(start, end.min(object.size.bytes()).max(start));
                 let held = self.documents.get(&object.id).map(Rc::clone);
                 let missing = held.is_none();
-                let number =
-                    self.reads.open(self.now, Of::Document { object: object.id, bytes: held }, bytes);
+                let number = self.reads.open(Of::Document { object: object.id, bytes: held }, bytes);
                 if missing {
                     self.fetch_document(&object, url.to_owned());
                 }
@@ -336,13 +335,18 @@ impl Tab {
     /// What can be taken of a read.
     pub fn take(&mut self, micros: u64, number: ReadNumber) -> Taken {
         self.at(micros);
-        let (taken, to) = self.reads.take(self.now, number, &self.store);
+        let (taken, to) = self.reads.take(number, &self.store);
         self.load_ahead(number);
         if let Some(to) = to {
             self.input(Input::Progress { read: number.id(), to });
             self.settle();
         }
         taken
+    }
+
+    /// For what rate the player of a play should take its line, where it has a choice of renditions.
+    pub fn line(&self, play: u32) -> Option<Rate> {
+        self.reads.line(PlayId(u64::from(play)))
     }
 
     /// A read ended: served, or the player hung up.
@@ -487,7 +491,7 @@ impl Tab {
         self.carry_out();
         self.pump();
         self.keep_due();
-        for number in self.reads.ready(self.now, &self.store) {
+        for number in self.reads.ready(&self.store) {
             self.effects.push_back(Effect::Ready(number));
         }
     }
