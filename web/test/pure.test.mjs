@@ -533,6 +533,29 @@ test('a player takes its line for what the engine says, and for what it measures
   assert.ok(loading.start <= loading.first && loading.first <= loading.end && loading.end - loading.start < 300);
 });
 
+test('what a node says of the line counts for what its gateway sent', async (t) => {
+  t.after(() => delete globalThis.document);
+  globalThis.document = { baseURI: 'https://a.example/' };
+  const took = async (line) => {
+    class Plain {
+      load(context, _, { onSuccess }) {
+        this.stats.loading.end = 5000;
+        this.stats.loaded = 300;
+        onSuccess({}, this.stats, context, null);
+      }
+      getResponseHeader(name) {
+        return name === 'Nearcast-Line' ? line : null;
+      }
+    }
+    const part = { fileAt: () => undefined, expects: () => false, unverified: 0 };
+    const Loader = loaderOf({ DefaultConfig: { loader: Plain } }, part, () => ({ play: 1, rate: 1 }));
+    const stats = await new Promise((resolve) => new Loader({}).load(SEGMENT, {}, { onSuccess: (_, stats) => resolve(stats) }));
+    return stats.loading.end - stats.loading.start;
+  };
+  assert.equal(await took('1000'), 300);
+  for (const nothing of [null, '', '0', '-5', 'fast']) assert.equal(await took(nothing), 5000, `${nothing}`);
+});
+
 test('how much of a segment is here is told as it comes, unless what its line brings is known', async (t) => {
   for (const [line, expected] of [[undefined, [0, 100, 200]], [1000, [0, 0, 0]]]) {
     const seen = [];

@@ -131,7 +131,7 @@ impl Swarm {
     /// Advises every play that has a choice.
     pub(super) fn give_advice(&mut self) {
         let mut advice: Vec<(PlayId, Option<Advice>)> = Vec::new();
-        let reads: Vec<&Read> = self.plays.reads().map(|(_, read)| read).collect();
+        let reads: Vec<&Read> = self.plays.reads().map(|(_, read)| read).filter(|read| !read.aside).collect();
         let plays = reads.iter().map(|read| read.play).collect::<FlatSet<_>>();
         for play in &plays {
             let of_play = reads.iter().filter(|read| read.play == *play);
@@ -211,7 +211,7 @@ impl Swarm {
         let span = part.media_at(read.bytes.end).less(part.media_at(read.bytes.start));
         let Some(track) = self.objects.track(read.rendition) else { return false };
         // Who reads a film in one go does not, and nobody does where there is one rendition.
-        span <= SEGMENT && self.objects.tracks_of(track.swarm).nth(1).is_some()
+        span <= SEGMENT && !read.aside && self.objects.tracks_of(track.swarm).nth(1).is_some()
     }
 }
 

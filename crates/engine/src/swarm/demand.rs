@@ -85,12 +85,13 @@ pub(super) fn demands<'t>(
         let stands = Clock::new(read.since, stood.media_at(read.at), plays.rate(read.play));
         let enough = plays.enough(read.play, stands.media);
         let settles = plays.settles(read.play, stands.media);
-        let mut left = window(read);
+        let mut left = if read.aside { Span::ZERO } else { window(read) };
         let mut at = read.at;
         for (number, part) in (0u32..).zip(&track.parts).skip(read.part as usize) {
             let here = number == read.part;
             // A slow player still gets a start's worth ahead, whatever the part's mean rate.
-            let end = part.size.bytes().min(at.saturating_add(part.bytes_in(left).max(START_BYTES)));
+            let ahead = at.saturating_add(part.bytes_in(left).max(START_BYTES));
+            let end = if read.aside { read.bytes.end } else { part.size.bytes().min(ahead) };
             if at < end {
                 demands.push(Demand {
                     object: part.object,

@@ -434,7 +434,8 @@ impl Swarm {
         let (on, length) = found.ok_or(InputError::UnknownPart(rendition, part))?;
         let bytes = nearcast_content::ByteRange::new(bytes.start, bytes.end.min(on.size.bytes()));
         let (object, at, since) = (on.object, bytes.start, self.now);
-        let read = Read { play, rendition, part, on, length, bytes, taking, rate, at, since, stuck: false };
+        let (stuck, aside) = (false, false);
+        let read = Read { play, rendition, part, on, length, bytes, taking, rate, at, since, stuck, aside };
         let known = self.plays.knows(play);
         self.plays.open(self.now, id, read)?;
         if !known && self.is_held_out(object) {
@@ -462,7 +463,8 @@ impl Swarm {
         let bytes = nearcast_content::ByteRange::new(bytes.start.min(end), end);
         let (at, since, taking) = (bytes.end, self.now, Taking::Whole);
         let rate = None;
-        let read = Read { play, rendition, part, on, length, bytes, taking, rate, at, since, stuck: false };
+        let (stuck, aside) = (false, false);
+        let read = Read { play, rendition, part, on, length, bytes, taking, rate, at, since, stuck, aside };
         if self.plays.showed(self.now, self.now - ago, read)? {
             self.note(Note::Started { play, after });
             if self.is_held_out(on.object) {

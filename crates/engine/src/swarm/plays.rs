@@ -48,9 +48,17 @@ pub(super) struct Read {
     pub(super) since: Time,
     /// It was said that nobody can bring what it waits for.
     pub(super) stuck: bool,
+    /// It is of the header of another rendition, which a player looks at before it goes on there: the play is elsewhere,
+    /// and nothing behind the header is wanted for it.
+    pub(super) aside: bool,
 }
 
 impl Read {
+    /// Whether it is too short to show anything of.
+    fn is_header(&self) -> bool {
+        self.on.media_at(self.bytes.end).less(self.on.media_at(self.bytes.start)) < START
+    }
+
     /// Where the segment ends, in title time, of which nothing is shown before it is whole; none of what is no segment.
     fn segment(&self) -> Option<Span> {
         let (from, end) = (self.on.media_at(self.bytes.start), self.on.media_at(self.bytes.end));
@@ -227,7 +235,10 @@ impl Plays {
             pace: Pace::default(),
             led: false,
         };
-        let mark = Mark { at: media, end: part.media_at(read.bytes.end) };
+        if self.plays.get(&read.play).is_some_and(|play| play.looks_aside(&read)) {
+            self.reads.insert(id, Read { aside: true, ..read });
+            return Ok(());
+        }
         match self.plays.get_mut(&read.play) {
             None => {
                 self.plays.insert(read.play, fresh(true));
@@ -258,7 +269,7 @@ impl Plays {
             }
         }
         if let Some(play) = self.plays.get_mut(&read.play) {
-            play.marks.insert(read.rendition, mark);
+            play.marks.insert(read.rendition, Mark { at: media, end: read.on.media_at(read.bytes.end) });
         }
         self.reads.insert(id, read);
         Ok(())
@@ -307,6 +318,9 @@ impl Plays {
         read.since = now;
         read.stuck = false;
         let (play, awake) = (self.plays.get_mut(&read.play)?, self.awake_since);
+        if read.aside {
+            return Some((handed, None));
+        }
         if read.rate.is_none() {
             play.goes_on(now, part.media_at(handed.end));
         }
@@ -340,7 +354,7 @@ impl Plays {
 
     pub(super) fn close(&mut self, id: ReadId) -> Option<Read> {
         let read = self.reads.remove(&id)?;
-        let alone = self.reads.values().all(|r| r.play != read.play);
+        let alone = !read.aside && self.reads.values().all(|r| r.play != read.play || r.aside);
         if let Some(play) = self.plays.get_mut(&read.play).filter(|_| alone) {
             play.tail = Some(Read { bytes: ByteRange::new(read.at, read.at), ..read.clone() });
         }
@@ -465,13 +479,19 @@ impl Play {
         }
     }
 
+    /// Whether a read is of the header of a rendition that was not read yet, behind what was handed over of others.
+    fn looks_aside(&self, read: &Read) -> bool {
+        let past = read.on.media_at(read.bytes.start) + ADJOINS < self.delivered;
+        past && read.is_header() && !self.marks.contains_key(&read.rendition)
+    }
+
     /// Whether a read at `media` belongs to the play as it runs, or is a seek. Nobody fetches again what he was
     /// handed, or leaves a gap, unless the playhead jumped: a jump within what lies ahead is one too, and its
-    /// deadlines are near.
+    /// deadlines are near. Of one rendition there is a gap where another was played.
     fn continues(&self, rendition: RenditionId, media: Span) -> bool {
         let close = |there: Span| media + ADJOINS >= there && media <= there + ADJOINS;
         match self.marks.get(&rendition) {
-            Some(mark) => close(mark.at) || close(mark.end),
+            Some(mark) => close(mark.at) || close(mark.end) || close(self.delivered),
             None => media >= self.clock.media.less(CONTINUES) && media <= self.delivered + CONTINUES,
         }
     }

@@ -36,6 +36,7 @@ fn read(now: Time, on: TrackPart, bytes: std::ops::Range<u64>, taking: Taking) -
         at: bytes.start,
         since: now,
         stuck: false,
+        aside: false,
     }
 }
 
@@ -170,6 +171,44 @@ fn pictures_that_are_waited_for_are_no_rest_since_there_is_sound() {
         plays.close(ReadId(2 * second + 1));
     }
     assert_eq!(plays.rate(PlayId(1)), PlaybackRate::NORMAL);
+}
+
+/// A player that chooses its rendition reads the header of another one, which lies at the start of its file, and goes on with
+/// what follows what it was handed. It comes back to the first later.
+#[test]
+fn a_change_of_rendition_is_no_jump_and_has_its_header_alone_fetched() {
+    let objects = track();
+    let part = objects.track(RenditionId(0)).expect("described").parts[0];
+    let mut plays = Plays::default();
+    let begins = at(0);
+    let mut takes = |plays: &mut Plays, id: u64, rendition: u32, bytes: std::ops::Range<u64>| {
+        let (end, rendition) = (bytes.end, RenditionId(rendition));
+        let read = Read { rendition, ..read(begins, part, bytes, Taking::Whole) };
+        plays.open(begins, ReadId(id), read).expect("opens");
+        let wanted: Vec<ByteRange> =
+            demands(plays, |_| Span::from_secs(10), |_| objects.track(RenditionId(0)))
+                .iter()
+                .filter(|demand| demand.reader.is_some())
+                .map(|demand| demand.bytes)
+                .collect();
+        hand(plays, begins, id, end);
+        plays.close(ReadId(id));
+        wanted
+    };
+    let header = 0..1_000;
+    takes(&mut plays, 1, 0, header.clone());
+    takes(&mut plays, 2, 0, 1_000..20 * SECOND);
+    let due = |plays: &Plays| plays.due(PlayId(1), Span::from_secs(24));
+    assert_eq!(due(&plays), at(24_000));
+    assert_eq!(takes(&mut plays, 3, 1, header.clone()), [ByteRange::new(0, 1_000)]);
+    takes(&mut plays, 4, 1, 20 * SECOND..22 * SECOND);
+    assert_eq!(due(&plays), at(24_000));
+    assert!(!plays.starting(PlayId(1)));
+    takes(&mut plays, 5, 0, 22 * SECOND..24 * SECOND);
+    assert_eq!(due(&plays), at(24_000), "the first one again");
+    assert!(!plays.starting(PlayId(1)));
+    takes(&mut plays, 6, 0, 4 * SECOND..6 * SECOND);
+    assert_eq!(plays.due(PlayId(1), Span::from_secs(6)), at(2_000), "that was a jump");
 }
 
 #[test]
