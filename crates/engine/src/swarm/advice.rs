@@ -44,9 +44,9 @@ const HALF_LIFE: Span = Span::from_secs(10);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Rung {
     rate: Rate,
-    /// It is here for a while ahead of the playhead.
-    here: bool,
-    /// Share of what is missing of that which peers have.
+    /// Share of it that is missing for a while ahead of where the player reads.
+    missing: u64,
+    /// Share of that which peers have.
     elsewhere: u64,
     /// How fast those who have anything of it deliver.
     holders: Rate,
@@ -67,12 +67,15 @@ struct Sources {
 impl Sources {
     /// Whether a rung can be brought in with so many percent of what there is.
     fn sustain(&self, rung: Rung, read: bool, percents: u64) -> bool {
-        let part = |rate: Rate, of: u64| mul_div(rate.bytes_per_sec(), of, WHOLE).unwrap_or(u64::MAX);
+        let part = |rate: Rate, of: u64| {
+            Rate::from_bytes_per_sec(mul_div(rate.bytes_per_sec(), of, WHOLE).unwrap_or(u64::MAX))
+        };
         let peers = if read { rung.elsewhere.max(self.lately) } else { rung.elsewhere };
+        let needs = part(rung.rate, rung.missing);
         let has = |rate: Rate| percent(rate, percents).bytes_per_sec() / self.plays.max(1);
-        part(rung.rate, WHOLE - peers) <= has(self.origin)
-            && part(rung.rate, peers) <= has(rung.holders)
-            && self.line.is_none_or(|line| rung.rate.bytes_per_sec() <= has(line))
+        part(needs, WHOLE - peers).bytes_per_sec() <= has(self.origin)
+            && part(needs, peers).bytes_per_sec() <= has(rung.holders)
+            && self.line.is_none_or(|line| needs.bytes_per_sec() <= has(line))
     }
 }
 
@@ -107,7 +110,7 @@ impl Lately {
 fn advise(rungs: &[Rung], sources: Sources, reading: Rate) -> Option<Advice> {
     let plays = |rung: &&Rung| {
         let percents = if rung.rate <= reading { KEPT } else { SUSTAINED };
-        rung.here || sources.sustain(**rung, rung.rate == reading, percents)
+        sources.sustain(**rung, rung.rate == reading, percents)
     };
     let best = rungs.iter().filter(plays).map(|rung| rung.rate).max();
     // When nothing can be sustained, the lowest rung is the best there is.
@@ -163,19 +166,21 @@ impl Swarm {
             self.objects.tracks_of(track.swarm).map(|track| self.rung(track, at)).collect();
         let never = self.settings.origin == OriginUse::Never || self.origin.failing();
         let origin = if never { Rate::ZERO } else { self.origin.pipe.rate() };
-        let sources = Sources { origin, line: self.line.most(), lately: self.lately.share(), plays };
+        let lately = if self.is_held_out(read.on.object) { 0 } else { self.lately.share() };
+        let sources = Sources { origin, line: self.line.most(), lately, plays };
         advise(&rungs, sources, mean(track))
     }
 
     /// What of a track is here and elsewhere for [`AHEAD`] from title time `at` on.
     fn rung(&self, track: &Track, at: Span) -> Rung {
         let ahead = |part: &&TrackPart| part.start + part.length > at && part.start < at + AHEAD;
-        let (mut missing, mut held, mut holders) = (0, 0, FlatSet::new());
+        let (mut all, mut missing, mut held, mut holders) = (0, 0, 0, FlatSet::new());
         for part in track.parts.iter().filter(ahead) {
             let from = part.bytes_in(at.less(part.start)).min(part.size.bytes());
             let to = part.bytes_in((at + AHEAD).less(part.start)).min(part.size.bytes());
             let mut lacks = BlockSet::EMPTY;
             let blocks = part.size.covering(ByteRange::new(from, to));
+            all += blocks.len();
             missing +=
                 self.objects.get(part.object).held.missing(blocks).map(|r| lacks.insert(r)).sum::<u32>();
             let peers =
@@ -188,9 +193,14 @@ impl Swarm {
                 }
             }
         }
-        let elsewhere = mul_div(held.into(), WHOLE, missing.into()).unwrap_or(0);
+        let share = |of: u32, all: u32| mul_div(of.into(), WHOLE, all.into()).unwrap_or(0);
         let sum = holders.iter().fold(0, |sum: u64, (_, rate)| sum.saturating_add(rate.bytes_per_sec()));
-        Rung { rate: mean(track), here: missing == 0, elsewhere, holders: Rate::from_bytes_per_sec(sum) }
+        Rung {
+            rate: mean(track),
+            missing: share(missing, all),
+            elsewhere: share(held, missing),
+            holders: Rate::from_bytes_per_sec(sum),
+        }
     }
 
     /// Objects of the renditions that the player of a read could choose instead: whether others have them matters to what
@@ -236,7 +246,8 @@ mod tests {
 
     fn ladder(here: [bool; 3]) -> [Rung; 3] {
         let rates = [mbit(10), mbit(30), mbit(60)];
-        std::array::from_fn(|n| Rung { rate: rates[n], here: here[n], ..Rung::default() })
+        let missing = here.map(|here| if here { 0 } else { WHOLE });
+        std::array::from_fn(|n| Rung { rate: rates[n], missing: missing[n], ..Rung::default() })
     }
 
     fn origin(rate: Rate) -> Sources {
@@ -296,6 +307,13 @@ mod tests {
             "half of what is read comes from others of a crowd"
         );
         assert_eq!(line([0, 0, 0], 900, 128, 0, 10), lowest, "which says nothing of what is not read");
+        let mut rungs = ladder([false; 3]);
+        rungs[1].missing = WHOLE / 2;
+        assert_eq!(
+            advise(&rungs, origin(mbit(20)), mbit(10)).expect("a ladder").line,
+            middle,
+            "half is here"
+        );
     }
 
     #[test]
@@ -338,10 +356,10 @@ mod tests {
                 let choice = rungs.iter().rposition(fits).unwrap_or(0);
                 let bytes = rungs[choice].rate.bytes_in(Span::from_secs(4));
                 // Out of the cache as fast as loopback, else as fast as it can be brought.
-                let here = rungs[choice].here && segment < cached;
+                let here = rungs[choice].missing == 0 && segment < cached;
                 let comes = if here { Rate::from_bits_per_sec(2_000_000_000) } else { sustained };
-                let now: Vec<Rung> =
-                    rungs.iter().map(|r| Rung { here: r.here && segment < cached, ..*r }).collect();
+                let missing = |rung: &Rung| if segment < cached { rung.missing } else { WHOLE };
+                let now: Vec<Rung> = rungs.iter().map(|r| Rung { missing: missing(r), ..*r }).collect();
                 let advice = advise(&now, origin(sustained), rungs[choice].rate);
                 let advice = advice.filter(|_| obeyed != Obeyed::Not && segment > 0);
                 let pace = advice.and_then(|advice| advice.pace).filter(|_| obeyed == Obeyed::ByPace);

@@ -181,7 +181,7 @@ fn a_change_of_rendition_is_no_jump_and_has_its_header_alone_fetched() {
     let part = objects.track(RenditionId(0)).expect("described").parts[0];
     let mut plays = Plays::default();
     let begins = at(0);
-    let mut takes = |plays: &mut Plays, id: u64, rendition: u32, bytes: std::ops::Range<u64>| {
+    let takes = |plays: &mut Plays, id: u64, rendition: u32, bytes: std::ops::Range<u64>| {
         let (end, rendition) = (bytes.end, RenditionId(rendition));
         let read = Read { rendition, ..read(begins, part, bytes, Taking::Whole) };
         plays.open(begins, ReadId(id), read).expect("opens");
