@@ -568,7 +568,8 @@ impl Swarm {
                 return Some(peer);
             }
             Choice::Origin(Why::Patience) => {
-                self.ask(Asked::Origin, pick, first_of(of_origin, 1), Why::Patience)
+                let blocks = self.blocks_to_go_on(&pick);
+                self.ask(Asked::Origin, pick, first_of(of_origin, blocks), Why::Patience)
             }
             Choice::Origin(why) => match self.stuck_at_origin(&pick) {
                 Some((stuck, rest)) => {

@@ -19,6 +19,10 @@ const LEAST_ORIGIN_RUN: u32 = MAX_ORIGIN_RUN_BLOCKS / 2;
 /// What plays faster than this is fetched no further ahead for that: it would push the rest out of a small cache.
 const MOST_WINDOWS: u64 = 4;
 
+/// What a player gets that waits for others for long: less than this it takes at once, whatever it has ahead, so that
+/// nothing is ever seen of how fast it plays.
+const TO_GO_ON: Span = Span::from_secs(1);
+
 impl Swarm {
     /// Media that is fetched beyond where a read stands, as much as plays in `window` at most. How far a player reads ahead
     /// that takes segments whole is its own affair.
@@ -52,6 +56,16 @@ impl Swarm {
         let alone = crowd == Crowd::Nobody && !pick.hedge && self.origin_is_ample(pick);
         let longest = if alone { longest.min(self.blocks_of_lead(pick)) } else { longest };
         first_of(self.within_reach(pick), longest)
+    }
+
+    /// How many blocks a player gets that has waited long enough in a read for what others are to bring.
+    pub(super) fn blocks_to_go_on(&self, pick: &Pick) -> u32 {
+        if !self.origin_is_ample(pick) {
+            return 1;
+        }
+        let blocks =
+            TO_GO_ON.micros().saturating_mul(pick.ahead.soon.into()) / self.tuning.in_order.micros().max(1);
+        u32::try_from(blocks).unwrap_or(u32::MAX).max(1)
     }
 
     /// How many blocks from the start of a run on lie within what the origin is asked for ahead of its playhead.
