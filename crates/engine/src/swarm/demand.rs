@@ -28,6 +28,8 @@ pub(super) struct Demand {
     pub(super) peers_only: bool,
     /// Since when the player waits here, if it does read here.
     pub(super) reader: Option<Time>,
+    /// Its player says how fast it plays.
+    pub(super) tells: bool,
     /// Bytes of which nothing is shown before all are there.
     pub(super) whole: Option<ByteRange>,
     /// Where the read stands in title time, and since when: media that lies further on cannot be needed sooner
@@ -104,6 +106,7 @@ pub(super) fn demands<'t>(
                     start_end: enough.filter(|_| here).map_or(0, |enough| start_end(part, enough)),
                     settle_end: settles.filter(|_| here).map_or(0, |settled| start_end(part, settled)),
                     reader: (here && read.at < read.bytes.end).then_some(read.since),
+                    tells: read.rate.is_some(),
                     whole: (here && read.taking == Taking::Whole).then_some(read.bytes),
                     stands: Some(stands),
                 });
@@ -133,6 +136,7 @@ pub(super) fn ahead(part: &TrackPart, end: u64) -> Demand {
         start_end: 0,
         settle_end: 0,
         reader: None,
+        tells: false,
         whole: None,
         stands: None,
     }

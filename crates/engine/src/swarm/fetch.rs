@@ -80,6 +80,8 @@ pub(super) struct Pick {
     pub(super) reading: bool,
     /// How much media lies between the block that its player waits for and the run, where it waits.
     pub(super) beyond: Option<Span>,
+    /// Its player says how fast it plays.
+    pub(super) tells: bool,
     /// Its player takes segments whole: how far it reads ahead is its own affair.
     pub(super) whole: bool,
     /// When a player that waits for the run's first byte has waited long enough for others to bring it.
@@ -451,6 +453,7 @@ impl Swarm {
                             reading: demand.reader.is_some()
                                 && run.start < covering.start + 2 * self.tuning.share_blocks,
                             beyond: demand.beyond(run.start).filter(|_| waits),
+                            tells: demand.tells,
                             whole: demand.whole.is_some(),
                             patience_ends: match demand.reader {
                                 Some(since) if run.start == covering.start => since + self.patience(demand),

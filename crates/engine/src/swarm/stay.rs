@@ -19,8 +19,8 @@ const LEAST_ORIGIN_RUN: u32 = MAX_ORIGIN_RUN_BLOCKS / 2;
 /// What plays faster than this is fetched no further ahead for that: it would push the rest out of a small cache.
 const MOST_WINDOWS: u64 = 4;
 
-/// What a player gets that waits for others for long: less than this it takes at once, whatever it has ahead, so that
-/// nothing is ever seen of how fast it plays.
+/// What a player gets that waits for others for long and does not say how fast it plays: less than this it takes at once,
+/// whatever it has ahead, so that nothing would ever be seen of that.
 const TO_GO_ON: Span = Span::from_secs(1);
 
 impl Swarm {
@@ -60,7 +60,7 @@ impl Swarm {
 
     /// How many blocks a player gets that has waited long enough in a read for what others are to bring.
     pub(super) fn blocks_to_go_on(&self, pick: &Pick) -> u32 {
-        if !self.origin_is_ample(pick) {
+        if pick.tells || !self.origin_is_ample(pick) {
             return 1;
         }
         let blocks =

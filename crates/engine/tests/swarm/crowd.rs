@@ -200,9 +200,9 @@ fn who_hands_nothing_on_is_not_waited_for_however_much_he_holds() {
 }
 
 /// What a player is brought at last that reads far ahead and waits for what a peer says it brings.
-fn brought_to_who_waits(tuning: Tuning) -> u32 {
+fn brought_to_who_waits(tuning: Tuning, rate: Option<PlaybackRate>) -> u32 {
     let (mut bench, peer) = beside_a_viewer_by(tuning);
-    bench.play(1, 0);
+    bench.reads(1, ByteRange::new(0, size().bytes()), Taking::Stream, rate);
     // A peer that has it all brings what is ahead of a reader who has just begun, and loses the rest.
     bench.has(peer, all());
     let mut held = BlockSet::EMPTY;
@@ -228,6 +228,8 @@ fn brought_to_who_waits(tuning: Tuning) -> u32 {
 #[test]
 fn a_player_that_waited_long_enough_far_ahead_gets_something_to_go_on_with() {
     let scarce = Tuning { ample: u64::MAX, ..Tuning::default() };
-    assert_eq!(brought_to_who_waits(scarce), 1);
-    assert_eq!(brought_to_who_waits(Tuning::default()), 8, "what plays for a second, of an ample origin");
+    assert_eq!(brought_to_who_waits(scarce, None), 1);
+    let ample = |rate| brought_to_who_waits(Tuning::default(), rate);
+    assert_eq!(ample(None), 8, "what plays for a second, of an ample origin");
+    assert_eq!(ample(Some(PlaybackRate::NORMAL)), 1, "what it wants is due by the rate that it says");
 }

@@ -53,6 +53,21 @@ fn of_fast_players_none_waits_for_what_others_are_in_no_hurry_to_bring() {
     }
 }
 
+/// The origin alone has them stand still: it carries three of them.
+#[test]
+fn programs_at_one_and_a_half_times_the_pace_that_do_not_say_so_are_brought_enough() {
+    for ahead in ["30s", "220s"] {
+        for seed in 1..=6 {
+            let player = format!(
+                "ahead = \"{ahead}\"\nreads = \"4s\"\nwhole = false\nrate-percent = 150\ntells-rate = false"
+            );
+            let ours = fast(seed, &player);
+            assert_eq!((ours.plays.played, ours.stalls.count), (4, 0), "{ahead} ahead, seed {seed}");
+            assert!(ours.copies < 1.1, "{ahead} ahead, seed {seed}: {} copies", ours.copies);
+        }
+    }
+}
+
 #[test]
 fn a_player_whose_buffer_has_been_full_is_seen_to_be_fast() {
     let stalls = |reads: &str| -> u64 {
