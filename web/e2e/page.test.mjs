@@ -102,6 +102,16 @@ test('a film that plays twice as fast is asked of the gateway as one that does',
   await close();
 });
 
+test('a film whose quality the player chooses comes from the gateway with what its line brings', async () => {
+  const { page, wrong, close } = await tab(chrome, node.ready.gateway);
+  const told = page.waitForResponse((response) => response.url().endsWith('.m4s') && Number(response.headers()['nearcast-line']) > 0);
+  await page.locator('.card-film .card-link').first().click();
+  await told;
+  await filmMoves(page);
+  assert.deepEqual(wrong, []);
+  await close();
+});
+
 const autoName = (page) => page.getByRole('menuitemradio').first().textContent();
 
 test('the queue stays, silent until play is pressed', async () => {

@@ -1,6 +1,6 @@
 //! The part of the router that talks with peers: HELLO, interests and haves, wants served, misbehaviour.
 
-use nearcast_content::{BlockRange, BlockSet, FeatureSet, FlatSet, NodeKey, ObjectId};
+use nearcast_content::{BlockRange, BlockSet, FeatureSet, NodeKey, ObjectId};
 
 use super::Swarm;
 use super::api::*;
@@ -347,14 +347,10 @@ impl Swarm {
 
     /// Tells peers which objects we want to hear about, and which no longer.
     pub(super) fn tell_interests(&mut self, wanted: &[Demand]) {
-        let open = |d: &&Demand| !self.objects.get(d.object).complete() && !self.is_held_out(d.object);
-        let interests: FlatSet<ObjectIx> =
-            wanted.iter().filter(open).map(|d| d.object).take(MAX_INTERESTS).collect();
-        let room = MAX_INTERESTS.saturating_sub(interests.len());
         let alternatives = self.plays.reads().flat_map(|(_, read)| self.alternatives(read));
         let open = |ix: &ObjectIx| !self.objects.get(*ix).complete() && !self.is_held_out(*ix);
-        let more: Vec<ObjectIx> = alternatives.filter(open).take(room).collect();
-        let interests = interests.into_iter().chain(more).collect();
+        let objects = wanted.iter().map(|demand| demand.object).chain(alternatives);
+        let interests = objects.filter(open).take(MAX_INTERESTS).collect();
         let before = std::mem::replace(&mut self.interests, interests);
         if std::mem::replace(&mut self.interests_told, true) && before == self.interests {
             return;
