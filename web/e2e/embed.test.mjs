@@ -159,11 +159,23 @@ test('a film that plays twice as fast is read as one that does', async (t) => {
   assert.deepEqual(one.wrong(), []);
 });
 
-test('a player that chooses its quality goes by what comes', async (t) => {
-  const one = await visit(t, 'hls.html?slow');
+/** Hears for what rate of its line the engine tells a player to take what it read. */
+const HEARS = () => {
+  window.lines = [];
+  window.Worker = class extends Worker {
+    constructor(...args) {
+      super(...args);
+      this.addEventListener('message', ({ data }) => 'ended' in data && data.line > 0 && window.lines.push(data.line));
+    }
+  };
+};
+
+test('a player that chooses its quality goes by what comes, and by what the engine says', async (t) => {
+  const one = await visit(t, 'hls.html?slow', (page) => page.addInitScript(HEARS));
   await one.page.waitForFunction(() => window.hls?.levels.length === 2 && window.hls.currentLevel === 1, null, { timeout: PATIENCE });
   await says(one, 'sharing');
   assert.ok(await one.page.evaluate(() => window.hls.bandwidthEstimate > 200_000));
+  await one.page.waitForFunction(() => window.lines.length > 0, null, { timeout: PATIENCE });
   assert.deepEqual(one.wrong(), []);
 });
 
