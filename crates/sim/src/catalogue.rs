@@ -5,9 +5,9 @@ use std::rc::Rc;
 
 use nearcast_content::tree::Hasher;
 use nearcast_content::{BLOCK_SIZE, BlockRange, ByteRange, ObjectId, ObjectSize};
-use nearcast_engine::Span;
 use nearcast_engine::swarm::{Part, Rendition, RenditionId};
 use nearcast_engine::wire::SwarmId;
+use nearcast_engine::{Rate, Span};
 
 use crate::access_log::PlayedTitle;
 use crate::fixed;
@@ -22,6 +22,7 @@ pub(crate) struct ObjectIx(pub(crate) u32);
 /// All titles.
 #[derive(Debug)]
 pub(crate) struct Catalogue {
+    /// Those of a title's renditions lie in a row, the best first, which stands for the title.
     pub(crate) titles: Vec<Title>,
     objects: Vec<Object>,
     by_id: BTreeMap<ObjectId, ObjectIx>,
@@ -29,13 +30,17 @@ pub(crate) struct Catalogue {
     popularity: Vec<u64>,
     /// Objects of each title.
     parts: u32,
+    /// Renditions of each title.
+    renditions: u32,
 }
 
-/// One title with its one rendition.
+/// One title in one of its renditions.
 #[derive(Debug)]
 pub(crate) struct Title {
     pub(crate) rendition: Rendition,
     first_object: u32,
+    /// Bytes of a second of it.
+    pub(crate) rate: Rate,
     /// Bytes of all parts.
     pub(crate) bytes: u64,
     pub(crate) length: Span,
@@ -71,6 +76,7 @@ impl Catalogue {
             by_swarm: BTreeMap::new(),
             popularity: fixed::zipf(spec.titles, spec.zipf.0, spec.zipf_shift),
             parts: spec.parts,
+            renditions: 1 + u32::try_from(spec.lower.len()).unwrap_or(0),
         };
         for index in 0..spec.titles {
             let mut random = Random::stream(seed, Stream::Catalogue, index.into());
@@ -78,8 +84,10 @@ impl Catalogue {
             let spread = about * u64::from(spec.spread_percent) / 100;
             let length = random.between(about - spread, about + spread);
             let length = Span::from_micros(length);
-            let part_bytes = spec.rate.bytes_in(length.over(spec.parts.into()));
-            catalogue.add(&mut random, index, (length, spec.parts), (part_bytes, scenario.bytes));
+            let rates = [spec.rate].into_iter().chain(spec.lower.iter().copied());
+            let part_bytes: Vec<u64> =
+                rates.map(|rate| rate.bytes_in(length.over(spec.parts.into()))).collect();
+            catalogue.add(&mut random, (length, spec.parts), (&part_bytes, scenario.bytes));
         }
         catalogue
     }
@@ -93,46 +101,66 @@ impl Catalogue {
             by_swarm: BTreeMap::new(),
             popularity: Vec::new(),
             parts: 1,
+            renditions: 1,
         };
         let mut plays = 0;
-        for (title, index) in titles.iter().zip(0..) {
-            let mut random = Random::stream(seed, Stream::Catalogue, index.into());
-            catalogue.add(&mut random, index, (title.length, 1), (title.bytes, false));
+        for (title, index) in titles.iter().zip(0_u64..) {
+            let mut random = Random::stream(seed, Stream::Catalogue, index);
+            catalogue.add(&mut random, (title.length, 1), (&[title.bytes], false));
             plays += u64::from(title.plays);
             catalogue.popularity.push(plays);
         }
         catalogue
     }
 
-    fn add(
-        &mut self,
-        random: &mut Random,
-        index: u32,
-        (length, parts): (Span, u32),
-        (part_bytes, bytes): (u64, bool),
-    ) {
-        let first_object = u32::try_from(self.objects.len()).unwrap_or(u32::MAX);
-        let part_length = length.over(parts.into());
-        let size = ObjectSize::new(part_bytes.max(1)).expect("the scenario bounds sizes");
-        let mut rendition_parts = Vec::new();
-        for part in 0..parts {
-            let object = object(random, size, bytes);
-            rendition_parts.push(Part { object: object.id, size, length: part_length });
-            self.by_id.insert(object.id, ObjectIx(first_object + part));
-            self.objects.push(object);
+    /// Adds a title with a rendition for each size of a part.
+    fn add(&mut self, random: &mut Random, (length, parts): (Span, u32), (sizes, bytes): (&[u64], bool)) {
+        let index = |of: usize| u32::try_from(of).unwrap_or(u32::MAX);
+        let (first, part_length) = (index(self.titles.len()), length.over(parts.into()));
+        let mut swarm = None;
+        for (bit, size) in (0u8..).zip(sizes) {
+            let first_object = index(self.objects.len());
+            let size = ObjectSize::new((*size).max(1)).expect("the scenario bounds sizes");
+            let mut rendition_parts = Vec::new();
+            for part in 0..parts {
+                let object = object(random, size, bytes);
+                rendition_parts.push(Part { object: object.id, size, length: part_length });
+                self.by_id.insert(object.id, ObjectIx(first_object + part));
+                self.objects.push(object);
+            }
+            let swarm = *swarm.get_or_insert_with(|| {
+                let mut id = [0; 16];
+                id.copy_from_slice(&random.bytes32()[..16]);
+                SwarmId(id)
+            });
+            let id = RenditionId(first + u32::from(bit));
+            let rendition = Rendition { id, swarm, bit, set: 0, parts: rendition_parts };
+            let (bytes, length) = (size.bytes() * u64::from(parts), part_length.times(parts.into()));
+            let rate = Rate::mean(bytes, length);
+            self.titles.push(Title { rendition, first_object, rate, bytes, length });
+            self.by_swarm.entry(swarm).or_insert(first);
         }
-        let mut swarm = [0; 16];
-        swarm.copy_from_slice(&random.bytes32()[..16]);
-        let rendition =
-            Rendition { id: RenditionId(index), swarm: SwarmId(swarm), bit: 0, parts: rendition_parts };
-        self.by_swarm.insert(SwarmId(swarm), index);
-        let (bytes, length) = (size.bytes() * u64::from(parts), part_length.times(parts.into()));
-        self.titles.push(Title { rendition, first_object, bytes, length });
     }
 
     /// A title, drawn by popularity.
     pub(crate) fn pick(&self, random: &mut Random) -> u32 {
-        u32::try_from(fixed::draw(random, &self.popularity)).unwrap_or(0)
+        u32::try_from(fixed::draw(random, &self.popularity)).unwrap_or(0) * self.renditions
+    }
+
+    /// The place of a title among those drawn by popularity, the most popular first.
+    pub(crate) fn rank(&self, title: u32) -> u32 {
+        title / self.renditions
+    }
+
+    /// Whether players choose among renditions.
+    pub(crate) fn has_choice(&self) -> bool {
+        self.renditions > 1
+    }
+
+    /// The title in each of its renditions, the best first, and where the first of them is.
+    pub(crate) fn ladder(&self, title: u32) -> (u32, &[Title]) {
+        let first = title - title % self.renditions;
+        (first, &self.titles[first as usize..(first + self.renditions) as usize])
     }
 
     /// Puts the published bytes of an object into a store that has the object, in a world with bytes.
@@ -240,7 +268,7 @@ impl Title {
 
     /// How much media the first `bytes` are.
     pub(crate) fn media(&self, bytes: u64) -> Span {
-        Span::from_micros(scale(bytes, self.length.micros(), self.bytes))
+        Span::from_micros(fixed::scale(bytes, self.length.micros(), self.bytes))
     }
 
     /// How many bytes the first `media` needs, rounded up.
@@ -249,10 +277,6 @@ impl Title {
         let bytes = wide.div_ceil(u128::from(self.length.micros().max(1)));
         u64::try_from(bytes).unwrap_or(u64::MAX).min(self.bytes)
     }
-}
-
-fn scale(a: u64, b: u64, c: u64) -> u64 {
-    u64::try_from(u128::from(a) * u128::from(b) / u128::from(c.max(1))).unwrap_or(u64::MAX)
 }
 
 /// Bytes that `blocks` of an object of `size` cover.

@@ -103,6 +103,11 @@ pub(crate) fn times(span: Span, factor: u64) -> Span {
     Span::from_micros(u64::try_from(wide).unwrap_or(u64::MAX))
 }
 
+/// `a · b / c`, or `u64::MAX` where that does not fit.
+pub(crate) fn scale(a: u64, b: u64, c: u64) -> u64 {
+    u64::try_from(u128::from(a) * u128::from(b) / u128::from(c.max(1))).unwrap_or(u64::MAX)
+}
+
 /// Cumulative weights of `count` ranks after Zipf–Mandelbrot: rank i weighs `1 / (i + shift)^s`.
 pub(crate) fn zipf(count: u32, s_milli: u64, shift: u32) -> Vec<u64> {
     let exponent = -i64::try_from(s_milli).unwrap_or(i64::MAX);

@@ -24,6 +24,7 @@ pub mod access_log;
 pub mod agent;
 mod arena;
 mod catalogue;
+mod choice;
 mod explain;
 mod fixed;
 mod invariants;

@@ -63,6 +63,8 @@ pub struct Outcome {
     pub played_ms: u64,
     /// Mean rate of the media played, in bits a second.
     pub played_bitrate: u64,
+    /// How often a player took another rendition than before.
+    pub rendition_changes: u64,
     /// Bytes that came and were of no use.
     pub waste: Waste,
     /// Bytes sent to peers.

@@ -5,10 +5,12 @@
 
 use std::collections::VecDeque;
 
+use nearcast_content::FlatMap;
 use nearcast_engine::swarm::{PlayId, ReadId};
 use nearcast_engine::{PlaybackRate, Span, Time};
 
 use crate::catalogue::Title;
+use crate::choice::Choice;
 use crate::plan::Act;
 use crate::scenario::PlayerSpec;
 use crate::store::BySource;
@@ -26,7 +28,10 @@ fn step(spec: &PlayerSpec) -> Span {
 #[derive(Debug)]
 pub(crate) struct Player {
     pub(crate) play: PlayId,
+    /// In the rendition that is taken now.
     pub(crate) title: u32,
+    /// Where there are several renditions.
+    pub(crate) choice: Option<Box<Choice>>,
     /// What the listener does, next first.
     pub(crate) acts: VecDeque<(Span, Act)>,
     pub(crate) read: Option<OpenRead>,
@@ -50,7 +55,8 @@ pub(crate) struct Player {
 pub(crate) struct OpenRead {
     pub(crate) read: ReadId,
     pub(crate) part: u32,
-    /// Where it ends, in bytes of the title.
+    /// Where it starts and ends, in bytes of the title.
+    pub(crate) start: u64,
     pub(crate) end: u64,
 }
 
@@ -89,6 +95,10 @@ pub(crate) struct PlayReport {
     pub(crate) stalled_for: Span,
     /// Media played.
     pub(crate) played: Span,
+    /// The same by title, where there are several renditions.
+    pub(crate) played_of: FlatMap<u32, Span>,
+    /// How often another rendition was taken.
+    pub(crate) turns: u32,
     pub(crate) bytes: BySource,
     /// What of the title was cached when it was asked for.
     pub(crate) cached: Cached,
@@ -100,7 +110,7 @@ pub(crate) struct PlayReport {
 }
 
 /// How much of a title was in the cache.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Cached {
     #[default]
     Nothing,
@@ -125,8 +135,8 @@ pub(crate) enum PlayEnd {
 pub(crate) enum Want {
     /// Bytes of the title from here up to there, if they are at hand.
     Bytes(u64, u64),
-    /// To open a range from here up to there.
-    Open(u64, u64),
+    /// To open the next range.
+    Open,
     /// The listener does something.
     Act(Act),
     /// The play is over.
@@ -147,6 +157,7 @@ impl Player {
         Self {
             play,
             title,
+            choice: None,
             rate,
             acts: acts.iter().copied().collect(),
             read: None,
@@ -192,6 +203,11 @@ impl Player {
                 let reach = self.position + self.rate.plays(now.since(self.as_of));
                 let moved = reach.min(there).less(self.position);
                 self.report.played += moved;
+                if let Some(choice) = &mut self.choice {
+                    for (span, title) in choice.plays(self.position, self.position + moved) {
+                        *self.report.played_of.entry(title).or_default() += span;
+                    }
+                }
                 let ran_out_at = self.as_of + self.rate.lasts(moved);
                 self.position += moved;
                 if self.shown == title.bytes && self.position >= title.length {
@@ -241,6 +257,34 @@ impl Player {
         self.shown = self.taken;
         self.mode = Mode::Filling { since: now, after: Cause::Seek };
         self.read = None;
+        if let Some(choice) = &mut self.choice {
+            choice.jumps();
+        }
+    }
+
+    /// Takes another rendition from here on.
+    pub(crate) fn turn_to(&mut self, index: u32, from: &Title, to: &Title) {
+        let Some(choice) = &mut self.choice else { return };
+        let at = from.media(self.taken);
+        choice.turns(at, index);
+        self.title = index;
+        self.taken = to.bytes_at(at).min(to.bytes - 1);
+        self.shown = self.taken;
+        self.report.turns += 1;
+    }
+
+    /// The range that is opened next.
+    pub(crate) fn next_range(&self, title: &Title, spec: &PlayerSpec) -> (u64, u64) {
+        let end = match spec.reads {
+            Span::ZERO => title.bytes,
+            reads => title.bytes_at(title.media(self.taken) + reads).max(self.taken + 1),
+        };
+        (self.taken, end)
+    }
+
+    /// Media that is there ahead of the playhead.
+    pub(crate) fn buffered(&self, title: &Title) -> Span {
+        title.media(self.taken).less(self.position)
     }
 
     /// Stands still on purpose.
@@ -285,15 +329,9 @@ impl Player {
         {
             return Want::Act(*act);
         }
-        let buffered = title.media(self.taken).less(self.position);
+        let buffered = self.buffered(title);
         match self.read {
-            None if self.taken < title.bytes && buffered < spec.ahead => {
-                let end = match spec.reads {
-                    Span::ZERO => title.bytes,
-                    reads => title.bytes_at(title.media(self.taken) + reads).max(self.taken + 1),
-                };
-                return Want::Open(self.taken, end);
-            }
+            None if self.taken < title.bytes && buffered < spec.ahead => return Want::Open,
             Some(open) if spec.reads > Span::ZERO => return self.bytes_or_wait(now, open.end, title, spec),
             // Who waits takes whatever comes; who plays takes steps.
             Some(open) if self.waits_since().is_some() || buffered + step(spec) <= spec.ahead => {

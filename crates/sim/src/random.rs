@@ -79,6 +79,8 @@ pub(crate) enum Stream {
     Connections = 10,
     /// How fast players play.
     Rates = 11,
+    /// Which renditions titles have.
+    Renditions = 12,
 }
 
 /// Finalizer of SplitMix64.

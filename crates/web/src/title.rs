@@ -86,7 +86,8 @@ impl Opening {
                 }
                 Layout::Log => continue,
             };
-            built.title.renditions.push(Rendition { id, swarm, bit, parts });
+            let set = self.manifest.adaptation_set(bit);
+            built.title.renditions.push(Rendition { id, swarm, bit, set, parts });
         }
         Ok(built.title)
     }

@@ -159,6 +159,15 @@ impl Manifest {
         self.objects().find(|o| matches!(&o.source, Some(Source::Media(p)) if p.as_str() == path))
     }
 
+    /// The adaptation set (ISO/IEC 23009-1) of the rendition at `place`: where in the manifest the first one stands that a
+    /// player could choose instead, by its line. Pictures with or without sound are a choice, sound is one for each
+    /// language, and so are words. A place that no rendition has is a set of its own.
+    pub fn adaptation_set(&self, place: u8) -> u8 {
+        let Some(rendition) = self.renditions.get(usize::from(place)) else { return place };
+        let first = (0..place).zip(&self.renditions).find(|(_, other)| other.replaces(rendition));
+        first.map_or(place, |(first, _)| first)
+    }
+
     /// The first document of this role.
     pub fn document(&self, role: &DocumentRole) -> Option<&DocumentRef> {
         self.documents.iter().find(|d| d.role == *role)

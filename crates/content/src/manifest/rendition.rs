@@ -35,6 +35,19 @@ pub struct Rendition {
     pub layout: Layout,
 }
 
+impl Rendition {
+    /// Whether a player could choose this one instead of the other, by its line.
+    pub(super) fn replaces(&self, other: &Self) -> bool {
+        match (self.role, other.role) {
+            (Role::Video | Role::Muxed, Role::Video | Role::Muxed) => true,
+            (Role::Audio, Role::Audio) | (Role::Subtitles, Role::Subtitles) => {
+                self.language == other.language
+            }
+            _ => false,
+        }
+    }
+}
+
 /// What a rendition carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -1,7 +1,7 @@
 //! What is refused, and why: each table row changes one thing of a document that is otherwise good.
 
-use crate::samples::{self, NOW, key, other_key};
-use nearcast_content::manifest::Manifest;
+use crate::samples::{self, NOW, key, other_key, parsed};
+use nearcast_content::manifest::{Manifest, Rendition, Role};
 use nearcast_content::policy::Policy;
 use nearcast_content::{
     Catalogue, Document, DocumentError, FormatError, SigningKey, Standing, Succession, Trust, UnixTime,
@@ -160,6 +160,18 @@ fn a_full_manifest_fits() {
     full.documents.truncate(1);
     let text = full.sign(&key());
     assert!(text.is_ok(), "16 renditions with playlists fit 8 KiB: {text:?}");
+}
+
+#[test]
+fn players_choose_among_pictures_and_among_sound_of_a_language() {
+    let mut film = samples::film();
+    let [video, sound] = [film.renditions[0].clone(), film.renditions[1].clone()];
+    let muxed = Rendition { role: Role::Muxed, ..video.clone() };
+    let english = Rendition { language: Some(parsed("en")), ..sound.clone() };
+    let other = Rendition { role: Role::Other, ..video.clone() };
+    film.renditions = vec![sound.clone(), video, english, muxed, sound, other.clone(), other];
+    let sets: Vec<u8> = (0..8).map(|place| film.adaptation_set(place)).collect();
+    assert_eq!(sets, [0, 1, 2, 1, 0, 5, 6, 7]);
 }
 
 #[test]

@@ -11,7 +11,7 @@
 use nearcast_content::{BlockSet, ByteRange, FlatSet};
 
 use super::Swarm;
-use super::api::{Advice, OriginUse, Output, PlayId};
+use super::api::{Advice, OriginUse, Output, PlayId, Taking};
 use super::objects::{ObjectIx, Track, TrackPart};
 use super::plays::Read;
 use crate::time::{Span, Time};
@@ -31,6 +31,10 @@ const ROOM: u64 = 200;
 /// Percent of the next rung's mean rate that is not passed: players climb when they measure 140 % of it or more
 /// (hls.js: 1 / 0.7).
 const LID: u64 = 115;
+/// The same where the next rung is read and is to be left: players stay as long as they measure 105 % of it.
+const LEFT: u64 = 90;
+/// What a player should have ahead; who has less fetches faster than it plays until it does.
+const RESERVE: Span = Span::from_secs(8);
 /// Percent of the rate of what is being read below which no pace goes: its buffer must grow.
 const FLOOR: u64 = 120;
 /// A rate is told again when it differs by more than this many percent.
@@ -58,10 +62,14 @@ struct Sources {
     origin: Rate,
     /// The most that the line has brought, where it has.
     line: Option<Rate>,
-    /// Share of what came lately that peers brought: in a crowd each brings in a part, and has the rest of the others.
+    /// Share of what came lately that peers brought: in a crowd each brings in a part, and has the rest of the others. Of
+    /// one that has turned to another rung nothing more is to come, so that no more is counted on than twice what they
+    /// have of it.
     lately: u64,
     /// Plays that it is for.
     plays: u64,
+    /// How long what the player has lasts.
+    ahead: Span,
 }
 
 impl Sources {
@@ -70,11 +78,13 @@ impl Sources {
         let part = |rate: Rate, of: u64| {
             Rate::from_bytes_per_sec(mul_div(rate.bytes_per_sec(), of, WHOLE).unwrap_or(u64::MAX))
         };
-        let peers = if read { rung.elsewhere.max(self.lately) } else { rung.elsewhere };
+        let brought = self.lately.min(rung.elsewhere * 2);
+        let peers = if read { rung.elsewhere.max(brought) } else { rung.elsewhere };
         let needs = part(rung.rate, rung.missing);
         let has = |rate: Rate| percent(rate, percents).bytes_per_sec() / self.plays.max(1);
-        part(needs, WHOLE - peers).bytes_per_sec() <= has(self.origin)
-            && part(needs, peers).bytes_per_sec() <= has(rung.holders)
+        // What peers have and are too slow for comes from the origin.
+        let of_peers = part(needs, peers).bytes_per_sec().min(has(rung.holders));
+        needs.bytes_per_sec() - of_peers <= has(self.origin)
             && self.line.is_none_or(|line| needs.bytes_per_sec() <= has(line))
     }
 }
@@ -109,7 +119,10 @@ impl Lately {
 /// What a player should take its line for, that reads a rung of the rate `reading`. Of a ladder without rungs nothing.
 fn advise(rungs: &[Rung], sources: Sources, reading: Rate) -> Option<Advice> {
     let plays = |rung: &&Rung| {
-        let percents = if rung.rate <= reading { KEPT } else { SUSTAINED };
+        // What comes within as long may play for longer, as long as the player has more ahead than it should.
+        let lasts = (AHEAD + sources.ahead).less(RESERVE);
+        let all = |percents: u64| mul_div(percents, lasts.micros(), AHEAD.micros()).unwrap_or(0);
+        let percents = if rung.rate <= reading { all(KEPT) } else { all(100).min(SUSTAINED) };
         sources.sustain(**rung, rung.rate == reading, percents)
     };
     let best = rungs.iter().filter(plays).map(|rung| rung.rate).max();
@@ -118,7 +131,8 @@ fn advise(rungs: &[Rung], sources: Sources, reading: Rate) -> Option<Advice> {
     let next = rungs.iter().map(|rung| rung.rate).filter(|rate| *rate > best).min();
     let enough = percent(best, ROOM);
     let Some(next) = next else { return Some(Advice { line: enough, pace: None }) };
-    let line = enough.min(percent(next, LID));
+    let lid = if best < reading { LEFT } else { LID };
+    let line = enough.min(percent(next, lid));
     Some(Advice { line, pace: Some(line.max(percent(reading, FLOOR))) })
 }
 
@@ -137,11 +151,13 @@ impl Swarm {
         let reads: Vec<&Read> = self.plays.reads().map(|(_, read)| read).filter(|read| !read.aside).collect();
         let plays = reads.iter().map(|read| read.play).collect::<FlatSet<_>>();
         for play in &plays {
-            let of_play = reads.iter().filter(|read| read.play == *play);
-            // Sound beside pictures is read at a lower rate: the pictures decide.
-            let read = of_play.max_by_key(|read| self.objects.track(read.rendition).map(mean));
+            let of_play = reads.iter().filter(|read| read.play == *play && self.leads(read));
+            // While nothing but sound is read beside pictures, what was advised stands.
+            let Some(read) = of_play.max_by_key(|read| self.objects.track(read.rendition).map(mean)) else {
+                continue;
+            };
             let share = u64::try_from(plays.len()).unwrap_or(u64::MAX);
-            advice.push((*play, read.and_then(|read| self.advice_for(read, share))));
+            advice.push((*play, self.advice_for(read, share)));
         }
         for (play, advice) in advice {
             let told = self.advised.get(&play).copied();
@@ -157,18 +173,28 @@ impl Swarm {
 
     fn advice_for(&self, read: &Read, plays: u64) -> Option<Advice> {
         let track = self.objects.track(read.rendition)?;
-        // A start is not held back.
-        if self.plays.starting(read.play) || !self.chooses(read) {
+        if !self.chooses(read) {
             return None;
         }
         let at = read.on.media_at(read.at);
-        let rungs: Vec<Rung> =
-            self.objects.tracks_of(track.swarm).map(|track| self.rung(track, at)).collect();
+        let rungs: Vec<Rung> = self.objects.ladder_of(track).map(|track| self.rung(track, at)).collect();
         let never = self.settings.origin == OriginUse::Never || self.origin.failing();
-        let origin = if never { Rate::ZERO } else { self.origin.pipe.rate() };
+        // Of a segment that is taken whole nothing is shown before all of it is here.
+        let shown = if read.taking == Taking::Whole { read.on.media_at(read.bytes.start) } else { at };
+        let ahead = self.plays.due(read.play, shown).since(self.now);
+        let measured = self.origin.pipe.measured();
+        if !never && !measured && rungs.iter().all(|rung| rung.holders == Rate::ZERO) {
+            // Nothing is known of anybody.
+            return None;
+        }
+        // One that nothing was asked of yet is tried by who has enough ahead to wait for what it turns out to bring.
+        let counts = !never && (measured || ahead >= RESERVE);
+        let origin = if counts { self.origin.pipe.rate() } else { Rate::ZERO };
         let lately = if self.is_held_out(read.on.object) { 0 } else { self.lately.share() };
-        let sources = Sources { origin, line: self.line.most(), lately, plays };
-        advise(&rungs, sources, mean(track))
+        let sources = Sources { origin, line: self.line.most(), lately, plays, ahead };
+        let advice = advise(&rungs, sources, mean(track))?;
+        // A start is not held back.
+        Some(Advice { pace: advice.pace.filter(|_| !self.plays.starting(read.play)), ..advice })
     }
 
     /// What of a track is here and elsewhere for [`AHEAD`] from title time `at` on.
@@ -208,7 +234,7 @@ impl Swarm {
     pub(super) fn alternatives(&self, read: &Read) -> impl Iterator<Item = ObjectIx> {
         let track = self.objects.track(read.rendition).filter(|_| self.chooses(read));
         let at = read.on.media_at(read.at);
-        let others = track.into_iter().flat_map(|track| self.objects.tracks_of(track.swarm));
+        let others = track.into_iter().flat_map(|track| self.objects.ladder_of(track));
         others.filter_map(move |track| {
             let part = track.parts.iter().find(|part| part.start <= at && at < part.start + part.length)?;
             Some(part.object)
@@ -221,7 +247,14 @@ impl Swarm {
         let span = part.media_at(read.bytes.end).less(part.media_at(read.bytes.start));
         let Some(track) = self.objects.track(read.rendition) else { return false };
         // Who reads a film in one go does not, and nobody does where there is one rendition.
-        span <= SEGMENT && !read.aside && self.objects.tracks_of(track.swarm).nth(1).is_some()
+        span <= SEGMENT && !read.aside && self.objects.ladder_of(track).nth(1).is_some()
+    }
+
+    /// Whether a read is of what needs most of the line: where sound is in files of its own, of the pictures.
+    fn leads(&self, read: &Read) -> bool {
+        let Some(track) = self.objects.track(read.rendition) else { return false };
+        let first = self.objects.tracks_of(track.swarm).max_by_key(|track| mean(track));
+        first.is_some_and(|first| first.set == track.set)
     }
 }
 
@@ -251,7 +284,7 @@ mod tests {
     }
 
     fn origin(rate: Rate) -> Sources {
-        Sources { origin: rate, plays: 1, ..Sources::default() }
+        Sources { origin: rate, plays: 1, ahead: RESERVE, ..Sources::default() }
     }
 
     #[test]
@@ -286,6 +319,27 @@ mod tests {
     }
 
     #[test]
+    fn who_has_little_ahead_is_advised_less_and_who_has_much_stays() {
+        let line = |ahead: u64, sustained, reading| {
+            let sources = Sources { ahead: Span::from_secs(ahead), ..origin(mbit(sustained)) };
+            advise(&ladder([false; 3]), sources, mbit(reading)).expect("a ladder").line
+        };
+        assert_eq!([0, 4, 28].map(|ahead| line(ahead, 40, 10)), [mbit(20), mbit(60), mbit(60)]);
+        assert_eq!([0, 4, 28].map(|ahead| line(ahead, 50, 30)), [mbit(20), mbit(60), mbit(60)]);
+        assert_eq!(line(28, 37, 10), mbit(20), "nobody climbs for that");
+        assert_eq!([8, 28].map(|ahead| line(ahead, 16, 30)), [mbit(20), mbit(60)], "it lasts for a while");
+    }
+
+    #[test]
+    fn a_rung_that_is_to_be_left_is_not_what_the_line_is_taken_for() {
+        let rungs = [10, 12].map(|rate| Rung { rate: mbit(rate), missing: WHOLE, ..Rung::default() });
+        let line =
+            |reading| advise(&rungs, origin(mbit(125).min(mbit(12))), mbit(reading)).expect("rungs").line;
+        assert_eq!(line(10), percent(mbit(12), LID), "not enough to climb");
+        assert_eq!(line(12), percent(mbit(12), LEFT), "too little to stay: hls.js does with 105 %");
+    }
+
+    #[test]
     fn what_peers_have_need_not_come_from_the_origin() {
         let line = |elsewhere: [u64; 3], holders, lately, line: u64, reading| {
             let mut rungs = ladder([false; 3]);
@@ -299,13 +353,15 @@ mod tests {
         assert_eq!(line([0, 0, 0], 900, 0, 0, 10), lowest, "they have nothing that is missing");
         assert_eq!(line([0, 0, WHOLE], 900, 0, 0, 10), top, "all of the top");
         assert_eq!(line([0, 128, 128], 900, 0, 0, 10), middle, "half of both");
-        assert_eq!(line([0, 0, WHOLE], 70, 0, 0, 10), lowest, "and are slow");
+        assert_eq!(line([0, 0, WHOLE], 45, 0, 0, 10), lowest, "and are slow");
+        assert_eq!(line([0, 0, WHOLE], 60, 0, 0, 10), top, "as slow as that the origin brings the rest");
         assert_eq!(line([0, 0, WHOLE], 900, 0, 70, 10), lowest, "or the line is");
         assert_eq!(
-            line([0, 0, 0], 900, 128, 0, 30),
+            line([0, 64, 0], 900, 128, 0, 30),
             middle,
             "half of what is read comes from others of a crowd"
         );
+        assert_eq!(line([0, 0, 0], 900, 128, 0, 30), lowest, "who have turned to something else");
         assert_eq!(line([0, 0, 0], 900, 128, 0, 10), lowest, "which says nothing of what is not read");
         let mut rungs = ladder([false; 3]);
         rungs[1].missing = WHOLE / 2;

@@ -54,6 +54,9 @@ pub struct Rendition {
     pub swarm: SwarmId,
     /// Which bit stands for it in announces, below 16.
     pub bit: u8,
+    /// Its adaptation set (ISO/IEC 23009-1): a player chooses among the renditions of a title that have the same one.
+    /// Pictures and sound in files of their own are two.
+    pub set: u8,
     /// Its objects in the order of play, 1 to [`MAX_PARTS`](crate::limits::MAX_PARTS). A rendition in a single
     /// file has one part.
     pub parts: Vec<Part>,

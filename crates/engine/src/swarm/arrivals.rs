@@ -40,7 +40,10 @@ impl Swarm {
                     self.origin.answered(waited);
                     self.origin.pipe.begins(self.now);
                 }
+                let ended = self.origin.ends();
                 self.origin.pipe.came(self.now, bytes);
+                // The next is asked for while the last bytes come, so that the line is not idle in between.
+                self.replan |= !ended && self.origin.ends();
             }
             Asked::Peer(id) => {
                 if let Some(peer) = self.peers.get_mut(id) {

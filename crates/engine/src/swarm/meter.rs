@@ -116,6 +116,11 @@ impl Pipe {
         self.meter.rate()
     }
 
+    /// Whether all it owes comes within `span`.
+    pub(super) fn ends_within(&self, span: Span) -> bool {
+        self.owed <= self.bytes_in(span)
+    }
+
     /// Runs it owes.
     pub(super) fn runs(&self) -> usize {
         self.runs

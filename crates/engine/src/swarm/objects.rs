@@ -115,6 +115,7 @@ impl Object {
 pub(super) struct Track {
     pub(super) swarm: SwarmId,
     pub(super) bit: u8,
+    pub(super) set: u8,
     pub(super) parts: Vec<TrackPart>,
 }
 
@@ -206,6 +207,11 @@ impl Objects {
     pub(super) fn tracks_of(&self, swarm: SwarmId) -> impl Iterator<Item = &Track> {
         let of = self.by_swarm.get(&swarm).map(|titled| titled.renditions.as_slice()).unwrap_or_default();
         of.iter().filter_map(|id| self.track(*id))
+    }
+
+    /// What a player may choose instead of a rendition, itself among it.
+    pub(super) fn ladder_of<'a>(&'a self, track: &'a Track) -> impl Iterator<Item = &'a Track> {
+        self.tracks_of(track.swarm).filter(|other| other.set == track.set)
     }
 
     /// Forgets a title. Answers its renditions and the objects that no other title has described.
@@ -376,7 +382,7 @@ impl Objects {
             start += length;
         }
         self.by_swarm.entry(rendition.swarm).or_default().renditions.push(rendition.id);
-        let track = Track { swarm: rendition.swarm, bit: rendition.bit, parts };
+        let track = Track { swarm: rendition.swarm, bit: rendition.bit, set: rendition.set, parts };
         match self.track_list.get_mut(ix.0 as usize) {
             Some(place) => *place = track,
             None => self.track_list.push(track),
@@ -524,6 +530,7 @@ mod tests {
             id: RenditionId(1),
             swarm: SwarmId([0; 16]),
             bit: 0,
+            set: 0,
             parts: vec![part(1, 4), part(2, 6)],
         };
         assert_eq!(objects.describe(&rendition), Described::Added);

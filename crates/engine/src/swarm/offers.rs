@@ -75,7 +75,7 @@ impl Swarm {
         let takes = self.origin.expected(bytes);
         let urgent = pick.starting || pick.due <= self.now + self.tuning.urgent;
         // Several at once divide its line: where that is slow, what is due first would come as late as the last.
-        let quick = takes <= self.tuning.quick || self.origin.pipe.runs() == 0;
+        let quick = takes <= self.tuning.quick || self.origin.pipe.runs() == 0 || self.origin.ends();
         let first = || !self.runs.of_origin_by(self.now + self.tuning.urgent);
         // What follows the first of a start may come of others by then.
         let first_of_start = pick.starting && (pick.opens || crowd == Crowd::Nobody);

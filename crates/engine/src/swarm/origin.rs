@@ -87,6 +87,11 @@ impl Origin {
         (self.rest_until > now).then_some(self.rest_until)
     }
 
+    /// Whether the one run that it owes is here by the time that another would begin to come.
+    pub(super) fn ends(&self) -> bool {
+        self.pipe.runs() == 1 && self.pipe.ends_within(self.delay())
+    }
+
     /// Whether the last tries failed.
     pub(super) fn failing(&self) -> bool {
         self.failures > 0

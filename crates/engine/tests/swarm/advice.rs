@@ -13,7 +13,7 @@ fn ladder() -> Bench {
         let size = ObjectSize::new(blocks * BLOCK).expect("in range");
         let parts = vec![Part { object: ObjectId([n; 32]), size, length: Span::from_secs(60) }];
         let (id, bit) = (RenditionId(n.into()), n);
-        bench.input(Input::Describe(Rendition { id, swarm: SWARM, bit, parts }));
+        bench.input(Input::Describe(Rendition { id, swarm: SWARM, bit, set: 0, parts }));
     }
     bench
 }
@@ -76,7 +76,7 @@ fn a_player_is_advised_the_best_rendition_that_can_be_brought() {
             (tenths(advice.line), advice.pace.is_some())
         })
         .collect();
-    assert_eq!(lines, [(11, true), (22, true), (45, false)]);
+    assert_eq!(lines, [(10, true), (22, true), (45, false)]);
 }
 
 #[test]
@@ -113,4 +113,35 @@ fn peers_are_asked_what_they_have_of_all_that_a_player_may_choose() {
     };
     assert_eq!(asked(segment), [7, 2, 3]);
     assert_eq!(asked(|bench| bench.play(1, 0)), [7], "it reads all of the film in one go");
+}
+
+/// As [`ladder`], with sound in a file of its own, of a quarter of the bench's rate.
+fn with_sound(mut bench: Bench) -> Bench {
+    let size = ObjectSize::new(128 * BLOCK).expect("in range");
+    let parts = vec![Part { object: ObjectId([4; 32]), size, length: Span::from_secs(60) }];
+    bench.input(Input::Describe(Rendition { id: RenditionId(4), swarm: SWARM, bit: 4, set: 4, parts }));
+    bench
+}
+
+#[test]
+fn sound_in_a_file_of_its_own_is_no_rendition_to_choose() {
+    let line = |bench: Bench| tenths(advised(&mut { bench }, 3).line);
+    assert_eq!(
+        [line(ladder()), line(with_sound(ladder()))],
+        [11, 11],
+        "too slow for any: the lowest pictures"
+    );
+
+    let mut bench = with_sound(Bench::new(settings()));
+    bench.peer(2, Nearness::Isp);
+    bench.read(1, BlockRange::new(0, 34), Taking::Whole, PlaybackRate::NORMAL);
+    let (mut asked, mut advised) = (Vec::new(), 0);
+    for output in bench.take() {
+        match output {
+            Output::Send { message: PeerMessage::Interest { object }, .. } => asked.push(object.0[0]),
+            Output::Advise { .. } => advised += 1,
+            _ => {}
+        }
+    }
+    assert_eq!((asked, advised), (vec![7], 0), "pictures of one rendition: there is no choice");
 }

@@ -68,7 +68,7 @@ impl Bench {
         let mut bench =
             Self { swarm, now: Time::ZERO + Span::from_secs(1), out: Vec::new(), wake: Time::NEVER };
         let parts = vec![Part { object: OBJECT, size: size(), length: Span::from_secs(60) }];
-        bench.input(Input::Describe(Rendition { id: RENDITION, swarm: SWARM, bit: 0, parts }));
+        bench.input(Input::Describe(Rendition { id: RENDITION, swarm: SWARM, bit: 0, set: 0, parts }));
         bench
     }
 
@@ -382,7 +382,7 @@ fn an_interest_in_an_object_not_known_here_is_answered_at_once_and_again_when_it
     assert!(bench.take().contains(&Output::Send { peer, message: PeerMessage::Have(nothing) }));
     let parts = vec![Part { object: later, size: size(), length: Span::from_secs(60) }];
     bench.input(Input::Stored(Stored { object: later, size: size(), blocks: all().into(), last_used: 1 }));
-    bench.input(Input::Describe(Rendition { id: RenditionId(2), swarm: SWARM, bit: 1, parts }));
+    bench.input(Input::Describe(Rendition { id: RenditionId(2), swarm: SWARM, bit: 1, set: 0, parts }));
     let told = bench.take().into_iter().any(|o| {
         matches!(o, Output::Send { message: PeerMessage::Have(have), .. }
             if have.object == later && have.added == BlockSet::from(all()))
@@ -643,6 +643,7 @@ fn a_full_disk_shrinks_the_cache_and_only_what_plays_next_is_fetched() {
         id: RenditionId(2),
         swarm: SwarmId([6; 16]),
         bit: 0,
+        set: 0,
         parts: vec![Part { object: other, size: size(), length: Span::from_secs(60) }],
     };
     bench.input(Input::Describe(old));

@@ -20,7 +20,13 @@ fn swarm(n: u32) -> SwarmId {
 
 fn describe(bench: &mut Bench, n: u32) {
     let parts = vec![Part { object: object(n), size: size(), length: Span::from_secs(60) }];
-    bench.input(Input::Describe(Rendition { id: RenditionId(n + 100), swarm: swarm(n), bit: 0, parts }));
+    bench.input(Input::Describe(Rendition {
+        id: RenditionId(n + 100),
+        swarm: swarm(n),
+        bit: 0,
+        set: 0,
+        parts,
+    }));
 }
 
 fn store(bench: &mut Bench, n: u32) {

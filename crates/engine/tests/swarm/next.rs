@@ -9,7 +9,7 @@ fn the_origin_gives_the_head_of_the_next_title_alone_and_only_to_a_listener_who_
     let titles = [(RenditionId(2), ObjectId([8; 32])), (RenditionId(3), ObjectId([9; 32]))];
     for (nth, (id, object)) in (6..).zip(titles) {
         let parts = vec![Part { object, size: size(), length: Span::from_secs(60) }];
-        bench.input(Input::Describe(Rendition { id, swarm: SwarmId([nth; 16]), bit: 0, parts }));
+        bench.input(Input::Describe(Rendition { id, swarm: SwarmId([nth; 16]), bit: 0, set: 0, parts }));
     }
     bench.play(1, 0);
     bench.input(Input::Upcoming(titles.map(|(id, _)| id).to_vec()));
@@ -35,7 +35,7 @@ fn the_next_title_comes_in_the_last_half_minute_of_the_one_that_plays() {
     hold_all(&mut bench);
     let (next, object) = (RenditionId(2), ObjectId([8; 32]));
     let parts = vec![Part { object, size: size(), length: Span::from_secs(60) }];
-    bench.input(Input::Describe(Rendition { id: next, swarm: SwarmId([6; 16]), bit: 0, parts }));
+    bench.input(Input::Describe(Rendition { id: next, swarm: SwarmId([6; 16]), bit: 0, set: 0, parts }));
     bench.input(Input::Upcoming(vec![next]));
     bench.play(1, 0);
     bench.take();

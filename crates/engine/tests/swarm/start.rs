@@ -31,7 +31,7 @@ fn what_follows_gives_way_until_half_of_the_start_is_here() {
 fn play_heavy(bench: &mut Bench) -> ObjectId {
     let (id, object) = (RenditionId(2), ObjectId([8; 32]));
     let parts = vec![Part { object, size: size(), length: Span::from_secs(16) }];
-    bench.input(Input::Describe(Rendition { id, swarm: SWARM, bit: 1, parts }));
+    bench.input(Input::Describe(Rendition { id, swarm: SWARM, bit: 1, set: 0, parts }));
     let bytes = ByteRange::new(0, size().bytes());
     bench.input(Input::Read {
         read: ReadId(1),

@@ -80,7 +80,8 @@ impl Title {
                 }
                 Layout::Log => continue,
             };
-            title.renditions.push(Rendition { id, swarm, bit, parts });
+            let set = title.manifest.adaptation_set(bit);
+            title.renditions.push(Rendition { id, swarm, bit, set, parts });
         }
         title
     }

@@ -88,7 +88,8 @@ impl Evening<'_> {
         self.record.begun.iter().for_each(|play| wanted.entry(play.title).or_default().begun.push(play));
         for (title, wanted) in wanted {
             let told = self.members(title, Foresight::Told);
-            for begun in wanted.begun {
+            // Who has a choice begins with any rendition, which may be here: nothing bounds that start.
+            for begun in wanted.begun.into_iter().filter(|_| !self.catalogue.has_choice()) {
                 hears.could_begin(begun, self.could_begin(&told, begun));
             }
             let members = if foresight == Foresight::Told { told } else { self.members(title, foresight) };

@@ -18,6 +18,11 @@ impl Scenario {
         }
     }
 
+    /// Rates of a title's renditions.
+    fn ladder(&self) -> Vec<Rate> {
+        [self.catalogue.rate].into_iter().chain(self.catalogue.lower.iter().copied()).collect()
+    }
+
     fn rules_of_the_audience(&self) -> Vec<Rule> {
         vec![
             (self.length > Span::ZERO, "length", "must not be zero"),
@@ -90,6 +95,22 @@ impl Scenario {
                 self.catalogue.rate >= Rate::from_bytes_per_sec(1_000),
                 "catalogue.rate",
                 "must be 8kbit or more",
+            ),
+            (
+                self.catalogue.lower.iter().all(|rate| *rate >= Rate::from_bytes_per_sec(1_000)),
+                "catalogue.lower",
+                "must be 8kbit or more",
+            ),
+            (
+                self.ladder().is_sorted_by(|better, worse| better > worse),
+                "catalogue.lower",
+                "must be less than rate, each less than the one before it",
+            ),
+            (self.catalogue.lower.len() < 16, "catalogue.lower", "are at most 15"),
+            (
+                self.catalogue.lower.is_empty() || self.player.reads > Span::ZERO && !self.plays.keep,
+                "catalogue.lower",
+                "are for players that read segments: player.reads must not be zero, nor plays.keep true",
             ),
             (self.catalogue.length >= Span::from_secs(1), "catalogue.length", "must be 1s or more"),
             (self.catalogue.spread_percent < 100, "catalogue.spread-percent", "must be less than 100"),

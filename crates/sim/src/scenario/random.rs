@@ -29,6 +29,12 @@ fn kbit(random: &mut Random, low: u64, high: u64) -> Rate {
 
 /// A world of 2 to 14 listeners that ends within four minutes of its own time.
 pub(super) fn draw(seed: u64) -> Scenario {
+    let mut scenario = drawn(seed);
+    scenario.catalogue.lower = lower(seed, &scenario);
+    scenario
+}
+
+fn drawn(seed: u64) -> Scenario {
     let random = &mut Random::stream(seed, Stream::Scenario, 0);
     Scenario {
         name: "random".to_owned(),
@@ -121,6 +127,7 @@ fn catalogue(random: &mut Random) -> CatalogueSpec {
         length: millis(random, 8_000, 45_000),
         spread_percent: 25,
         rate: kbit(random, 64, 1_200),
+        lower: Vec::new(),
         parts: one_of(random, [1, 1, 2, 7]),
         zipf: Milli(one_of(random, [0, 1_000, 1_500])),
         zipf_shift: 0,
@@ -168,6 +175,15 @@ fn rates(seed: u64, player: PlayerSpec) -> PlayerSpec {
     let random = &mut Random::stream(seed, Stream::Rates, 0);
     let rate_percent = if random.percent(30) { one_of(random, [50, 150, 200, 400, 1_600]) } else { 100 };
     PlayerSpec { rate_percent, tells_rate: random.percent(50), ..player }
+}
+
+/// In some worlds whose players read segments titles have several renditions. Drawn apart from the rest.
+fn lower(seed: u64, scenario: &Scenario) -> Vec<Rate> {
+    let random = &mut Random::stream(seed, Stream::Renditions, 0);
+    let parts: &[u64] = one_of(random, [&[], &[], &[50], &[46, 20]]);
+    let parts = parts.iter().filter(|_| scenario.player.reads > Span::ZERO);
+    let of = |part: &u64| Rate::from_bytes_per_sec(scenario.catalogue.rate.bytes_per_sec() * part / 100);
+    parts.map(of).collect()
 }
 
 fn fault(random: &mut Random) -> FaultSpec {

@@ -3,7 +3,7 @@
 use nearcast_engine::{Rate, Span};
 use serde::Deserialize;
 
-use super::units::{Milli, de_limit, de_rate, de_size, de_span};
+use super::units::{Milli, de_limit, de_rate, de_rates, de_size, de_span};
 
 /// Home routers buffer 100 to 250 ms.
 const QUEUE: Span = Span::from_millis(150);
@@ -180,6 +180,10 @@ section! {
         /// Bytes in a second of media.
         #[serde(deserialize_with = "de_rate")]
         rate: Rate = Rate::from_bits_per_sec(320_000),
+        /// The same of further renditions, the best first, all below `rate`: players choose among them by how fast
+        /// they come.
+        #[serde(deserialize_with = "de_rates")]
+        lower: Vec<Rate> = Vec::new(),
         /// Objects of each title, along its timeline.
         parts: u32 = 1,
         /// Exponent of the popularity law.

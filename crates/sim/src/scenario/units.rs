@@ -63,6 +63,14 @@ pub(crate) fn de_rate<'de, D: Deserializer<'de>>(d: D) -> Result<Rate, D::Error>
     text(d, rate, "a rate such as \"448kbit\" or \"20mbit\"")
 }
 
+/// Reads a list of rates.
+pub(crate) fn de_rates<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<Rate>, D::Error> {
+    let read = |text: String| {
+        rate(&text).ok_or_else(|| de::Error::custom(format!("'{text}' is not a rate such as \"448kbit\"")))
+    };
+    Vec::<String>::deserialize(d)?.into_iter().map(read).collect()
+}
+
 /// Reads a rate, or "none".
 pub(crate) fn de_limit<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Rate>, D::Error> {
     let read = |text: &str| if text == "none" { Some(None) } else { rate(text).map(Some) };

@@ -56,6 +56,7 @@ fn cells(o: &Outcome) -> Vec<(String, String)> {
     put("stall_ms", o.stalls.total_ms.to_string());
     put("stutter_share", format!("{:.6}", o.stalls.stutter_share));
     put("played_bits_per_second", o.played_bitrate.to_string());
+    put("rendition_changes", o.rendition_changes.to_string());
     put("waste_origin_share", format!("{:.6}", o.waste.origin_share));
     put("waste_peer_share", format!("{:.6}", o.waste.peer_share));
     put("uploaded_bytes", o.uploaded.to_string());

@@ -66,6 +66,8 @@ pub struct Summary {
     pub stall_per_play_ms: Quantiles,
     /// Mean rate of the media played, in bits a second.
     pub played_bitrate: u64,
+    /// How often players took another rendition.
+    pub rendition_changes: u64,
     /// Bytes that were of no use, as shares of what came from there.
     pub waste: WasteShare,
     /// Bytes each listener sent to peers.
@@ -188,6 +190,7 @@ fn summary(policy: &str, worlds: &[&Outcome]) -> Summary {
         stall_ms: sum(|w| w.stalls.total_ms),
         stall_per_play_ms: quantiles(|w| &w.stalls.per_play_ms),
         played_bitrate: median_of(worlds.iter().map(|w| w.played_bitrate)),
+        rendition_changes: sum(|w| w.rendition_changes),
         waste: WasteShare {
             origin: median(worlds.iter().map(|w| w.waste.origin_share)),
             peers: median(worlds.iter().map(|w| w.waste.peer_share)),

@@ -27,6 +27,9 @@ pub fn table(summaries: &[Summary]) -> String {
     row("plays with a stall", &|s| with_range(s, percent(s.stutter_share), s.range.stutter_share, &percent));
     row("stalls (stood still)", &|s| format!("{} ({})", count(s.stalls), millis(s.stall_ms)));
     row("played bitrate", &|s| rate(s.played_bitrate));
+    if summaries.iter().any(|summary| summary.rendition_changes > 0) {
+        row("changes of rendition", &|s| count(s.rendition_changes));
+    }
     row("waste, origin / peers", &|s| format!("{} / {}", percent(s.waste.origin), percent(s.waste.peers)));
     row("upload a listener p50 / p90", &|s| {
         format!("{} / {}", bytes(s.upload_per_listener.p50), bytes(s.upload_per_listener.p90))

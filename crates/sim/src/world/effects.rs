@@ -12,8 +12,9 @@ impl World<'_> {
     /// Does one thing that the agent of `who` wants done.
     pub(super) fn carry_out(&mut self, who: Who, output: Output) {
         match output {
-            // Simulated nodes have no caps by the month, and players of one rendition need no advice.
-            Output::Timeout(..) | Output::Remember(_) | Output::Advise { .. } => {}
+            // Simulated nodes have no caps by the month.
+            Output::Timeout(..) | Output::Remember(_) => {}
+            Output::Advise { play, advice } => self.take_advice(who, play, advice),
             Output::Pace(pace) => self.network.set_pace(Pacer(who.node), pace),
             Output::AskOrigin { request, object, size, blocks } => {
                 if let Some(object) = self.catalogue.find(object) {

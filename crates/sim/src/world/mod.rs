@@ -4,6 +4,7 @@
 //! from the seed. The world carries out what agents decide and decides nothing about delivery itself: which
 //! run, from whom, in which order, what is kept and evicted is in the agents alone.
 
+mod choosing;
 mod connections;
 mod effects;
 mod gap;

@@ -1,6 +1,6 @@
 //! Adding up what came of a world.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use nearcast_engine::{Rate, Span};
 
@@ -69,6 +69,7 @@ impl World<'_> {
             stalls: stalls(&plays, count(|c| c.noted_stalls)),
             played_ms: played.0.millis(),
             played_bitrate: Rate::mean(played.1, played.0).bytes_per_sec().saturating_mul(8),
+            rendition_changes: plays.iter().map(|play| u64::from(play.turns)).sum(),
             waste: self.waste(&fetched),
             uploaded: count(|c| c.uploaded),
             uplink_queue_ms: Quantiles::of_counts(&self.uplink_queues),
@@ -90,8 +91,16 @@ impl World<'_> {
 
     /// Bytes of the titles that somebody began to play.
     fn played_once(&self, plays: &[&PlayReport]) -> u64 {
-        let begun: BTreeSet<u32> = plays.iter().map(|play| play.title).collect();
-        begun.into_iter().map(|title| self.catalogue.title(title).bytes).sum()
+        let mut begun: BTreeMap<u32, Vec<&PlayReport>> = BTreeMap::new();
+        plays.iter().for_each(|play| begun.entry(play.title).or_default().push(play));
+        let bytes = begun.into_iter().map(|(title, plays)| {
+            let of = self.catalogue.title(title);
+            // Of several renditions, as much as the plays had in the mean.
+            let (span, bytes) = played(&self.catalogue, &plays);
+            let all = Rate::mean(bytes, span).bytes_in(of.length).min(of.bytes);
+            if self.catalogue.has_choice() && all > 0 { all } else { of.bytes }
+        });
+        bytes.sum()
     }
 
     fn waste(&self, fetched: &BySource) -> Waste {
@@ -143,9 +152,11 @@ fn handed(plays: &[&PlayReport]) -> BySource {
 
 /// Media played, and its bytes.
 fn played(catalogue: &Catalogue, plays: &[&PlayReport]) -> (Span, u64) {
-    plays.iter().fold((Span::ZERO, 0), |(span, bytes), play| {
-        (span + play.played, bytes + catalogue.title(play.title).bytes_at(play.played))
-    })
+    let of = |play: &PlayReport| match catalogue.has_choice() {
+        true => play.played_of.iter().map(|(title, span)| catalogue.title(*title).bytes_at(*span)).sum(),
+        false => catalogue.title(play.title).bytes_at(play.played),
+    };
+    plays.iter().fold((Span::ZERO, 0), |(span, bytes), play| (span + play.played, bytes + of(play)))
 }
 
 /// How many of the worst plays are told.
@@ -197,7 +208,7 @@ fn popularity(catalogue: &Catalogue, plays: &[&PlayReport]) -> Vec<Popularity> {
     });
     let mut holders = vec![0_u64; told.len()];
     for play in plays {
-        let group = ends.partition_point(|end| *end <= play.title).min(told.len() - 1);
+        let group = ends.partition_point(|end| *end <= catalogue.rank(play.title)).min(told.len() - 1);
         told[group].plays += 1;
         told[group].bytes.add(play.bytes);
         holders[group] += u64::from(play.holders);

@@ -6,7 +6,8 @@ use nearcast_engine::wire::SwarmId;
 use nearcast_engine::{PlaybackRate, Span, Time};
 
 use super::{Event, World};
-use crate::catalogue::{Catalogue, ObjectIx};
+use crate::catalogue::{Catalogue, ObjectIx, Title};
+use crate::choice::Choice;
 use crate::invariants::Broken;
 use crate::node::{Ring, Who};
 use crate::oracle::{Begun, Take};
@@ -55,7 +56,9 @@ impl World<'_> {
         }
         let play = PlayId(u64::try_from(index).unwrap_or(0));
         let asked = now - node.sleep.player;
-        node.player = Some(Player::new(asked, (play, next.title), rate, &next.acts, report));
+        let mut player = Player::new(asked, (play, next.title), rate, &next.acts, report);
+        player.choice = catalogue.has_choice().then(|| Box::new(Choice::new(next.title)));
+        node.player = Some(player);
         node.watch.jumped(now);
         self.describe(who, next.title);
         let after = plan.plays.get(index + 1).filter(|after| after.known_before).map(|after| after.title);
@@ -113,17 +116,20 @@ impl World<'_> {
     /// Hands in what a title is made of, once, or that it is played again.
     pub(super) fn describe_to(&mut self, who: Who, title: u32) {
         let catalogue = self.catalogue.clone();
-        let rendition = &catalogue.title(title).rendition;
+        let (first, ladder) = catalogue.ladder(title);
         let Some(node) = self.node(who) else { return };
-        match node.described.insert(rendition.id) {
-            true => {
-                let now = self.now;
-                if let Some(record) = &mut self.record {
-                    record.told(who.node, title, now);
-                }
-                self.hand(who, Input::Describe(rendition.clone()));
+        if node.described.contains(&ladder[0].rendition.id) {
+            return self.hand(who, Input::Use { swarm: ladder[0].rendition.swarm });
+        }
+        let now = self.now;
+        for (title, of) in (first..).zip(ladder) {
+            if let Some(node) = self.node(who) {
+                node.described.insert(of.rendition.id);
             }
-            false => self.hand(who, Input::Use { swarm: rendition.swarm }),
+            if let Some(record) = &mut self.record {
+                record.told(who.node, title, now);
+            }
+            self.hand(who, Input::Describe(of.rendition.clone()));
         }
     }
 
@@ -158,7 +164,10 @@ impl World<'_> {
             match player.wants(now, title, &scenario.player) {
                 Want::End => return self.end_play(who, PlayEnd::Played),
                 Want::Act(act) => self.act(who, act),
-                Want::Open(from, to) => self.open_read(who, from, to),
+                Want::Open => {
+                    self.choose_rendition(who);
+                    self.open_read(who);
+                }
                 Want::Bytes(from, to) => {
                     if !self.hand_over(who, from, to) {
                         return self.player_waits(who);
@@ -193,19 +202,24 @@ impl World<'_> {
         }
     }
 
-    fn open_read(&mut self, who: Who, from: u64, to: u64) {
-        let catalogue = self.catalogue.clone();
+    fn open_read(&mut self, who: Who) {
+        let (catalogue, now) = (self.catalogue.clone(), self.now);
         // The others are players themselves.
         let told = self.scenario.player.tells_rate || !self.is_engine(who);
+        let spec = self.scenario.player.clone();
         let Some(node) = self.node(who) else { return };
         let Some(player) = node.player.as_mut() else { return };
         node.next_read += 1;
         let read = ReadId(node.next_read);
+        if let Some(choice) = &mut player.choice {
+            choice.asks(now);
+        }
         let title = catalogue.title(player.title);
+        let (from, to) = player.next_range(title, &spec);
         let (part, bytes) = title.locate(from, to);
-        player.read = Some(OpenRead { read, part, end: title.offset_of(part) + bytes.end });
+        player.read = Some(OpenRead { read, part, start: from, end: title.offset_of(part) + bytes.end });
         let (play, rendition, rate) = (player.play, title.rendition.id, told.then_some(player.rate()));
-        let taking = if self.scenario.player.whole { Taking::Whole } else { Taking::Stream };
+        let taking = if spec.whole { Taking::Whole } else { Taking::Stream };
         self.tell(who, Input::Read { read, play, rendition, part, bytes, taking, rate });
     }
 
@@ -238,6 +252,9 @@ impl World<'_> {
         node.store.note_play(object, blocks, unfinished);
         let before = player.report.stalled_for;
         player.take(by_its_clock, end, title, &scenario.player);
+        if let Some(choice) = player.choice.as_mut().filter(|_| end == open.end) {
+            choice.came(now, open.end - open.start);
+        }
         let stood = player.report.stalled_for.less(before);
         if stood > Span::ZERO {
             self.observe(who, &|| format!("the player stood still for {} ms", stood.millis()));
@@ -264,7 +281,7 @@ impl World<'_> {
         true
     }
 
-    fn observe(&mut self, who: Who, words: &dyn Fn() -> String) {
+    pub(super) fn observe(&mut self, who: Who, words: &dyn Fn() -> String) {
         if let Some(explain) = &mut self.explain {
             explain.world(self.now, who.node, words);
         }
@@ -320,20 +337,23 @@ impl World<'_> {
     }
 }
 
-/// How much of a title a node has.
+/// How much of a title a node has, in the rendition of which it has most.
 fn cached(store: &Store, catalogue: &Catalogue, title: u32) -> Cached {
-    let parts = &catalogue.title(title).rendition.parts;
-    let objects = parts.iter().filter_map(|part| Some((catalogue.find(part.object)?, part.size)));
-    let (mut some, mut all) = (false, true);
-    for (object, size) in objects {
-        some |= store.has(object);
-        all &= store.holds(object, size.all());
-    }
-    match (some, all) {
-        (true, true) => Cached::Everything,
-        (true, false) => Cached::Something,
-        (false, _) => Cached::Nothing,
-    }
+    let of = |title: &Title| {
+        let parts = title.rendition.parts.iter();
+        let objects = parts.filter_map(|part| Some((catalogue.find(part.object)?, part.size)));
+        let (mut some, mut all) = (false, true);
+        for (object, size) in objects {
+            some |= store.has(object);
+            all &= store.holds(object, size.all());
+        }
+        match (some, all) {
+            (true, true) => Cached::Everything,
+            (true, false) => Cached::Something,
+            (false, _) => Cached::Nothing,
+        }
+    };
+    catalogue.ladder(title).1.iter().map(of).max().unwrap_or_default()
 }
 
 /// Bytes by source: what was played before is cache, what is played for the first time counts for its sender.

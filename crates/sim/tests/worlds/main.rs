@@ -6,6 +6,7 @@ mod breaking;
 mod oracle;
 mod outage;
 mod random;
+mod renditions;
 mod repeating;
 mod segments;
 mod sleep;

@@ -27,6 +27,18 @@ fn a_segment_is_fetched_whole_for_a_start_and_once_from_the_origin() {
     assert!(4 * mean < of_origin, "{mean} ms against {of_origin}");
 }
 
+#[test]
+fn the_line_to_a_slow_origin_some_way_off_is_not_idle_between_two_requests() {
+    let text =
+        PAGES.replace("up = \"5mbit\"", "up = \"3mbit\"").replace("delay = \"0ms\"", "delay = \"20ms\"");
+    let scenario = Scenario::parse(&text).expect("a scenario");
+    for seed in 1..=6 {
+        let ours = simulate(&scenario, seed, Policy::Nearcast, Until::default())
+            .unwrap_or_else(|violation| panic!("{violation}"));
+        assert_eq!((ours.plays.played, ours.stalls.count), (4, 0), "seed {seed}");
+    }
+}
+
 /// Four who come 5 s apart to a film that an origin of 12 Mbit/s has, and play it faster than it was made.
 fn fast(seed: u64, player: &str) -> Outcome {
     let changes =

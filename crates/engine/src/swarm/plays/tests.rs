@@ -15,7 +15,7 @@ fn track() -> Objects {
     let part = |n, secs| Part { object: ObjectId([n; 32]), size: size(secs), length: Span::from_secs(secs) };
     let mut objects = Objects::default();
     let parts = vec![part(1, 30), part(2, 30)];
-    objects.describe(&Rendition { id: RenditionId(0), swarm: SwarmId([0; 16]), bit: 0, parts });
+    objects.describe(&Rendition { id: RenditionId(0), swarm: SwarmId([0; 16]), bit: 0, set: 0, parts });
     objects
 }
 
@@ -67,7 +67,7 @@ fn a_start_of_seconds_may_not_be_enough_and_one_of_less_is() {
         let (object, size) = (ObjectId([1; 32]), ObjectSize::new(bytes).expect("in range"));
         let mut objects = Objects::default();
         let parts = vec![Part { object, size, length: Span::from_secs(secs) }];
-        objects.describe(&Rendition { id: RenditionId(0), swarm: SwarmId([0; 16]), bit: 0, parts });
+        objects.describe(&Rendition { id: RenditionId(0), swarm: SwarmId([0; 16]), bit: 0, set: 0, parts });
         objects.track(RenditionId(0)).expect("described").parts[0]
     };
     let settles = |kbit: u64| enough_to_settle(&part(kbit * 125 * 60, 60));
