@@ -128,7 +128,7 @@ fn sound_in_a_file_of_its_own_is_no_rendition_to_choose() {
     let line = |bench: Bench| tenths(advised(&mut { bench }, 3).line);
     assert_eq!(
         [line(ladder()), line(with_sound(ladder()))],
-        [11, 11],
+        [10, 10],
         "too slow for any: the lowest pictures"
     );
 
