@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use nearcast_content::{BlockRange, ObjectId};
 use nearcast_engine::swarm::{Fault, Input, Note, Output, RequestId, Source, Why};
-use nearcast_engine::{Nearness, Time};
+use nearcast_engine::{Nearness, Rate, Time};
 
 use crate::agent::SimVerdict;
+use crate::show::words;
 
 /// Collects what one listener's agent decides.
 #[derive(Debug)]
@@ -136,14 +137,17 @@ impl Explain {
             Output::Lookup { .. } => "asks the directory for holders".to_owned(),
             Output::Evict { blocks, .. } => format!("throws out blocks {blocks:?}"),
             Output::Forgot { .. } => "forgets a title".to_owned(),
+            Output::Advise { play, advice } => match advice {
+                Some(advice) => format!("play {}: the line is to be taken for {}", play.0, rate(advice.line)),
+                None => format!("play {}: the line is to be measured", play.0),
+            },
             Output::Timeout(..)
             | Output::AskOrigin { .. }
             | Output::AskPeer { .. }
             | Output::Send { .. }
             | Output::Announce { .. }
             | Output::Remember(_)
-            | Output::Pace(_)
-            | Output::Advise { .. } => return,
+            | Output::Pace(_) => return,
         };
         self.say(now, &words);
     }
@@ -244,6 +248,10 @@ fn note_words(note: &Note) -> String {
         Note::Ended { play, media } => format!("play {} ended after {} ms of media", play.0, media.millis()),
         Note::Stuck { read } => format!("read {} cannot be served from anywhere at present", read.0),
     }
+}
+
+fn rate(of: Rate) -> String {
+    words::rate(of.bytes_per_sec().saturating_mul(8))
 }
 
 fn source_words(source: Source) -> &'static str {

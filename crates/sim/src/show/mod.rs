@@ -10,7 +10,7 @@ mod summary;
 mod table;
 #[cfg(test)]
 mod tests;
-mod words;
+pub(crate) mod words;
 
 pub use bound::bound;
 pub use csv::csv;

@@ -12,7 +12,7 @@ pub(super) fn bytes(bytes: u64) -> String {
 }
 
 /// Bits a second: `34.5 Mbit/s`.
-pub(super) fn rate(bits: u64) -> String {
+pub(crate) fn rate(bits: u64) -> String {
     let units = [(1_000_000_000, "Gbit/s"), (1_000_000, "Mbit/s"), (1_000, "kbit/s")];
     match units.into_iter().find(|(one, _)| bits >= *one) {
         Some((one, unit)) => format!("{} {unit}", digits(ratio(bits, one))),

@@ -14,11 +14,11 @@ impl World<'_> {
         let Some(choice) = &player.choice else { return };
         let (first, ladder) = catalogue.ladder(player.title);
         let rates: Vec<Rate> = ladder.iter().map(|title| title.rate).collect();
-        let (now, title) = (player.title - first, catalogue.title(player.title));
+        let (title, played) = (catalogue.title(player.title), (player.title - first) as usize);
         let ahead = player.rate().lasts(player.buffered(title));
-        let next = choice.next(&rates, now as usize, ahead, segment);
-        if next != now as usize {
-            let index = first + u32::try_from(next).unwrap_or(now);
+        let next = choice.next(&rates, played, ahead, segment);
+        if next != played {
+            let index = first + u32::try_from(next).unwrap_or(0);
             player.turn_to(index, title, catalogue.title(index));
             self.observe(who, &|| format!("the player takes rendition {next} of {}", rates.len()));
         }

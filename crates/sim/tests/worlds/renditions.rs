@@ -59,3 +59,15 @@ fn a_crowd_that_the_origin_carries_in_no_rendition_is_brought_one() {
         }
     }
 }
+
+#[test]
+fn what_a_player_is_advised_and_takes_is_told_of_who_is_asked_about() {
+    let until = Until { explain: Some(1), ..Until::default() };
+    let lines = match simulate(&film(&[], THIRDS[0]), 1, Policy::Nearcast, until) {
+        Ok(outcome) => outcome.explained,
+        Err(violation) => panic!("{violation}"),
+    };
+    let told = |words: &str| lines.iter().position(|line| line.contains(words));
+    let (advised, taken) = (told("the line is to be taken for 4.30 Mbit/s"), told("takes rendition 0 of 3"));
+    assert!(advised.is_some() && advised < taken, "{advised:?}, {taken:?}");
+}
