@@ -2,7 +2,8 @@
 // its own. Takes one JSON object as its argument, prints one.
 //
 // Measured all the while: what the page's process holds (the kernel's count), what its script heap holds, and tasks that
-// kept the page from everything else. A task is ours by the address of the script that it began in.
+// kept the page from everything else. A task is ours by the address of the script that it began in, but for the part of it
+// that hls.js took for what it was handed in it.
 
 import { createReadStream, existsSync, readFileSync, statSync } from 'node:fs';
 import { createServer, get } from 'node:http';
@@ -24,7 +25,7 @@ const LOADS = {
   nearcast: [
     `import { nearcast } from 'nearcast-hls';`,
     `const near = nearcast({ site: location.origin + '/' });
-     const hls = new Hls({ ...settings, ...near });
+     const hls = new Hls({ ...settings, ...near, loader: handing(near.loader) });
      const stats = () => near.stats();`,
   ],
 };
@@ -39,11 +40,25 @@ const measured = (window.measured = { tasks: [], ours: [], ended: false, errors:
 new PerformanceObserver((list) => measured.tasks.push(...list.getEntries().map(({ duration }) => duration))).observe({ type: 'longtask', buffered: true });
 new PerformanceObserver((list) => {
   for (const { scripts } of list.getEntries()) {
-    for (const { sourceURL, duration, invoker, sourceFunctionName } of scripts) {
-      if (sourceURL.includes('/nearcast-hls/')) measured.ours.push([duration, invoker + ' ' + sourceFunctionName]);
+    for (const { sourceURL, startTime, duration, invoker, sourceFunctionName } of scripts) {
+      if (!sourceURL.includes('/nearcast-hls/')) continue;
+      const within = ([from, to]) => Math.max(0, Math.min(to, startTime + duration) - Math.max(from, startTime));
+      measured.ours.push([duration - theirs.reduce((sum, one) => sum + within(one), 0), invoker + ' ' + sourceFunctionName, duration]);
     }
   }
 }).observe({ type: 'long-animation-frame', buffered: true });
+/** When hls.js was at what it had been handed. */
+const theirs = [];
+const handing = (Loader) => class extends Loader {
+  load(context, config, callbacks) {
+    const onSuccess = (...handed) => {
+      const from = performance.now();
+      callbacks.onSuccess(...handed);
+      theirs.push([from, performance.now()]);
+    };
+    super.load(context, config, { ...callbacks, onSuccess });
+  }
+};
 const video = document.querySelector('video');
 const settings = { enableWorker: true };
 ${LOADS[engine][1]}

@@ -170,9 +170,19 @@ const HEARS = () => {
   };
 };
 
+/** What a player has chosen, and by what. */
+const CHOSEN = () => {
+  const { hls, near, lines } = window;
+  const { currentTime, buffered, readyState } = document.querySelector('video');
+  const ends = Array.from({ length: buffered.length }, (_, n) => buffered.end(n));
+  const { levels, currentLevel, loadLevel, bandwidthEstimate } = hls ?? {};
+  return JSON.stringify({ levels: levels?.length, currentLevel, loadLevel, bandwidthEstimate, lines, currentTime, ends, readyState, near: near?.stats() });
+};
+
 test('a player that chooses its quality goes by what comes, and by what the engine says', async (t) => {
   const one = await visit(t, 'hls.html?slow', (page) => page.addInitScript(HEARS));
-  await one.page.waitForFunction(() => window.hls?.levels.length === 2 && window.hls.currentLevel === 1, null, { timeout: PATIENCE });
+  const climbed = one.page.waitForFunction(() => window.hls?.levels.length === 2 && window.hls.currentLevel === 1, null, { timeout: PATIENCE });
+  await climbed.catch(async ({ message }) => assert.fail(`${message} ${await one.page.evaluate(CHOSEN)}`));
   await says(one, 'sharing');
   assert.ok(await one.page.evaluate(() => window.hls.bandwidthEstimate > 200_000));
   await one.page.waitForFunction(() => window.lines.length > 0, null, { timeout: PATIENCE });

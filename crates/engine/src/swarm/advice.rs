@@ -12,6 +12,7 @@ use nearcast_content::{BlockSet, ByteRange, FlatSet};
 
 use super::Swarm;
 use super::api::{Advice, OriginUse, Output, PlayId, Taking};
+use super::meter::Pipe;
 use super::objects::{ObjectIx, Track, TrackPart};
 use super::plays::Read;
 use crate::time::{Span, Time};
@@ -187,14 +188,27 @@ impl Swarm {
             // Nothing is known of anybody.
             return None;
         }
-        // One that nothing was asked of yet is tried by who has enough ahead to wait for what it turns out to bring.
-        let counts = !never && (measured || ahead >= RESERVE);
-        let origin = if counts { self.origin.pipe.rate() } else { Rate::ZERO };
+        // One that nothing was asked of, yet or for long, is tried by who has enough ahead to wait for what it turns out to
+        // bring.
+        let origin = match (measured, ahead >= RESERVE) {
+            _ if never => Rate::ZERO,
+            (true, true) => self.origin.pipe.hoped(self.now),
+            (true, false) | (false, true) => self.origin.pipe.rate(),
+            (false, false) => Rate::ZERO,
+        };
         let lately = if self.is_held_out(read.on.object) { 0 } else { self.lately.share() };
-        let sources = Sources { origin, line: self.line.most(), lately, plays, ahead };
+        let line = self.line_brings().map(|line| if measured { line.max(origin) } else { line });
+        let sources = Sources { origin, line, lately, plays, ahead };
         let advice = advise(&rungs, sources, mean(track))?;
         // A start is not held back.
         Some(Advice { pace: advice.pace.filter(|_| !self.plays.starting(read.play)), ..advice })
+    }
+
+    /// The most that the line is known to bring; none before anything was learned of it. What comes quickly and then not
+    /// for a while does not show in all that came, but in how fast it came from the one who sent it.
+    fn line_brings(&self) -> Option<Rate> {
+        let measured = self.peers.iter().map(|(_, peer)| &peer.pipe).filter(|pipe| pipe.measured());
+        self.line.most().map(|most| measured.map(Pipe::rate).fold(most, Rate::max))
     }
 
     /// What of a track is here and elsewhere for [`AHEAD`] from title time `at` on.

@@ -98,22 +98,37 @@ impl Meter {
     }
 }
 
+/// A source of which nothing was asked for that long may have become twice as fast, or never was as slow as it was
+/// measured to be in a bad moment.
+const DOUBLES: Span = Span::from_secs(10);
+/// So often, and no more.
+const MOST_DOUBLINGS: u64 = 6;
+
 /// What a source owes, how fast it is, and so when more would be here.
 #[derive(Clone, Debug)]
 pub(super) struct Pipe {
     meter: Meter,
     owed: u64,
     runs: usize,
+    /// Since when it owes nothing.
+    rests: Time,
 }
 
 impl Pipe {
     pub(super) fn new(prior: Rate) -> Self {
-        Self { meter: Meter::new(prior), owed: 0, runs: 0 }
+        Self { meter: Meter::new(prior), owed: 0, runs: 0, rests: Time::ZERO }
     }
 
     /// How fast it is, or expected to be.
     pub(super) fn rate(&self) -> Rate {
         self.meter.rate()
+    }
+
+    /// How fast it may be by now: nobody finds out what a source has become of which nothing is asked.
+    pub(super) fn hoped(&self, now: Time) -> Rate {
+        let rested = if self.runs == 0 { now.since(self.rests) } else { Span::ZERO };
+        let doublings = (rested.micros() / DOUBLES.micros()).min(MOST_DOUBLINGS);
+        Rate::from_bytes_per_sec(self.rate().bytes_per_sec().saturating_mul(1 << doublings))
     }
 
     /// Whether all it owes comes within `span`.
@@ -179,6 +194,7 @@ impl Pipe {
         self.runs = self.runs.saturating_sub(1);
         if self.runs == 0 {
             self.owed = 0;
+            self.rests = now;
             self.meter.idle(now);
         }
     }
@@ -238,5 +254,20 @@ mod tests {
         meter.arrived(now, 16_384);
         meter.idle(now);
         assert_eq!(meter.rate().bytes_per_sec(), 163_840);
+    }
+
+    #[test]
+    fn a_source_that_rests_may_have_become_faster() {
+        let mut pipe = Pipe::new(Rate::from_bytes_per_sec(1));
+        let at = |secs| Time::ZERO + Span::from_secs(secs);
+        let hoped = |pipe: &Pipe, secs| pipe.hoped(at(secs)).bytes_per_sec();
+        pipe.asked(at(0), 1_000_000, Span::ZERO);
+        pipe.came(at(10), 1_000_000);
+        assert_eq!(hoped(&pipe, 100), 100_000, "it is at work, and would show it");
+        pipe.ended(at(10), 0);
+        let later = [19, 20, 31, 10_000].map(|secs| hoped(&pipe, secs));
+        assert_eq!(later, [100_000, 200_000, 400_000, 6_400_000]);
+        pipe.asked(at(10_000), 1, Span::ZERO);
+        assert_eq!(hoped(&pipe, 10_000), 100_000);
     }
 }

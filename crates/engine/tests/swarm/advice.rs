@@ -1,6 +1,7 @@
 //! For what rate a player with a choice of renditions should take its line.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 
 use nearcast_engine::Rate;
 
@@ -18,48 +19,72 @@ fn ladder() -> Bench {
     bench
 }
 
-/// Segments of 4 s of the middle rendition are read one after the other, over a line of so many tenths of a Mbit/s with
-/// whatever is asked for behind each other in it. The last that was advised.
+/// The first segments of the middle rendition are read one after the other. The last that was advised.
 fn advised(bench: &mut Bench, tenths: u64) -> Advice {
-    let (segment, step) = (34, Span::from_millis(20));
-    let brings = Rate::from_bits_per_sec(tenths * 100_000).bytes_in(step);
-    let mut under_way: VecDeque<(RequestId, BlockRange)> = VecDeque::new();
-    let (mut may, mut last, mut held) = (0, None, BlockSet::EMPTY);
-    for n in 0..6 {
-        let blocks = BlockRange::new(n * segment, (n + 1) * segment);
-        let read = ReadId(u64::from(n) + 10);
-        bench.read(read.0, blocks, Taking::Whole, PlaybackRate::NORMAL);
-        while !held.contains_all(blocks) {
-            for output in bench.take() {
-                match output {
-                    Output::AskOrigin { request, blocks, .. } | Output::AskPeer { request, blocks, .. } => {
-                        under_way.push_back((request, blocks));
-                    }
-                    Output::Cancel { request } => under_way.retain(|(other, _)| *other != request),
-                    Output::Advise { advice, .. } => last = advice,
-                    _ => {}
+    Reader::default().read(bench, tenths, 0..6, Span::ZERO).expect("it was advised")
+}
+
+/// A player of segments of 4 s, and what is on the way to it.
+#[derive(Default)]
+struct Reader {
+    under_way: VecDeque<(RequestId, BlockRange)>,
+    held: BlockSet,
+}
+
+impl Reader {
+    /// Segments of the middle rendition are read, `pause` after each other, over a line of so many tenths of a Mbit/s with
+    /// whatever is asked for behind each other in it. The last that was advised, if anything was.
+    fn read(&mut self, bench: &mut Bench, tenths: u64, segments: Range<u32>, pause: Span) -> Option<Advice> {
+        let (segment, step) = (34, Span::from_millis(20));
+        let brings = Rate::from_bits_per_sec(tenths * 100_000).bytes_in(step);
+        let (mut may, mut last) = (0, None);
+        for n in segments {
+            let blocks = BlockRange::new(n * segment, (n + 1) * segment);
+            let read = ReadId(u64::from(n) + 10);
+            bench.read(read.0, blocks, Taking::Whole, PlaybackRate::NORMAL);
+            while !self.held.contains_all(blocks) {
+                last = self.hears(bench).or(last);
+                bench.wait(step);
+                may += brings;
+                while may >= BLOCK && self.brings_one(bench) {
+                    may -= BLOCK;
                 }
+                may = may.min(BLOCK);
             }
-            bench.wait(step);
-            may += brings;
-            while may >= BLOCK
-                && let Some((request, blocks)) = under_way.pop_front()
-            {
-                may -= BLOCK;
-                let first = BlockRange::new(blocks.start, blocks.start + 1);
-                held.insert(first);
-                bench.arrive(request, first);
-                match BlockRange::new(first.end, blocks.end) {
-                    rest if rest.is_empty() => bench.input(Input::Finished { request }),
-                    rest => under_way.push_front((request, rest)),
-                }
-            }
-            may = may.min(BLOCK);
+            bench.input(Input::Progress { read, to: size().bytes_of(blocks).end });
+            bench.input(Input::Closed { read });
+            bench.wait(pause);
         }
-        bench.input(Input::Progress { read, to: size().bytes_of(blocks).end });
-        bench.input(Input::Closed { read });
+        self.hears(bench).or(last)
     }
-    last.expect("it was advised")
+
+    fn hears(&mut self, bench: &mut Bench) -> Option<Advice> {
+        let mut told = None;
+        for output in bench.take() {
+            match output {
+                Output::AskOrigin { request, blocks, .. } | Output::AskPeer { request, blocks, .. } => {
+                    self.under_way.push_back((request, blocks));
+                }
+                Output::Cancel { request } => self.under_way.retain(|(other, _)| *other != request),
+                Output::Advise { advice, .. } => told = advice.or(told),
+                _ => {}
+            }
+        }
+        told
+    }
+
+    /// One block arrives, if any is under way.
+    fn brings_one(&mut self, bench: &mut Bench) -> bool {
+        let Some((request, blocks)) = self.under_way.pop_front() else { return false };
+        let first = BlockRange::new(blocks.start, blocks.start + 1);
+        self.held.insert(first);
+        bench.arrive(request, first);
+        match BlockRange::new(first.end, blocks.end) {
+            rest if rest.is_empty() => bench.input(Input::Finished { request }),
+            rest => self.under_way.push_front((request, rest)),
+        }
+        true
+    }
 }
 
 /// In tenths of a Mbit/s.
@@ -77,6 +102,28 @@ fn a_player_is_advised_the_best_rendition_that_can_be_brought() {
         })
         .collect();
     assert_eq!(lines, [(10, true), (22, true), (45, false)]);
+}
+
+#[test]
+fn a_line_that_was_slow_once_is_not_taken_for_a_slow_one_for_good() {
+    let (mut bench, mut reader) = (ladder(), Reader::default());
+    let slow = reader.read(&mut bench, 3, 0..3, Span::ZERO).expect("it is told");
+    // What comes now is too quick for the line to be measured by it.
+    let quick = reader.read(&mut bench, 500, 3..15, Span::from_secs(4)).expect("it is told anew");
+    assert_eq!([slow, quick].map(|advice| tenths(advice.line)), [10, 45]);
+}
+
+#[test]
+fn an_origin_that_was_slow_once_is_tried_again_by_who_has_enough_ahead() {
+    let (mut bench, mut reader) = (ladder(), Reader::default());
+    let slow = reader.read(&mut bench, 9, 0..2, Span::ZERO).expect("it is told");
+    // All the rest is here: nothing is asked of the origin any more, and so nothing learned of it.
+    let rest = BlockRange::new(2 * 34, 512);
+    bench.input(Input::Stored(Stored { object: OBJECT, size: size(), blocks: rest.into(), last_used: 1 }));
+    reader.held.insert(rest);
+    let soon = reader.read(&mut bench, 9, 2..6, Span::ZERO).expect("it is told anew");
+    let later = reader.read(&mut bench, 9, 6..14, Span::from_secs(4)).expect("and again");
+    assert_eq!([slow, soon, later].map(|advice| tenths(advice.line)), [10, 22, 45]);
 }
 
 #[test]
