@@ -34,6 +34,9 @@ const ROOM: u64 = 200;
 const LID: u64 = 115;
 /// The same where the next rung is read and is to be left: players stay as long as they measure 105 % of it.
 const LEFT: u64 = 90;
+/// A rung that was left is not climbed to again for as long: what is measured swings, and each change has something of
+/// either rung that nobody else wants.
+const STAYS_DOWN: Span = Span::from_secs(20);
 /// What a player should have ahead; who has less fetches faster than it plays until it does.
 const RESERVE: Span = Span::from_secs(8);
 /// Percent of the rate of what is being read below which no pace goes: its buffer must grow.
@@ -55,6 +58,8 @@ struct Rung {
     elsewhere: u64,
     /// How fast those who have anything of it deliver.
     holders: Rate,
+    /// Whether it was left a moment ago.
+    left: bool,
 }
 
 /// What could bring in what is not here.
@@ -124,7 +129,7 @@ fn advise(rungs: &[Rung], sources: Sources, reading: Rate) -> Option<Advice> {
         let lasts = (AHEAD + sources.ahead).less(RESERVE);
         let all = |percents: u64| mul_div(percents, lasts.micros(), AHEAD.micros()).unwrap_or(0);
         let percents = if rung.rate <= reading { all(KEPT) } else { all(100).min(SUSTAINED) };
-        sources.sustain(**rung, rung.rate == reading, percents)
+        !rung.left && sources.sustain(**rung, rung.rate == reading, percents)
     };
     let best = rungs.iter().filter(plays).map(|rung| rung.rate).max();
     // When nothing can be sustained, the lowest rung is the best there is.
@@ -148,7 +153,7 @@ fn mean(track: &Track) -> Rate {
 impl Swarm {
     /// Advises every play that has a choice.
     pub(super) fn give_advice(&mut self) {
-        let mut advice: Vec<(PlayId, Option<Advice>)> = Vec::new();
+        let mut advice: Vec<(PlayId, Rate, Option<Advice>)> = Vec::new();
         let reads: Vec<&Read> = self.plays.reads().map(|(_, read)| read).filter(|read| !read.aside).collect();
         let plays = reads.iter().map(|read| read.play).collect::<FlatSet<_>>();
         for play in &plays {
@@ -158,9 +163,13 @@ impl Swarm {
                 continue;
             };
             let share = u64::try_from(plays.len()).unwrap_or(u64::MAX);
-            advice.push((*play, self.advice_for(read, share)));
+            let reading = self.objects.track(read.rendition).map_or(Rate::ZERO, mean);
+            advice.push((*play, reading, self.advice_for(read, share)));
         }
-        for (play, advice) in advice {
+        for (play, reading, advice) in advice {
+            if advice.is_some_and(|advice| advice.line < reading) {
+                self.left.insert(play, (reading, self.now));
+            }
             let told = self.advised.get(&play).copied();
             if differs(told, advice) {
                 match advice {
@@ -178,7 +187,11 @@ impl Swarm {
             return None;
         }
         let at = read.on.media_at(read.at);
-        let rungs: Vec<Rung> = self.objects.ladder_of(track).map(|track| self.rung(track, at)).collect();
+        let mut rungs: Vec<Rung> = self.objects.ladder_of(track).map(|track| self.rung(track, at)).collect();
+        let left = self.left.get(&read.play).filter(|(_, at)| self.now.since(*at) < STAYS_DOWN);
+        if let Some((left, _)) = left {
+            rungs.iter_mut().for_each(|rung| rung.left = rung.rate >= *left && rung.rate > mean(track));
+        }
         let never = self.settings.origin == OriginUse::Never || self.origin.failing();
         // Of a segment that is taken whole nothing is shown before all of it is here.
         let shown = if read.taking == Taking::Whole { read.on.media_at(read.bytes.start) } else { at };
@@ -240,6 +253,7 @@ impl Swarm {
             missing: share(missing, all),
             elsewhere: share(held, missing),
             holders: Rate::from_bytes_per_sec(sum),
+            left: false,
         }
     }
 

@@ -128,6 +128,7 @@ impl Swarm {
                 + self.planned_for.len()
                 + self.interests.len()
                 + self.advised.len()
+                + self.left.len()
                 + self.early.len()
                 + self.outputs.len()
                 + self.news.len()

@@ -135,6 +135,8 @@ pub struct Swarm {
     lately: Lately,
     /// What each play was advised.
     advised: FlatMap<PlayId, Advice>,
+    /// Which rung each play was last told to leave, and when.
+    left: FlatMap<PlayId, (Rate, Time)>,
     /// Whether this node hands on, as peers were told.
     sharing: Sharing,
     directory_up: bool,
@@ -176,6 +178,7 @@ impl Swarm {
             pace: None,
             lately: Lately::default(),
             advised: FlatMap::new(),
+            left: FlatMap::new(),
             me,
             provider,
             settings,
@@ -551,6 +554,7 @@ impl Swarm {
             self.note(Note::Ended { play, media });
         }
         self.advised.remove(&play);
+        self.left.remove(&play);
     }
 
     fn watch_playheads(&mut self) {

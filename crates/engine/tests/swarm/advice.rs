@@ -25,23 +25,41 @@ fn advised(bench: &mut Bench, tenths: u64) -> Advice {
 }
 
 /// A player of segments of 4 s, and what is on the way to it.
-#[derive(Default)]
 struct Reader {
+    rendition: RenditionId,
+    size: ObjectSize,
+    /// Blocks of a segment.
+    segment: u32,
     under_way: VecDeque<(RequestId, BlockRange)>,
     held: BlockSet,
 }
 
+impl Default for Reader {
+    fn default() -> Self {
+        let (under_way, held) = (VecDeque::new(), BlockSet::EMPTY);
+        Self { rendition: RENDITION, size: size(), segment: 34, under_way, held }
+    }
+}
+
 impl Reader {
-    /// Segments of the middle rendition are read, `pause` after each other, over a line of so many tenths of a Mbit/s with
+    /// Of the rendition of half the rate.
+    fn of_lower() -> Self {
+        let size = ObjectSize::new(256 * BLOCK).expect("in range");
+        Self { rendition: RenditionId(2), size, segment: 17, ..Self::default() }
+    }
+
+    /// Segments of its rendition are read, `pause` after each other, over a line of so many tenths of a Mbit/s with
     /// whatever is asked for behind each other in it. The last that was advised, if anything was.
     fn read(&mut self, bench: &mut Bench, tenths: u64, segments: Range<u32>, pause: Span) -> Option<Advice> {
-        let (segment, step) = (34, Span::from_millis(20));
+        let (segment, step) = (self.segment, Span::from_millis(20));
         let brings = Rate::from_bits_per_sec(tenths * 100_000).bytes_in(step);
         let (mut may, mut last) = (0, None);
         for n in segments {
             let blocks = BlockRange::new(n * segment, (n + 1) * segment);
             let read = ReadId(u64::from(n) + 10);
-            bench.read(read.0, blocks, Taking::Whole, PlaybackRate::NORMAL);
+            let (play, rendition, bytes) = (PlayId(1), self.rendition, self.size.bytes_of(blocks));
+            let (taking, rate) = (Taking::Whole, Some(PlaybackRate::NORMAL));
+            bench.input(Input::Read { read, play, rendition, part: 0, bytes, taking, rate });
             while !self.held.contains_all(blocks) {
                 last = self.hears(bench).or(last);
                 bench.wait(step);
@@ -51,7 +69,7 @@ impl Reader {
                 }
                 may = may.min(BLOCK);
             }
-            bench.input(Input::Progress { read, to: size().bytes_of(blocks).end });
+            bench.input(Input::Progress { read, to: bytes.end });
             bench.input(Input::Closed { read });
             bench.wait(pause);
         }
@@ -111,6 +129,17 @@ fn a_line_that_was_slow_once_is_not_taken_for_a_slow_one_for_good() {
     // What comes now is too quick for the line to be measured by it.
     let quick = reader.read(&mut bench, 500, 3..15, Span::from_secs(4)).expect("it is told anew");
     assert_eq!([slow, quick].map(|advice| tenths(advice.line)), [10, 45]);
+}
+
+#[test]
+fn a_rendition_that_was_left_is_not_advised_again_at_once() {
+    let (mut bench, mut middle, mut lower) = (ladder(), Reader::default(), Reader::of_lower());
+    let plays = middle.read(&mut bench, 20, 0..3, Span::ZERO).expect("it is told");
+    let leaves = middle.read(&mut bench, 8, 3..5, Span::ZERO).expect("it is told to leave it");
+    let soon = lower.read(&mut bench, 60, 5..12, Span::ZERO);
+    let later = lower.read(&mut bench, 60, 12..15, Span::from_secs(12)).expect("it is told anew");
+    assert_eq!([plays, leaves, later].map(|advice| tenths(advice.line)), [22, 10, 45]);
+    assert!(soon.is_none_or(|advice| tenths(advice.line) < 15), "{soon:?}");
 }
 
 #[test]

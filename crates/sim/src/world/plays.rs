@@ -252,9 +252,6 @@ impl World<'_> {
         node.store.note_play(object, blocks, unfinished);
         let before = player.report.stalled_for;
         player.take(by_its_clock, end, title, &scenario.player);
-        if let Some(choice) = player.choice.as_mut().filter(|_| end == open.end) {
-            choice.came(now, open.end - open.start);
-        }
         let stood = player.report.stalled_for.less(before);
         if stood > Span::ZERO {
             self.observe(who, &|| format!("the player stood still for {} ms", stood.millis()));
@@ -277,6 +274,11 @@ impl World<'_> {
         self.tell(who, Input::Progress { read: open.read, to: end - base });
         if ended {
             self.tell(who, Input::Closed { read: open.read });
+            // A page looks at what it is advised when it has all of a segment.
+            let player = self.node(who).and_then(|node| node.player.as_mut());
+            if let Some(choice) = player.and_then(|player| player.choice.as_mut()) {
+                choice.came(now, open.end - open.start);
+            }
         }
         true
     }
