@@ -170,7 +170,7 @@ const HEARS = () => {
   };
 };
 
-/** Three segments of either rendition begin before this. */
+/** At least three segments of either rendition begin before this. */
 const BEGINNING = 200_000;
 
 /** What a player has chosen, and by what. */
