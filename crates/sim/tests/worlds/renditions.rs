@@ -40,6 +40,23 @@ fn players_are_advised_what_can_be_brought() {
     }
 }
 
+/// Its first segment is there within moments of when it is known what can be brought.
+#[test]
+fn a_page_goes_by_what_it_is_advised_when_it_has_all_of_a_segment() {
+    let changes = [
+        ("up = \"5mbit\"", "up = \"12mbit\""),
+        ("ahead = \"220s\"", "ahead = \"30s\""),
+        ("fail-percent = 0", "fail-percent = 20"),
+    ];
+    let scenario = film(&changes, THIRDS[0]);
+    let alone = run(&scenario, Policy::OriginOnly, 1);
+    for seed in 1..=3 {
+        let ours = run(&scenario, Policy::Nearcast, seed);
+        let rates = (ours.played_bitrate, alone.played_bitrate);
+        assert!(rates.0 >= rates.1, "seed {seed}: {rates:?}");
+    }
+}
+
 #[test]
 fn a_crowd_that_the_origin_carries_in_no_rendition_is_brought_one() {
     let far = [("count = 4", "count = 8"), ("delay = \"0ms\"", "delay = \"10ms\"")];
