@@ -258,15 +258,18 @@ test('media wait for the engine where others have the title and the server is sl
 function engines(t) {
   const setups = [];
   class Engine {
+    constructor() {
+      this.says({ hello: { channels: false } });
+    }
+
+    says(data) {
+      queueMicrotask(() => this.onmessage({ data }));
+    }
+
     postMessage({ load, ask, setup, call }) {
-      const says = (data) => queueMicrotask(() => this.onmessage({ data }));
-      if (load !== undefined) {
-        says({ hello: { channels: false } });
-        // Whoever waits for it listens anew once it has said hello.
-        setImmediate(() => says({ loaded: null }));
-      }
+      if (load !== undefined) this.says({ loaded: null });
       if (ask === 'start') setups.push(setup);
-      if (call !== undefined) says({ call, done: true });
+      if (call !== undefined) this.says({ call, done: true });
     }
 
     terminate() {}
@@ -292,6 +295,33 @@ test('the catalogue is read when the engine is, and the newest is what it starts
   shown.settle(true);
   await started;
   assert.deepEqual([reads, setups.map(({ catalogue }) => [...catalogue])], [1, [[2]]]);
+});
+
+test('an engine starts with the documents of what is opened, but those that did not come', async (t) => {
+  const setups = engines(t);
+  const titles = 'https://a.example/nearcast/titles/';
+  t.mock.method(globalThis, 'fetch', async (address) => {
+    const url = String(address);
+    if (url.endsWith('gone.jws')) throw new TypeError('no such server');
+    return url.startsWith(titles) && !url.endsWith('old.jws') ? new Response(Uint8Array.of(7)) : new Response('', { status: 404 });
+  });
+  const part = new Part('https://a.example/', true);
+  const started = part.catalogue(async () => Uint8Array.of(1));
+  for (const title of ['a b', 'gone', 'old']) part.open(title);
+  await started;
+  assert.deepEqual([...setups[0].documents], [[`${titles}a%20b.jws`, Uint8Array.of(7)]]);
+});
+
+test('the engine is on its way as soon as a playlist tells how long a start takes', async (t) => {
+  t.mock.method(performance, 'getEntriesByType', () => [
+    { name: 'https://a.example/hls.js', responseStart: 0, responseEnd: 500, transferSize: 200_000 },
+  ]);
+  const line = new Line('https://a.example/');
+  line.learns(Promise.resolve(true));
+  assert.equal(await line.foresees(100_000), false, 'the server brings it in a quarter of a second');
+  assert.equal(await settled(line.free), false);
+  assert.equal(await line.foresees(1_000_000), true);
+  assert.equal(await settled(line.free), true);
 });
 
 /** A server with a file: what was asked of it. */

@@ -19,11 +19,7 @@ class Served {
   private tab: Tab | null = null;
   private leading: Leading | null = null;
 
-  constructor(
-    private readonly wire: Wire,
-    /** What is compiled, where it is on its way already. */
-    private readonly coming: Promise<Response> | null,
-  ) {
+  constructor(private readonly wire: Wire) {
     this.begun.catch(() => {});
     wire.onmessage = ({ data }: MessageEvent<FromPage>) => {
       if ('load' in data) void this.load(data.load);
@@ -40,8 +36,8 @@ class Served {
     this.tab?.linkNews(news);
   }
 
-  private load(wasm: string): Promise<void> {
-    return Tab.load(this.coming ?? fetch(wasm, { credentials: 'same-origin' })).then(
+  private load(engine: WebAssembly.Module | string): Promise<void> {
+    return Tab.load(engine).then(
       () => this.say({ loaded: null }),
       (error: unknown) => this.say({ loaded: words(error) }),
     );
@@ -108,7 +104,7 @@ class Served {
 }
 
 /** Serves a page at the other end of `wire`. */
-export const serve = (wire: Wire, coming: Promise<Response> | null): Served => new Served(wire, coming);
+export const serve = (wire: Wire): Served => new Served(wire);
 
 /** A lock says that it lives: nothing else says that a worker was ended. */
 function lives(served: Served): void {
@@ -121,7 +117,7 @@ function lives(served: Served): void {
 }
 
 if (!('document' in globalThis)) {
-  const served = serve(globalThis as unknown as Wire, null);
+  const served = serve(globalThis as unknown as Wire);
   served.say({ hello: { channels: 'RTCDataChannel' in globalThis } });
   lives(served);
 }

@@ -63,13 +63,19 @@ export class Line {
    * known (0); `lasting` is how long they play.
    */
   async patience(bytes: number, lasting: number): Promise<number> {
-    if (this.isQuick(bytes)) return 0;
-    if (!(await this.others())) return 0;
+    if (!(await this.foresees(bytes))) return 0;
     // There is as much to play meanwhile, and the most of it is left for the server to take.
-    if (this.shown) return Math.min(lasting * 1000, ENGINE_MS) / 3;
-    clearTimeout(this.quiet);
-    this.release();
-    return ENGINE_MS;
+    return this.shown ? Math.min(lasting * 1000, ENGINE_MS) / 3 : ENGINE_MS;
+  }
+
+  /** Media are about to be asked for. Whether they are to wait for the engine, which comes first then. */
+  async foresees(bytes: number): Promise<boolean> {
+    if (this.isQuick(bytes) || !(await this.others())) return false;
+    if (!this.shown) {
+      clearTimeout(this.quiet);
+      this.release();
+    }
+    return true;
   }
 
   /** Whether it is known already that a start of so many bytes comes from the server, as nothing was shown yet. */

@@ -164,7 +164,10 @@ export function loaderOf(Player: typeof Hls, part: Part, playing: (config: HlsCo
       const bytes = early.asked();
       part.unverified += bytes.length;
       const begins = context.responseType === 'arraybuffer' ? null : beginningOf(new TextDecoder().decode(bytes), url);
-      if (begins !== null) beginnings.set(begins.url, begins);
+      if (begins !== null) {
+        beginnings.set(begins.url, begins);
+        void part.line.foresees(begins.media.end - begins.media.start);
+      }
       this.succeed(context, bytes, false);
       if (media) this.shows({ url, start, end: start + bytes.length, asked: asked(this.stats.loading.start), there: Date.now() });
       if (!(await there)) return;

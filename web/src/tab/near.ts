@@ -23,7 +23,15 @@ interface Place {
   end(): void;
 }
 
-const LOAD: FromPage = { load: wasm };
+/** Compiles the engine beside whatever is to run it, which is on its way itself. Where that cannot be, what runs it fetches it
+ * and says why. */
+async function compiled(): Promise<WebAssembly.Module | string> {
+  try {
+    return await WebAssembly.compileStreaming(fetch(wasm, { credentials: 'same-origin' }));
+  } catch {
+    return wasm;
+  }
+}
 
 /** A worker that runs; null where there can be none. `failed` is called when it fails later, and why. */
 function inWorker(failed: (why: string) => void): Promise<Place | null> {
@@ -33,7 +41,6 @@ function inWorker(failed: (why: string) => void): Promise<Place | null> {
   } catch {
     return Promise.resolve(null);
   }
-  worker.postMessage(LOAD);
   return new Promise((resolve) => {
     let runs = false;
     worker.onerror = (event) => {
@@ -64,12 +71,9 @@ function handed(worker: Worker, link: number, channel: RTCDataChannel): boolean 
 }
 
 async function inPage(): Promise<Place> {
-  const coming = fetch(wasm, { credentials: 'same-origin' });
-  coming.catch(() => {});
   const loaded = (await import(/* webpackIgnore: true */ /* @vite-ignore */ engine)) as { serve: typeof serve };
   const { port1, port2 } = new MessageChannel();
-  const served = loaded.serve(port2, coming);
-  port1.postMessage(LOAD);
+  const served = loaded.serve(port2);
   const hands = (link: number, channel: RTCDataChannel): boolean => (served.hear({ link, news: 'channel', channel }), true);
   return { wire: port1, hands, end: () => (served.end(), port1.close()) };
 }
@@ -90,8 +94,10 @@ export class Near extends Asker {
   static async load(ended: () => void): Promise<Near> {
     const near = new Near(ended);
     const loaded = new Promise<string | null>((resolve) => (near.settle = resolve));
+    const compiling = compiled();
     near.place = (await inWorker((why) => near.fails(why))) ?? (await inPage());
     near.place.wire.onmessage = ({ data }: MessageEvent<FromEngine>) => near.heard(data);
+    near.say({ load: await compiling }, []);
     const trouble = await loaded;
     if (trouble === null) return near;
     near.end();

@@ -202,8 +202,8 @@ export class Part {
     const loading = Near.load(() => this.lead.leave());
     loading.then(() => (this.close = true), () => {});
     try {
-      const [near, own] = await Promise.all([loading, secret(), read()]);
-      await this.begins(near, own, stock);
+      const [near, own, documents] = await Promise.all([loading, secret(), this.documents(), read()]);
+      await this.begins(near, own, documents, stock);
       return near;
     } catch (error) {
       loading.then((near) => near.end(), () => {});
@@ -211,16 +211,28 @@ export class Part {
     }
   }
 
-  private async begins(near: Near, own: Uint8Array, stock: Stock | null): Promise<void> {
+  /** The signed documents of what is to be opened, which the engine would ask for when it is there. */
+  private async documents(): Promise<Map<string, Bytes>> {
+    const urls = [...this.opened.keys()].map((title) => new URL(`nearcast/titles/${encodeURIComponent(title)}.jws`, this.folder).href);
+    const found = new Map<string, Bytes>();
+    const fetched = async (url: string): Promise<void> => {
+      const answer = await fetch(url, { credentials: 'same-origin' });
+      if (answer.ok) found.set(url, new Uint8Array(await answer.arrayBuffer()));
+    };
+    // The engine asks for what did not come, and says what is wrong with it.
+    await Promise.allSettled(urls.map(fetched));
+    return found;
+  }
+
+  private async begins(near: Near, own: Uint8Array, documents: Map<string, Bytes>, stock: Stock | null): Promise<void> {
     const { site, folder } = this;
     const supernode = new URL('nearcast/v1/directory', folder);
     supernode.protocol = supernode.protocol === 'https:' ? 'wss:' : 'ws:';
     // What was chosen until this moment; what is chosen later is said to the engine.
-    const setup = { site, supernode: supernode.href, secret: own, shares: this.shares, budget: BUDGET, catalogue: this.latest };
+    const setup = { site, supernode: supernode.href, secret: own, shares: this.shares, budget: BUDGET, catalogue: this.latest, documents };
     const started = near.start(setup, folder, stock);
     this.own = near;
-    await started;
-    await Promise.all([...this.opened.keys()].map((title) => near.open(title).catch(() => {})));
+    await Promise.all([started, ...[...this.opened.keys()].map((title) => near.open(title).catch(() => {}))]);
     this.tab = near;
   }
 

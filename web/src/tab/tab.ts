@@ -19,6 +19,8 @@ export interface Setup {
   /** Bytes of media held in memory. */
   readonly budget: number;
   readonly catalogue: Uint8Array;
+  /** What it will ask for first, by address: fetched while it loaded. */
+  readonly documents: ReadonlyMap<string, Bytes>;
 }
 
 const STATES = ['off', 'near', 'on'] as const;
@@ -40,6 +42,8 @@ export class Tab {
   private readonly waiting = new Map<number, () => void>();
   private readonly given = new Map<number, (what: Given) => void>();
   private readonly links: Channels;
+  /** Each is for one request. */
+  private readonly documents: Map<string, Bytes>;
   private kept: Kept | null = null;
   private socket: WebSocket | null = null;
   private timer: ReturnType<typeof setTimeout> | undefined;
@@ -49,7 +53,9 @@ export class Tab {
   private constructor(
     private readonly engine: Engine,
     private readonly around: Around,
+    documents: ReadonlyMap<string, Bytes>,
   ) {
+    this.documents = new Map(documents);
     this.links = new Channels((act, transfer) => around.links(act, transfer), {
       described: (link, text) => this.tell((e, now) => e.described(now, link, text)),
       candidate: (link, text, section) => this.tell((e, now) => e.candidate(now, link, text, section)),
@@ -61,9 +67,9 @@ export class Tab {
     this.pump();
   }
 
-  /** Compiles the engine as it comes. */
-  static async load(engine: Promise<Response>): Promise<void> {
-    await init({ module_or_path: engine });
+  /** Makes the engine ready; one that lies at an address is fetched first. */
+  static async load(engine: WebAssembly.Module | string): Promise<void> {
+    await init({ module_or_path: typeof engine === 'string' ? fetch(engine, { credentials: 'same-origin' }) : engine });
   }
 
   /** Starts, once it is loaded. */
@@ -71,8 +77,9 @@ export class Tab {
     const entropy = new Uint8Array(64);
     entropy.set(setup.secret);
     crypto.getRandomValues(entropy.subarray(32));
-    const { site, supernode, budget, shares, catalogue } = setup;
-    return new Tab(new Engine(performance.now(), Date.now() / 1000, site, supernode, entropy, budget, shares, catalogue), around);
+    const { site, supernode, budget, shares, catalogue, documents } = setup;
+    const engine = new Engine(performance.now(), Date.now() / 1000, site, supernode, entropy, budget, shares, catalogue);
+    return new Tab(engine, around, documents);
   }
 
   /** From here on what plays is kept. */
@@ -317,7 +324,9 @@ export class Tab {
       // What is kept is kept by the engine: the browser's own cache would have it twice, and hands out ranges of one
       // file one after the other.
       const cache = end > 0 ? 'no-store' : 'default';
-      const { status, body } = await fetch(url, { signal, headers, cache, credentials: 'same-origin' });
+      const known = this.documents.get(url);
+      this.documents.delete(url);
+      const { status, body } = known === undefined ? await fetch(url, { signal, headers, cache, credentials: 'same-origin' }) : new Response(known);
       this.tell((e, now) => e.answered(now, id, status));
       const reader = body?.getReader();
       for (let piece = await reader?.read(); piece?.value !== undefined; piece = await reader?.read()) {

@@ -21,8 +21,8 @@ export type Order =
   | { readonly ask: 'lead'; readonly folder: string; readonly leader: string };
 
 export type FromPage =
-  /** Compile what lies at this address. */
-  | { readonly load: string }
+  /** Here is the engine; or it lies at this address. */
+  | { readonly load: WebAssembly.Module | string }
   | ((Question | Order) & { readonly call: number })
   | LinkNews;
 

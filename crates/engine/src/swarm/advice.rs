@@ -203,11 +203,11 @@ impl Swarm {
         }
         // One that nothing was asked of, yet or for long, is tried by who has enough ahead to wait for what it turns out to
         // bring.
-        let origin = match (measured, ahead >= RESERVE) {
+        let origin = match ahead >= RESERVE {
             _ if never => Rate::ZERO,
-            (true, true) => self.origin.pipe.hoped(self.now),
-            (true, false) | (false, true) => self.origin.pipe.rate(),
-            (false, false) => Rate::ZERO,
+            true => self.origin.pipe.hoped(self.now),
+            false if measured => self.origin.pipe.rate(),
+            false => Rate::ZERO,
         };
         let lately = if self.is_held_out(read.on.object) { 0 } else { self.lately.share() };
         let line = self.line_brings().map(|line| if measured { line.max(origin) } else { line });

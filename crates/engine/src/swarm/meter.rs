@@ -124,9 +124,10 @@ impl Pipe {
         self.meter.rate()
     }
 
-    /// How fast it may be by now: nobody finds out what a source has become of which nothing is asked.
+    /// How fast it may be by now: nobody finds out what a source has become of which nothing is asked. One of which nothing
+    /// was ever learned is as fast as it is expected to be.
     pub(super) fn hoped(&self, now: Time) -> Rate {
-        let rested = if self.runs == 0 { now.since(self.rests) } else { Span::ZERO };
+        let rested = if self.runs == 0 && self.measured() { now.since(self.rests) } else { Span::ZERO };
         let doublings = (rested.micros() / DOUBLES.micros()).min(MOST_DOUBLINGS);
         Rate::from_bytes_per_sec(self.rate().bytes_per_sec().saturating_mul(1 << doublings))
     }
@@ -261,6 +262,7 @@ mod tests {
         let mut pipe = Pipe::new(Rate::from_bytes_per_sec(1));
         let at = |secs| Time::ZERO + Span::from_secs(secs);
         let hoped = |pipe: &Pipe, secs| pipe.hoped(at(secs)).bytes_per_sec();
+        assert_eq!(hoped(&pipe, 10_000), 1, "nothing was learned of it");
         pipe.asked(at(0), 1_000_000, Span::ZERO);
         pipe.came(at(10), 1_000_000);
         assert_eq!(hoped(&pipe, 100), 100_000, "it is at work, and would show it");
