@@ -8,7 +8,7 @@ import { createRequire } from 'node:module';
 import { dirname, extname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
-import { engineOf, folder, mediaSent, NO_SUPERNODE, PATIENCE, PEER, peering, publish, root, start, tabIn, until } from './world.mjs';
+import { askedFor, engineOf, folder, mediaSent, NO_SUPERNODE, PATIENCE, PEER, peering, publish, root, start, tabIn, until } from './world.mjs';
 
 const web = join(root, 'web');
 const hlsJs = dirname(createRequire(import.meta.url).resolve('hls.js'));
@@ -237,7 +237,7 @@ for (const [what, page, wrong] of [
     const one = await visit(t, page);
     await says(one, 'sharing');
     assert.deepEqual(one.page.workers().filter((worker) => /engine/u.test(worker.url())), []);
-    assert.ok(await one.page.evaluate(() => performance.getEntriesByType('resource').some(({ name }) => name.endsWith('.wasm'))));
+    await one.page.waitForFunction(askedFor('policy.jws'));
     assert.deepEqual(one.wrong().filter((line) => !wrong.test(line)), []);
   });
 }

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
-import { barriers, beforeEngine, engineOf, fetchedWhole, filmLength, filmMoves, mediaSent, NO_SUPERNODE, PEER, peering, playsPast, stage, tab, takesPart } from './world.mjs';
+import { barriers, beforeEngine, fetchedWhole, filmLength, filmMoves, mediaSent, NO_SUPERNODE, PEER, peering, playsPast, stage, tab, takesPart } from './world.mjs';
 
 let chrome;
 let end;
@@ -47,7 +47,7 @@ async function watched(t) {
 test('the page says that it takes part as soon as its engine is there', async (t) => {
   const one = await enter(t);
   await takesPart(one);
-  const late = await engineOf(one.page).evaluate(() => {
+  const late = await one.page.evaluate(() => {
     const engine = performance.getEntriesByType('resource').find(({ name }) => name.endsWith('.wasm'));
     return performance.now() - engine.responseEnd;
   });

@@ -143,6 +143,9 @@ export const beforeEngine = (page, script) =>
     await route.fulfill({ response, body: `${script}\n${await response.text()}` });
   });
 
+/** For a page or a worker: whether it asked for what ends with that. The engine asks where it runs. */
+export const askedFor = (end) => `performance.getEntriesByType('resource').some(({ name }) => name.endsWith('${end}'))`;
+
 /** For `beforeEngine`: nobody answers where the supernode is. */
 export const NO_SUPERNODE = `self.WebSocket = class extends EventTarget {
   constructor() { super(); setTimeout(() => this.onclose?.()); }

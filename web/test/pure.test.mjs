@@ -268,7 +268,7 @@ function engines(t) {
 
     postMessage({ load, ask, setup, call }) {
       if (load !== undefined) this.says({ loaded: null });
-      if (ask === 'start') setups.push(setup);
+      if (ask === 'start') setups.push(structuredClone(setup));
       if (call !== undefined) this.says({ call, done: true });
     }
 
@@ -297,17 +297,25 @@ test('the catalogue is read when the engine is, and the newest is what it starts
   assert.deepEqual([reads, setups.map(({ catalogue }) => [...catalogue])], [1, [[2]]]);
 });
 
-test('an engine starts with the documents of what is opened, but those that did not come', async (t) => {
+test('an engine starts with what came of the documents of what is opened, and waits for none', async (t) => {
   const setups = engines(t);
   const titles = 'https://a.example/nearcast/titles/';
+  const answers = {
+    'a%20b': () => ({ ok: true, arrayBuffer: async () => Uint8Array.of(7).buffer }),
+    late: () => new Promise(() => {}),
+    gone: () => Promise.reject(new TypeError('no such server')),
+    old: () => ({ ok: false }),
+  };
   t.mock.method(globalThis, 'fetch', async (address) => {
     const url = String(address);
-    if (url.endsWith('gone.jws')) throw new TypeError('no such server');
-    return url.startsWith(titles) && !url.endsWith('old.jws') ? new Response(Uint8Array.of(7)) : new Response('', { status: 404 });
+    if (url.startsWith(titles)) return answers[url.slice(titles.length, -'.jws'.length)]();
+    // The engine comes after what is there at once.
+    await new Promise((resolve) => setImmediate(resolve));
+    return new Response('', { status: 404 });
   });
   const part = new Part('https://a.example/', true);
   const started = part.catalogue(async () => Uint8Array.of(1));
-  for (const title of ['a b', 'gone', 'old']) part.open(title);
+  for (const title of ['a b', 'late', 'gone', 'old']) part.open(title);
   await started;
   assert.deepEqual([...setups[0].documents], [[`${titles}a%20b.jws`, Uint8Array.of(7)]]);
 });

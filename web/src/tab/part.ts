@@ -202,7 +202,8 @@ export class Part {
     const loading = Near.load(() => this.lead.leave());
     loading.then(() => (this.close = true), () => {});
     try {
-      const [near, own, documents] = await Promise.all([loading, secret(), this.documents(), read()]);
+      const documents = this.documents();
+      const [near, own] = await Promise.all([loading, secret(), read()]);
       await this.begins(near, own, documents, stock);
       return near;
     } catch (error) {
@@ -211,17 +212,18 @@ export class Part {
     }
   }
 
-  /** The signed documents of what is to be opened, which the engine would ask for when it is there. */
-  private async documents(): Promise<Map<string, Bytes>> {
-    const urls = [...this.opened.keys()].map((title) => new URL(`nearcast/titles/${encodeURIComponent(title)}.jws`, this.folder).href);
-    const found = new Map<string, Bytes>();
+  /** The signed documents of what is to be opened, as they come: the engine asks for what did not by the time it starts, and
+   * says what is wrong with it. */
+  private documents(): Map<string, Bytes> {
+    const here = new Map<string, Bytes>();
     const fetched = async (url: string): Promise<void> => {
       const answer = await fetch(url, { credentials: 'same-origin' });
-      if (answer.ok) found.set(url, new Uint8Array(await answer.arrayBuffer()));
+      if (answer.ok) here.set(url, new Uint8Array(await answer.arrayBuffer()));
     };
-    // The engine asks for what did not come, and says what is wrong with it.
-    await Promise.allSettled(urls.map(fetched));
-    return found;
+    for (const title of this.opened.keys()) {
+      fetched(new URL(`nearcast/titles/${encodeURIComponent(title)}.jws`, this.folder).href).catch(() => {});
+    }
+    return here;
   }
 
   private async begins(near: Near, own: Uint8Array, documents: Map<string, Bytes>, stock: Stock | null): Promise<void> {
