@@ -242,6 +242,13 @@ for (const [what, page, wrong] of [
   });
 }
 
+test('where the page may not compile the engine its worker does', async (t) => {
+  const one = await visit(t, `hls.html?policy=${encodeURIComponent("script-src 'self' 'unsafe-inline'")}`);
+  await says(one, 'sharing');
+  assert.equal(await engineOf(one.page).evaluate(askedFor('policy.jws')), true);
+  assert.deepEqual(one.wrong().filter((line) => !/Content Security Policy/u.test(line)), []);
+});
+
 test('who stops handing on while the engine starts hands on nothing', async (t) => {
   let release;
   const held = new Promise((resolve) => (release = resolve));
