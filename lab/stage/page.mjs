@@ -43,7 +43,8 @@ new PerformanceObserver((list) => {
     for (const { sourceURL, startTime, duration, invoker, sourceFunctionName } of scripts) {
       if (!sourceURL.includes('/nearcast-hls/')) continue;
       const within = ([from, to]) => Math.max(0, Math.min(to, startTime + duration) - Math.max(from, startTime));
-      measured.ours.push([duration - theirs.reduce((sum, one) => sum + within(one), 0), invoker + ' ' + sourceFunctionName, duration]);
+      const handed = theirs.reduce((sum, one) => sum + within(one), 0);
+      measured.ours.push([duration - handed, invoker + ' ' + sourceFunctionName, duration, startTime]);
     }
   }
 }).observe({ type: 'long-animation-frame', buffered: true });

@@ -22,9 +22,9 @@ const NO_ROOM_WAIT: Span = Span::from_secs(30);
 /// to itself.
 const REOPEN_AFTER: Span = Span::from_secs(3);
 const REOPEN_EACH: Span = Span::from_millis(500);
-/// Memory has of what lies in the storage a part in so many of what it may hold: of film, the last minute, which is
-/// what others ask for most.
-const RESIDENT: u64 = 6;
+/// Memory has of what lies in the storage a part in so many of what it may hold: of film, the last minute and a half, which
+/// is what others ask for most.
+const RESIDENT: u64 = 4;
 /// What is read ahead from the storage: an entry.
 const AHEAD: u64 = MAX_ENTRY as u64 * BLOCK_SIZE;
 
