@@ -242,6 +242,23 @@ for (const [what, page, wrong] of [
   });
 }
 
+test('a document that came while the engine loaded is not asked for again', async (t) => {
+  let asked = 0;
+  const one = await visit(t, 'hls.html', async (page) => {
+    page.on('request', (request) => (asked += /\/titles\/[^/]*\.jws$/u.test(request.url())));
+    const document = page.waitForResponse('**/titles/*.jws', { timeout: PATIENCE });
+    await page.route(/\.wasm$/u, async (route) => {
+      await (await document).finished();
+      await route.continue();
+    });
+  });
+  await says(one, 'sharing');
+  await moves(one);
+  await one.page.waitForFunction(() => window.near.stats().origin > 0 && window.near.stats().unverified === 0);
+  assert.equal(asked, 1);
+  assert.deepEqual(one.wrong(), []);
+});
+
 test('where the page may not compile the engine its worker does', async (t) => {
   const one = await visit(t, `hls.html?policy=${encodeURIComponent("script-src 'self' 'unsafe-inline'")}`);
   await says(one, 'sharing');

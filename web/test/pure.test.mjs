@@ -660,6 +660,7 @@ test('who plays alone asks for a segment with its init section, and nobody else 
     const load = (context) =>
       new Promise((onSuccess) => new Loader({ startPosition }).load(context, { loadPolicy: { maxTimeToFirstByteMs: 8000 } }, { onSuccess }));
     await load({ url: playlist, responseType: 'text' });
+    assert.equal(await settled(line.free), others, 'the engine comes as soon as the playlist says how long the segment takes');
     await load({ url: film, responseType: 'arraybuffer', rangeStart: 0, rangeEnd: 1302, frag: { sn: 'initSegment', duration: 0 } });
     return asked;
   };

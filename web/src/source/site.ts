@@ -4,6 +4,7 @@
 import type { Playable, Title, Words } from '../model/title';
 import { serveElements } from '../tab/elements';
 import { catalogueRead, part, share } from '../tab/page';
+import { manifestOf } from '../tab/part';
 import { kindOf } from './gateway';
 import { child, escapePath, type Json, line, number, objects, text } from './parse';
 import { get, getJson, type Library, type Sharing, type Source, SourceError } from './source';
@@ -103,7 +104,7 @@ export class SiteSource implements Source {
   }
 
   async open(title: string): Promise<Playable> {
-    const path = `nearcast/titles/${encodeURIComponent(title)}.jws`;
+    const path = manifestOf(title);
     const [manifest] = await Promise.all([document(path), part.openSoon(title)]);
     return readPlayable(title, claims(path, manifest));
   }

@@ -72,6 +72,9 @@ type Reading = () => Promise<Uint8Array>;
 
 const nothing = async (): Promise<void> => {};
 
+/** Where a site has the signed document of a title. */
+export const manifestOf = (title: string): string => `nearcast/titles/${encodeURIComponent(title)}.jws`;
+
 /** The title whose media lie at an address of a site. */
 export function titleAt(site: string, url: string): string | null {
   const media = new URL('media/', site).href;
@@ -221,7 +224,7 @@ export class Part {
       if (answer.ok) here.set(url, new Uint8Array(await answer.arrayBuffer()));
     };
     for (const title of this.opened.keys()) {
-      fetched(new URL(`nearcast/titles/${encodeURIComponent(title)}.jws`, this.folder).href).catch(() => {});
+      fetched(new URL(manifestOf(title), this.folder).href).catch(() => {});
     }
     return here;
   }
