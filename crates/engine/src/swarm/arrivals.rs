@@ -99,10 +99,26 @@ impl Swarm {
         // others that wait for it.
         for id in idle {
             self.replan = true;
-            if let Some(run) = self.end_run(id).filter(|run| run.raced) {
-                self.origin.silent(self.now.since(run.since));
+            if let Some(run) = self.end_run(id) {
+                self.overtaken(&run);
             }
             self.put(Output::Cancel { request: id });
+        }
+    }
+
+    /// Others brought all of a run first.
+    fn overtaken(&mut self, run: &Run) {
+        let now = self.now;
+        match run.asked {
+            Asked::Origin if run.raced => self.origin.silent(now.since(run.since)),
+            Asked::Origin => {}
+            // Each run would begin its time anew, and one that never delivers would be asked for ever.
+            Asked::Peer(id) => {
+                let never = self.peers.get(id).is_some_and(|peer| !peer.pipe.measured());
+                if run.late && run.came == 0 && never {
+                    self.peers.snub(id, now, self.tuning.silence);
+                }
+            }
         }
     }
 

@@ -274,3 +274,29 @@ fn what_follows_a_start_made_elsewhere_is_no_start() {
     let after = whys(true);
     assert!(!after.is_empty() && !after.contains(&Why::Start), "{after:?}");
 }
+
+#[test]
+fn a_peer_that_never_delivers_is_found_out_though_others_bring_its_runs_before_it_was_silent_for_long() {
+    let mut bench = Bench::new(settings());
+    let peer = bench.peer(2, Nearness::Lan);
+    // Four times as fast as the origin brings it: whoever is expected first is asked, and each run is late.
+    bench.read(1, all(), Taking::Stream, PlaybackRate::from_percent(400));
+    bench.has(peer, all());
+    let mut owes: Vec<(Time, RequestId, BlockRange)> = Vec::new();
+    let mut in_vain = 0;
+    for _ in 0..600 {
+        for (request, of, blocks) in bench.asked() {
+            if of.is_some() {
+                in_vain += 1;
+            } else {
+                owes.push((bench.now + Span::from_millis(400), request, blocks));
+            }
+        }
+        let now = bench.now;
+        for (_, request, blocks) in owes.extract_if(.., |(at, ..)| *at <= now) {
+            bench.finish(request, blocks);
+        }
+        bench.wait(Span::from_millis(10));
+    }
+    assert!((1..=3).contains(&in_vain), "{in_vain} runs in 6 s");
+}

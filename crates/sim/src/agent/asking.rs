@@ -73,10 +73,10 @@ impl Asking {
         self.which(|run| run.peer.is_none() || run.blocks.end <= first)
     }
 
-    /// Runs of the origin that begin past block `end`: a play that jumped there asked for them, and the same title begins
-    /// again.
-    pub(super) fn beyond(&self, end: u32) -> Vec<RequestId> {
-        self.which(|run| run.peer.is_none() && run.blocks.start >= end)
+    /// Runs of the origin that touch none of `blocks`, with which a play begins or goes on in another rendition: another
+    /// play asked for them, or the same object was fetched ahead from its start.
+    pub(super) fn aside(&self, blocks: BlockRange) -> Vec<RequestId> {
+        self.which(|run| run.peer.is_none() && run.blocks.intersect(blocks).is_empty())
     }
 
     /// Runs that are of no more use.

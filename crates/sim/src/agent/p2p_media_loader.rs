@@ -133,13 +133,28 @@ impl Loader {
                 break;
             }
             let Some(gap) = self.open(&part, segment) else { continue };
-            if ahead <= HIGH_DEMAND && http < SIMULTANEOUS_HTTP && self.retry_at <= self.now {
+            let urgent = ahead <= HIGH_DEMAND && self.retry_at <= self.now;
+            if urgent && http >= SIMULTANEOUS_HTTP && self.drop_last_http_after(&part, segment) {
+                http -= 1;
+            }
+            if urgent && http < SIMULTANEOUS_HTTP {
                 http += 1;
                 self.ask_http(&part, gap, Why::Deadline);
             } else if p2p < SIMULTANEOUS_P2P && self.ask_peer(&part, gap) {
                 p2p += 1;
             }
         }
+    }
+
+    /// Makes room for a segment that is in high demand: of those behind it that come over HTTP the last is given up.
+    fn drop_last_http_after(&mut self, part: &Part, segment: BlockRange) -> bool {
+        let behind =
+            |run: &Asked| run.peer.is_none() && run.object == part.object && run.blocks.start >= segment.end;
+        let runs = self.asking.which(behind).into_iter();
+        let starts = |request: &RequestId| self.asking.runs.get(request).map(|run| run.blocks.start);
+        let Some(last) = runs.max_by_key(starts) else { return false };
+        self.drop_run(last);
+        true
     }
 
     fn count(&self, from: Whose) -> usize {

@@ -94,7 +94,7 @@ impl Spotify {
             let head = playing.blocks_to(playing.media(bytes.start) + SERVER_AHEAD);
             self.playing = Some(playing);
             self.drop_all_but(part.object);
-            self.cancel(self.asking.beyond(head.end));
+            self.cancel(self.asking.aside(head));
         }
         if let Some(first) = self.playing.as_mut().and_then(|playing| playing.read(read, bytes)) {
             self.cancel(self.asking.left_by_jump(first));

@@ -124,6 +124,7 @@ impl World<'_> {
 
     /// Blocks near a playhead that a departed node owed are asked of somebody else.
     fn watch_lost(&mut self, who: Who) {
+        let ours = self.is_engine(who);
         let (now, catalogue) = (self.now, self.catalogue.clone());
         let usable = self.origin_usable_since(who).is_some_and(|since| now.since(since) > ORIGIN_RESTS);
         let Some(node) = self.node(who) else { return };
@@ -132,9 +133,18 @@ impl World<'_> {
         node.watch.lost = later;
         let Some(player) = node.player.as_ref().filter(|_| usable) else { return };
         let title = catalogue.title(player.title);
-        let from = title.bytes_at(player.position()).min(title.bytes - 1);
-        let (part, bytes) = title.locate(from, title.bytes_at(player.position() + NEAR_PLAYHEAD));
+        // What plays next may have been taken in another rendition.
+        let from = title.bytes_at(player.position()).max(player.taken()).min(title.bytes - 1);
+        let until = title.bytes_at(player.position() + NEAR_PLAYHEAD);
+        if from >= until {
+            return;
+        }
+        let (part, bytes) = title.locate(from, until);
         let object = title.object_of(part);
+        // The clients we compare with ask their server for one thing after the other.
+        if node.coming.values().any(|run| !ours && run.peer.is_none() && run.object == object) {
+            return;
+        }
         let near = catalogue.object(object).size.covering(bytes);
         let owed = due.into_iter().filter(|(lost, ..)| *lost == object);
         let forgotten = owed

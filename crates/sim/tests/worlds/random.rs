@@ -56,7 +56,8 @@ fn random_worlds_hold_with_origin_only() {
 /// believed for as long as a slow origin takes twice; a jump waited for what had been asked before it, and so did a
 /// title that began again; after an origin had failed, a run asked before it did kept all others waiting; what a late
 /// run owed a block of waited for all of it; of a run that was asked for again some was not; a peer that had been told of
-/// nothing was told once more.
+/// nothing was told once more; a peer that never delivered was asked again and again, since others were always a little
+/// quicker than it took to call it silent.
 #[test]
 fn worlds_that_broke_once_hold() {
     let engine = [
@@ -75,10 +76,15 @@ fn worlds_that_broke_once_hold() {
         2_004_475,
         4_018_187,
         616_266_903,
+        712_005_540,
     ]
     .map(|seed| (seed, Policy::Nearcast));
-    let blind = [(20_757_401, Policy::IspBlind)];
+    let blind = [20_757_401, 800_001_799, 801_008_717].map(|seed| (seed, Policy::IspBlind));
     let baselines = [
+        (559_662_883, Policy::Spotify2010),
+        (700_001_495, Policy::Spotify2010),
+        (712_001_805, Policy::Spotify2010),
+        (710_005_334, Policy::P2pMediaLoader),
         (399_139_992, Policy::Spotify2010),
         (648_667_729, Policy::Spotify2010),
         (648_667_729, Policy::P2pMediaLoader),
