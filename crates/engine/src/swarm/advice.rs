@@ -240,7 +240,7 @@ impl Swarm {
                 self.peers.iter().filter(|(_, peer)| peer.serves_now(self.now) && peer.pipe.measured());
             for (id, peer) in peers {
                 let Some(has) = peer.held(part.object).filter(|has| !has.is_empty()) else { continue };
-                holders.insert((id, peer.pipe.rate()));
+                holders.insert((id, peer.sustains()));
                 for range in lacks.ranges().to_vec() {
                     has.present(range).for_each(|range| held += lacks.remove(range));
                 }

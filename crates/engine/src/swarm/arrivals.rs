@@ -16,7 +16,8 @@ impl Swarm {
         let Some(run) = self.runs.get_mut(request) else { return self.arrived_late(request, blocks) };
         let blocks = blocks.intersect(run.blocks);
         let (object, asked) = (run.object, run.asked);
-        let (first, waited) = (run.came == 0, self.now.since(run.since));
+        let (first, since, delay) = (run.came == 0, run.since, run.delay);
+        let waited = self.now.since(since);
         let bytes = self.objects.get(object).size.bytes_of(blocks).len();
         self.line.came(self.now, bytes);
         self.lately.came(self.now, bytes, asked != Asked::Origin);
@@ -47,7 +48,11 @@ impl Swarm {
             }
             Asked::Peer(id) => {
                 if let Some(peer) = self.peers.get_mut(id) {
-                    peer.pipe.came(self.now, bytes);
+                    if first {
+                        peer.begins(self.now, bytes, since, delay);
+                    } else {
+                        peer.pipe.came(self.now, bytes);
+                    }
                     peer.useful = self.now;
                 }
             }

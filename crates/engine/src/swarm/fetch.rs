@@ -230,7 +230,7 @@ impl Swarm {
                 }
                 Asked::Peer(peer) => {
                     if let Some(peer) = self.peers.get_mut(peer) {
-                        peer.pipe.overdue(now);
+                        peer.overdue(now, run.since, run.first.is_some());
                     }
                 }
             }
@@ -665,15 +665,13 @@ impl Swarm {
             Asked::Origin => false,
             Asked::Peer(peer) => self.peers.get(peer).is_some_and(|p| !p.pipe.measured()),
         };
-        let takes = match asked {
-            Asked::Origin => self.origin.asked(self.now, bytes),
-            Asked::Peer(peer) => {
-                self.peers.get_mut(peer).map_or(Span::ZERO, |p| p.pipe.asked(self.now, bytes, p.rtt))
-            }
-        };
-        let delay = match asked {
-            Asked::Origin => self.origin.delay(),
-            Asked::Peer(peer) => self.peers.get(peer).map_or(Span::ZERO, |p| p.rtt),
+        let now = self.now;
+        let (delay, takes) = match asked {
+            Asked::Origin => (self.origin.delay(), self.origin.asked(now, bytes)),
+            Asked::Peer(peer) => match self.peers.get_mut(peer) {
+                Some(peer) => (peer.delay(now), peer.asked(now, bytes)),
+                None => (Span::ZERO, Span::ZERO),
+            },
         };
         let expected = self.now + takes;
         let run = Run {

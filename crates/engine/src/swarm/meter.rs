@@ -19,11 +19,23 @@ pub(super) struct Meter {
     since: Time,
     /// When the first of the bytes were expected.
     expected: Time,
+    /// When something last came.
+    last: Time,
+    /// Bytes that came with its answer and are not among the others.
+    first: u64,
 }
 
 impl Meter {
     pub(super) fn new(prior: Rate) -> Self {
-        Self { rate: prior, measured: false, bytes: 0, since: Time::NEVER, expected: Time::NEVER }
+        Self {
+            rate: prior,
+            measured: false,
+            bytes: 0,
+            since: Time::NEVER,
+            expected: Time::NEVER,
+            last: Time::ZERO,
+            first: 0,
+        }
     }
 
     pub(super) fn rate(&self) -> Rate {
@@ -40,6 +52,7 @@ impl Meter {
         self.bytes = 0;
         self.since = first;
         self.expected = first;
+        self.first = 0;
     }
 
     /// The source, until then idle, begins to deliver. How long it took to say nothing is not what it delivers at.
@@ -49,8 +62,17 @@ impl Meter {
         }
     }
 
+    /// After a silence the first `bytes` of a run come, `expected` by then. They took as long as it takes to answer, and so
+    /// did the silence: neither is its rate.
+    pub(super) fn answers(&mut self, now: Time, bytes: u64, expected: Time) {
+        let began = self.since.max(self.last);
+        self.since = (self.since + now.since(began)).min(now);
+        (self.expected, self.first, self.last) = (expected, bytes, now);
+    }
+
     /// Bytes came.
     pub(super) fn arrived(&mut self, now: Time, bytes: u64) {
+        self.last = now;
         self.bytes += bytes;
         let span = now.since(self.since);
         if span >= SAMPLE_SPAN || (self.bytes >= SAMPLE_BYTES && span > Span::ZERO) {
@@ -60,8 +82,11 @@ impl Meter {
 
     /// The source has nothing left to do: what came so far is a sample too.
     pub(super) fn idle(&mut self, now: Time) {
-        let span = now.since(self.since);
-        let span = if span < LEAST_SPAN { now.since(self.expected) } else { span };
+        let mut span = now.since(self.since);
+        if span < LEAST_SPAN || self.bytes == 0 {
+            span = now.since(self.expected);
+            self.bytes += self.first;
+        }
         if self.bytes > 0 && span > Span::ZERO {
             self.sample(now, span);
         }
@@ -72,7 +97,7 @@ impl Meter {
     /// never sent anything that says nothing about its rate.
     pub(super) fn overdue(&mut self, now: Time) {
         let span = now.since(self.since);
-        let known = self.measured || self.bytes > 0;
+        let known = self.measured || self.bytes + self.first > 0;
         if known && span >= SAMPLE_SPAN.over(2) && Rate::mean(self.bytes, span) < self.rate {
             self.sample(now, span);
         }
@@ -92,7 +117,7 @@ impl Meter {
         // A rate of zero would make every expectation infinite and the source never be tried again.
         self.rate = Rate::from_bytes_per_sec(rate.max(1_000));
         self.measured = true;
-        self.bytes = 0;
+        (self.bytes, self.first) = (0, 0);
         self.since = now;
         self.expected = now;
     }
@@ -127,9 +152,14 @@ impl Pipe {
     /// How fast it may be by now: nobody finds out what a source has become of which nothing is asked. One of which nothing
     /// was ever learned is as fast as it is expected to be.
     pub(super) fn hoped(&self, now: Time) -> Rate {
-        let rested = if self.runs == 0 && self.measured() { now.since(self.rests) } else { Span::ZERO };
-        let doublings = (rested.micros() / DOUBLES.micros()).min(MOST_DOUBLINGS);
+        let doublings = self.doublings(now).min(MOST_DOUBLINGS);
         Rate::from_bytes_per_sec(self.rate().bytes_per_sec().saturating_mul(1 << doublings))
+    }
+
+    /// How many times as long as [`DOUBLES`] nothing was asked of a source of which something was learned.
+    pub(super) fn doublings(&self, now: Time) -> u64 {
+        let rested = if self.runs == 0 && self.measured() { now.since(self.rests) } else { Span::ZERO };
+        rested.micros() / DOUBLES.micros()
     }
 
     /// Whether all it owes comes within `span`.
@@ -173,6 +203,11 @@ impl Pipe {
         self.meter.slept(missed);
     }
 
+    /// Whether nothing came of it since `asked`, or for a moment.
+    pub(super) fn silent(&self, now: Time, asked: Time) -> bool {
+        self.meter.last <= asked || now.since(self.meter.last) >= LEAST_SPAN
+    }
+
     /// A run is later than was expected.
     pub(super) fn overdue(&mut self, now: Time) {
         self.meter.overdue(now);
@@ -181,6 +216,12 @@ impl Pipe {
     /// The first bytes of a run came: of a source that takes its time to answer, and then delivers.
     pub(super) fn begins(&mut self, now: Time) {
         self.meter.begins(now);
+    }
+
+    /// After a silence the first `bytes` of a run come, `expected` by then.
+    pub(super) fn answers(&mut self, now: Time, bytes: u64, expected: Time) {
+        self.owed = self.owed.saturating_sub(bytes);
+        self.meter.answers(now, bytes, expected);
     }
 
     /// Bytes of a run came.

@@ -32,7 +32,7 @@ impl Swarm {
             let blocks = peer.run_of(pick.object, first_of(reach, self.longest_of(peer, pick)));
             let owes = || pick.hedge && self.runs.owes(Asked::Peer(id), pick.object, pick.blocks);
             if !blocks.is_empty() && !owes() {
-                let takes = peer.expected(object.size.bytes_of(blocks).len());
+                let takes = peer.expected(self.now, object.size.bytes_of(blocks).len());
                 let proven = peer.pipe.measured();
                 offers.push(Offer { peer: id, nearness: peer.nearness, takes, proven });
             }
@@ -50,7 +50,7 @@ impl Swarm {
             let serves = p.serves_now(self.now) && p.is_at_work();
             serves && !p.run_of(pick.object, first_of(pick.blocks, 1)).is_empty()
         };
-        holders.filter(brings).map(|p| surely(p.expected(bytes), p.pipe.measured())).min()
+        holders.filter(brings).map(|p| surely(p.expected(self.now, bytes), p.pipe.measured())).min()
     }
 
     /// The first answer that a start may wait for.

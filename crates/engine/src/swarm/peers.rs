@@ -6,7 +6,7 @@ use super::api::{Candidate, Misbehaviour, Over, Path, PeerId, RunsIn, Side};
 use super::meter::Pipe;
 use super::objects::ObjectIx;
 use super::pick::Promise;
-use crate::limits::{HAVE_INTERVAL, MAX_INTERESTS, MAX_RUNS_PER_PEER, MAX_STRUCK};
+use crate::limits::{HAVE_INTERVAL, MAX_INTERESTS, MAX_RUN_BLOCKS, MAX_RUNS_PER_PEER, MAX_STRUCK};
 use crate::place::Nearness;
 use crate::time::{Span, Time};
 use crate::units::Rate;
@@ -29,6 +29,10 @@ const THINKING: Span = Span::from_millis(4);
 /// A peer that never delivers is tried again every 40 s at least: lines come back.
 const MAX_SNUB_DOUBLINGS: u32 = 4;
 
+/// So often a peer of which nothing was asked may have become twice as fast: what was learned of it in a bad moment is not
+/// held against it for good, and one that is slow is not taken for a fast one.
+const MOST_DOUBLINGS: u64 = 3;
+
 /// Stretches of a title ahead of a playhead, in blocks.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ahead {
@@ -47,6 +51,8 @@ pub(super) struct Peer {
     /// Whether its packets cross the household's line.
     pub(super) over: Over,
     pub(super) rtt: Span,
+    /// From asking it for something until that begins to come, where it was silent before: a mean of its answers.
+    answer: Span,
     pub(super) nearness: Nearness,
     /// Whether it said HELLO, and whether it serves.
     pub(super) hello: Option<Serves>,
@@ -136,7 +142,8 @@ impl Peer {
     /// What is asked of one while it has enough to do may be brought sooner by another.
     pub(super) fn takes_more(&self, in_time: impl FnOnce() -> usize) -> bool {
         let probed = self.pipe.measured() || self.pipe.runs() == 0;
-        let busy = self.pipe.runs() >= KEPT_BUSY && self.expected(0) >= ENOUGH_ASKED;
+        let enough = || self.pipe.expected(0, self.answer.max(self.rtt)) >= ENOUGH_ASKED;
+        let busy = self.pipe.runs() >= KEPT_BUSY && enough();
         probed && !busy && self.pipe.runs() < MAX_RUNS_PER_PEER && (self.snubs == 0 || in_time() == 0)
     }
 
@@ -156,7 +163,7 @@ impl Peer {
 
     /// It delivered a run to its end.
     pub(super) fn delivered(&mut self) {
-        self.snubs = 0;
+        (self.snubs, self.snubbed_until) = (0, Time::ZERO);
     }
 
     /// What it said of an object that it was asked about, once it answered.
@@ -244,8 +251,54 @@ impl Peer {
     }
 
     /// How long `bytes` more would take.
-    pub(super) fn expected(&self, bytes: u64) -> Span {
-        self.pipe.expected(bytes, self.rtt)
+    pub(super) fn expected(&self, now: Time, bytes: u64) -> Span {
+        let takes = self.pipe.expected(bytes, Span::ZERO);
+        self.delay(now) + takes.over(1 << self.doublings(now))
+    }
+
+    /// How often it may have become twice as fast, and as quick to answer, since it was last asked for something.
+    fn doublings(&self, now: Time) -> u64 {
+        self.pipe.doublings(now).min(MOST_DOUBLINGS)
+    }
+
+    /// How fast it brings one long run after the other.
+    pub(super) fn sustains(&self) -> Rate {
+        let bytes = u64::from(MAX_RUN_BLOCKS) * BLOCK_SIZE;
+        Rate::mean(bytes, self.answer.max(self.rtt) + self.pipe.rate().span_for(bytes))
+    }
+
+    /// How long it takes until something that is asked of it begins to come: the way there and back, and what a machine
+    /// that has much to do takes to turn to it.
+    pub(super) fn delay(&self, now: Time) -> Span {
+        self.answer.over(1 << self.doublings(now)).max(self.rtt)
+    }
+
+    /// A run was asked of it. Answers how long it should take.
+    pub(super) fn asked(&mut self, now: Time, bytes: u64) -> Span {
+        let takes = self.expected(now, bytes);
+        self.answer = self.delay(now);
+        self.pipe.asked(now, bytes, self.answer);
+        takes
+    }
+
+    /// The first `bytes` of a run came that it was asked for at `asked`, of which it was thought to begin `delay` later. Those
+    /// for which it took its time tell how long it takes to answer, and not how fast it is.
+    pub(super) fn begins(&mut self, now: Time, bytes: u64, asked: Time, delay: Span) {
+        if self.pipe.silent(now, asked) {
+            self.answer = (self.answer.times(3) + now.since(asked)).over(4);
+            self.pipe.answers(now, bytes, asked + delay);
+        } else {
+            self.pipe.came(now, bytes);
+        }
+    }
+
+    /// A run asked of it at `asked` is later than was expected; `begun` when some of it came.
+    pub(super) fn overdue(&mut self, now: Time, asked: Time, begun: bool) {
+        if !begun && self.pipe.silent(now, asked) {
+            self.answer = self.answer.max(now.since(asked));
+        } else {
+            self.pipe.overdue(now);
+        }
     }
 }
 
@@ -340,6 +393,7 @@ impl Peers {
                 path,
                 over,
                 rtt,
+                answer: rtt,
                 nearness,
                 hello: None,
                 runs_in: RunsIn::Program,
@@ -521,7 +575,7 @@ impl Peers {
     pub(super) fn promise(&self, now: Time, object: ObjectIx, bytes: u64) -> Option<Promise> {
         let promises = self.peers.values().filter_map(|peer| {
             let by = peer.answers_by(now, object).filter(|by| *by > now)?;
-            Some(Promise { by, takes: peer.expected(bytes) })
+            Some(Promise { by, takes: peer.expected(now, bytes) })
         });
         promises.min_by_key(|promise| (promise.by + promise.takes, promise.by))
     }
@@ -530,6 +584,28 @@ impl Peers {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_bad_moment_is_not_held_against_a_peer_for_good() {
+        let mut peers = Peers::new(Rate::from_bytes_per_sec(1_000_000));
+        let at = |millis| Time::ZERO + Span::from_millis(millis);
+        let (side, over, rtt) = (Side::Accepted, Over::Line, Span::from_millis(10));
+        peers.add(PeerId(1), NodeKey([1; 32]), side, Path::Direct, over, rtt, Nearness::Far, Time::ZERO);
+        let peer = peers.get_mut(PeerId(1)).expect("it is here");
+        // Five times it turns to a run after 4 s, and then sends 800 kB/s.
+        for run in 0..5 {
+            let asked = at(10_000 * run);
+            peer.asked(asked, 32_000);
+            peer.begins(asked + Span::from_secs(4), 16_000, asked, peer.delay(asked));
+            peer.pipe.came(asked + Span::from_millis(4_200), 160_000);
+            peer.pipe.ended(asked + Span::from_millis(4_200), 0);
+        }
+        let rate = peer.pipe.rate().bytes_per_sec();
+        assert!((700_000..900_000).contains(&rate), "how long it takes to answer is not its rate: {rate}");
+        let delays = [0, 20, 100].map(|later| peer.delay(at(44_200 + later * 1_000)).millis());
+        assert!(delays[0] > 1_500, "{delays:?}");
+        assert_eq!(delays.map(|delay| delays[0] / delay), [1, 4, 8], "{delays:?}");
+    }
 
     #[test]
     fn who_rests_is_known_as_long_as_it_is_here_and_no_longer() {

@@ -300,3 +300,46 @@ fn a_peer_that_never_delivers_is_found_out_though_others_bring_its_runs_before_i
     }
     assert!((1..=3).contains(&in_vain), "{in_vain} runs in 6 s");
 }
+
+#[test]
+fn of_a_peer_that_takes_long_to_answer_and_then_delivers_little_is_not_asked_at_a_time() {
+    let mut bench = Bench::new(settings());
+    let peer = bench.peer(2, Nearness::Lan);
+    bench.play(1, 0);
+    bench.has(peer, all());
+    // A page on a machine that has much to do: it turns to a run after a second, and then sends 8 MB/s.
+    let mut owes: Vec<(Time, RequestId, BlockRange)> = Vec::new();
+    let (mut free_at, mut lengths, mut held, mut at) = (bench.now, Vec::new(), BlockSet::EMPTY, 0);
+    for _ in 0..4_000 {
+        for (request, of, blocks) in bench.asked() {
+            let (mut due, each) = match of {
+                Some(_) => (free_at.max(bench.now + Span::from_secs(1)), Span::from_millis(2)),
+                None => (bench.now + Span::from_millis(50), Span::from_millis(5)),
+            };
+            for block in blocks.iter() {
+                due += each;
+                owes.push((due, request, BlockRange::new(block, block + 1)));
+            }
+            owes.push((due, request, BlockRange::new(blocks.end, blocks.end)));
+            if of.is_some() {
+                lengths.push(blocks.len());
+                free_at = due;
+            }
+        }
+        let now = bench.now;
+        for (_, request, blocks) in owes.extract_if(.., |(due, ..)| *due <= now) {
+            match blocks.is_empty() {
+                true => bench.input(Input::Finished { request }),
+                false => bench.arrive(request, blocks),
+            }
+            held.insert(blocks);
+        }
+        // It plays what is here.
+        at = (at + 1_400).min(u64::from(held.run_at(0).end) * BLOCK);
+        bench.input(Input::Progress { read: ReadId(1), to: at });
+        bench.wait(Span::from_millis(10));
+    }
+    let later = &lengths[lengths.len() / 2..];
+    let mean = later.iter().sum::<u32>() / u32::try_from(later.len()).expect("few");
+    assert!(mean >= 8, "{lengths:?}");
+}
