@@ -142,8 +142,8 @@ impl Peer {
     /// What is asked of one while it has enough to do may be brought sooner by another.
     pub(super) fn takes_more(&self, in_time: impl FnOnce() -> usize) -> bool {
         let probed = self.pipe.measured() || self.pipe.runs() == 0;
-        let enough = || self.pipe.expected(0, self.answer.max(self.rtt)) >= ENOUGH_ASKED;
-        let busy = self.pipe.runs() >= KEPT_BUSY && enough();
+        // Of one that takes long to turn to a run it is no less that keeps it busy.
+        let busy = self.pipe.runs() >= KEPT_BUSY && self.pipe.expected(0, self.rtt) >= ENOUGH_ASKED;
         probed && !busy && self.pipe.runs() < MAX_RUNS_PER_PEER && (self.snubs == 0 || in_time() == 0)
     }
 
@@ -605,6 +605,9 @@ mod tests {
         let delays = [0, 20, 100].map(|later| peer.delay(at(44_200 + later * 1_000)).millis());
         assert!(delays[0] > 1_500, "{delays:?}");
         assert_eq!(delays.map(|delay| delays[0] / delay), [1, 4, 8], "{delays:?}");
+        peer.asked(at(60_000), 32_000);
+        peer.asked(at(60_000), 32_000);
+        assert!(peer.takes_more(|| 2), "two short runs do not keep busy who takes a second to turn to them");
     }
 
     #[test]

@@ -250,6 +250,9 @@ impl Spotify {
         let emergency = !all && at_hand < EMERGENCY;
         if emergency {
             let ahead = playing.blocks_to(playhead + SERVER_AHEAD);
+            // The same title comes next, and its beginning is fetched ahead: what plays needs the server now.
+            let elsewhere = |run: &Asked| run.object == part.object && run.blocks.intersect(ahead).is_empty();
+            self.cancel(self.asking.which(|run| run.peer.is_none() && elsewhere(run)));
             let why = if plays { Why::Deadline } else { Why::Start };
             self.ask_server(part, ahead, why);
         }

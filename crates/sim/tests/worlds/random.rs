@@ -85,6 +85,7 @@ fn worlds_that_broke_once_hold() {
         (700_001_495, Policy::Spotify2010),
         (712_001_805, Policy::Spotify2010),
         (710_005_334, Policy::P2pMediaLoader),
+        (900_000_161, Policy::Spotify2010),
         (399_139_992, Policy::Spotify2010),
         (648_667_729, Policy::Spotify2010),
         (648_667_729, Policy::P2pMediaLoader),
