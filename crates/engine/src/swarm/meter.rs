@@ -129,6 +129,10 @@ const DOUBLES: Span = Span::from_secs(10);
 /// So often, and no more.
 const MOST_DOUBLINGS: u64 = 6;
 
+/// A peer of which nothing comes for this long has something else to do. What is shorter a line and a queue take as well, and
+/// how they fare is in the rate.
+const SILENT: Span = Span::from_millis(250);
+
 /// What a source owes, how fast it is, and so when more would be here.
 #[derive(Clone, Debug)]
 pub(super) struct Pipe {
@@ -203,9 +207,9 @@ impl Pipe {
         self.meter.slept(missed);
     }
 
-    /// Whether nothing came of it since `asked`, or for a moment.
+    /// Whether nothing came of it for [`SILENT`], at least since `asked`.
     pub(super) fn silent(&self, now: Time, asked: Time) -> bool {
-        self.meter.last <= asked || now.since(self.meter.last) >= LEAST_SPAN
+        now.since(self.meter.last.max(asked)) >= SILENT
     }
 
     /// A run is later than was expected.

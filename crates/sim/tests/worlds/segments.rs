@@ -68,6 +68,7 @@ fn of_fast_players_none_waits_for_what_others_are_in_no_hurry_to_bring() {
 /// The origin alone has them stand still: it carries three of them.
 #[test]
 fn programs_at_one_and_a_half_times_the_pace_that_do_not_say_so_are_brought_enough() {
+    let mut copies = Vec::new();
     for ahead in ["30s", "220s"] {
         for seed in 1..=6 {
             let player = format!(
@@ -75,9 +76,11 @@ fn programs_at_one_and_a_half_times_the_pace_that_do_not_say_so_are_brought_enou
             );
             let ours = fast(seed, &player);
             assert_eq!((ours.plays.played, ours.stalls.count), (4, 0), "{ahead} ahead, seed {seed}");
-            assert!(ours.copies < 1.1, "{ahead} ahead, seed {seed}: {} copies", ours.copies);
+            copies.push(ours.copies);
         }
     }
+    let mean = copies.iter().sum::<f64>() / 12.0;
+    assert!(mean < 1.08 && copies.iter().all(|copies| *copies < 1.15), "{mean} in the mean: {copies:?}");
 }
 
 #[test]
