@@ -73,10 +73,11 @@ impl Asking {
         self.which(|run| run.peer.is_none() || run.blocks.end <= first)
     }
 
-    /// Runs of the origin that touch none of `blocks`, with which a play begins or goes on in another rendition: another
-    /// play asked for them, or the same object was fetched ahead from its start.
-    pub(super) fn aside(&self, blocks: BlockRange) -> Vec<RequestId> {
-        self.which(|run| run.peer.is_none() && run.blocks.intersect(blocks).is_empty())
+    /// Runs of the origin that touch none of `blocks` of an object, which are needed now: another play asked for them, or
+    /// the title comes next as well and its beginning is fetched ahead.
+    pub(super) fn aside(&self, object: &ObjectId, blocks: BlockRange) -> Vec<RequestId> {
+        let of = |run: &Asked| run.peer.is_none() && run.object == *object;
+        self.which(|run| of(run) && run.blocks.intersect(blocks).is_empty())
     }
 
     /// Runs that are of no more use.

@@ -90,11 +90,8 @@ impl Spotify {
         self.shelf.touch(part.object, part.size);
         let goes_on = self.playing.as_ref().is_some_and(|p| p.play == play && p.part.object == part.object);
         if !goes_on {
-            let playing = Playing::new(play, part, bytes);
-            let head = playing.blocks_to(playing.media(bytes.start) + SERVER_AHEAD);
-            self.playing = Some(playing);
+            self.playing = Some(Playing::new(play, part, bytes));
             self.drop_all_but(part.object);
-            self.cancel(self.asking.aside(head));
         }
         if let Some(first) = self.playing.as_mut().and_then(|playing| playing.read(read, bytes)) {
             self.cancel(self.asking.left_by_jump(first));
@@ -250,9 +247,7 @@ impl Spotify {
         let emergency = !all && at_hand < EMERGENCY;
         if emergency {
             let ahead = playing.blocks_to(playhead + SERVER_AHEAD);
-            // The same title comes next, and its beginning is fetched ahead: what plays needs the server now.
-            let elsewhere = |run: &Asked| run.object == part.object && run.blocks.intersect(ahead).is_empty();
-            self.cancel(self.asking.which(|run| run.peer.is_none() && elsewhere(run)));
+            self.cancel(self.asking.aside(&part.object, ahead));
             let why = if plays { Why::Deadline } else { Why::Start };
             self.ask_server(part, ahead, why);
         }
