@@ -134,6 +134,8 @@ test('the queue stays, silent until play is pressed', async () => {
 test('favourites and playlists stay', async () => {
   const { page, wrong, close } = await tab(chrome, node.ready.gateway);
   await page.locator('.card-link[href*="album"]').first().click();
+  // The page that is left has songs, too.
+  await page.locator('.hero .main-button').waitFor();
   const row = page.locator('.track').first();
   const name = await row.locator('.track-name').textContent();
   await row.hover();
