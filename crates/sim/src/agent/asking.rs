@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use nearcast_content::{BLOCK_SIZE, BlockRange, BlockSet, ByteRange, ObjectId, ObjectSize};
 use nearcast_engine::swarm::{
-    InputError, Note, Output, Part, PeerId, PlayId, ReadId, Rendition, RenditionId, RequestId, Why,
+    InputError, Note, Output, Part, PeerId, PlayId, ReadId, Rendition, RenditionId, RequestId, Taking, Why,
 };
 use nearcast_engine::wire::SwarmId;
 use nearcast_engine::{PlaybackRate, Span, Time};
@@ -63,7 +63,7 @@ impl Asking {
 
     /// What of `blocks` is on its way, from anywhere or from the origin.
     pub(super) fn coming(&self, object: &ObjectId, from: Whose) -> BlockSet {
-        let of = |run: &&Asked| run.object == *object && (from == Whose::Anywhere || run.peer.is_none());
+        let of = |run: &&Asked| run.object == *object && from.has(run);
         self.runs.values().filter(of).map(|run| run.blocks).collect()
     }
 
@@ -91,6 +91,17 @@ impl Asking {
 pub(super) enum Whose {
     Anywhere,
     Origin,
+    Peers,
+}
+
+impl Whose {
+    pub(super) fn has(self, run: &Asked) -> bool {
+        match self {
+            Self::Anywhere => true,
+            Self::Origin => run.peer.is_none(),
+            Self::Peers => run.peer.is_some(),
+        }
+    }
 }
 
 /// The titles that were described.
@@ -139,12 +150,14 @@ impl Titles {
 pub(super) struct Playing {
     pub(super) play: PlayId,
     pub(super) part: Part,
-    reads: BTreeMap<ReadId, ByteRange>,
+    reads: BTreeMap<ReadId, (ByteRange, Taking)>,
     /// Handed to the player up to this byte of the part.
     pub(super) at: u64,
+    /// What it can show ends here: of a segment nothing is shown before all of it is there.
+    shown: u64,
     /// Where the latest read ends.
     end: u64,
-    /// When the player began to play from which point of the part, if it has.
+    /// When the player began to play from which point of the part, if it has, or went on after it had run dry.
     clock: Option<(Time, Span)>,
     /// How fast it plays.
     pub(super) rate: PlaybackRate,
@@ -158,6 +171,7 @@ impl Playing {
             part,
             reads: BTreeMap::new(),
             at: bytes.start,
+            shown: bytes.start,
             end: bytes.start,
             clock: None,
             rate: PlaybackRate::NORMAL,
@@ -165,23 +179,30 @@ impl Playing {
     }
 
     /// Another read of the same part: it goes on, or jumps. Answers where it begins, in blocks, when it jumps.
-    pub(super) fn read(&mut self, read: ReadId, bytes: ByteRange) -> Option<u32> {
+    pub(super) fn read(&mut self, read: ReadId, bytes: ByteRange, taking: Taking) -> Option<u32> {
         let jumps = bytes.start != self.end && bytes.start != self.at;
         if jumps {
-            (self.at, self.clock) = (bytes.start, None);
+            (self.at, self.shown, self.clock) = (bytes.start, bytes.start, None);
         }
         self.end = bytes.end;
-        self.reads.insert(read, bytes);
+        self.reads.insert(read, (bytes, taking));
         jumps.then(|| self.next_block())
     }
 
     /// Bytes were handed over. False when the read is of another part.
     pub(super) fn progress(&mut self, now: Time, read: ReadId, to: u64) -> bool {
-        let Some(from) = self.reads.get(&read).copied() else { return false };
-        if self.clock.is_none() {
-            self.clock = Some((now, self.media(from.start)));
-        }
+        let Some((bytes, taking)) = self.reads.get(&read).copied() else { return false };
         self.at = to;
+        if taking == Taking::Whole && to < bytes.end {
+            return true;
+        }
+        let dry = self.media(self.shown);
+        if self.clock.is_none() {
+            self.clock = Some((now, self.media(bytes.start)));
+        } else if self.playhead(now) >= dry {
+            self.clock = Some((now, dry));
+        }
+        self.shown = to;
         true
     }
 
@@ -214,8 +235,8 @@ impl Playing {
 
     /// Where the player is, as far as one can tell: it plays on as long as it has something.
     pub(super) fn playhead(&self, now: Time) -> Span {
-        let (since, from) = self.clock.unwrap_or((now, self.media(self.at)));
-        (from + self.rate.plays(now.since(since))).min(self.media(self.at).max(from))
+        let (since, from) = self.clock.unwrap_or((now, self.media(self.shown)));
+        (from + self.rate.plays(now.since(since))).min(self.media(self.shown).max(from))
     }
 
     /// The block that the player needs next.

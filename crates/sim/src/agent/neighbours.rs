@@ -22,6 +22,8 @@ pub(super) struct Neighbour {
     greeted: bool,
     serves: bool,
     haves: BTreeMap<ObjectId, BlockSet>,
+    /// What it says is on its way to it from the server.
+    coming: BTreeMap<ObjectId, BlockSet>,
     /// Objects it wants to hear about.
     interests: BTreeSet<ObjectId>,
     /// Bytes asked of it that have not come.
@@ -30,6 +32,8 @@ pub(super) struct Neighbour {
     pub(super) runs: u32,
     /// What it delivers in a second, a mean.
     rate: u64,
+    /// What the latest run brought in a second; zero before it delivered anything.
+    pub(super) latest: u64,
     /// Gets nothing to do before this.
     pub(super) rests_until: Time,
 }
@@ -81,10 +85,12 @@ impl Neighbours {
             greeted: false,
             serves: false,
             haves: BTreeMap::new(),
+            coming: BTreeMap::new(),
             interests: BTreeSet::new(),
             owed: 0,
             runs: 0,
             rate: PRIOR,
+            latest: 0,
             rests_until: Time::ZERO,
         };
         self.peers.insert(peer, neighbour);
@@ -159,34 +165,38 @@ impl Neighbours {
         have.removed.ranges().iter().for_each(|range| {
             held.remove(*range);
         });
+        neighbour.coming.insert(have.object, have.coming.clone());
     }
 
-    /// A peer wants to hear about an object: it is told `held`.
+    /// A peer wants to hear about an object: it is told of it.
     pub(super) fn interested(
         &mut self,
         peer: PeerId,
         object: ObjectId,
-        held: BlockSet,
+        news: News,
         outputs: &mut VecDeque<Output>,
     ) {
-        let added = if self.serves == Serves::Others { held } else { BlockSet::EMPTY };
         if let Some(neighbour) = self.peers.get_mut(&peer) {
             neighbour.interests.insert(object);
         }
-        tell(peer, object, (added, BlockSet::EMPTY), outputs);
+        let news = if self.serves == Serves::Others { news } else { News::default() };
+        tell(peer, object, news, outputs);
     }
 
     /// Everyone who wants to hear about an object is told of blocks that came or went.
-    pub(super) fn spread(
-        &self,
-        object: ObjectId,
-        change: (BlockSet, BlockSet),
-        outputs: &mut VecDeque<Output>,
-    ) {
+    pub(super) fn spread(&self, object: ObjectId, news: News, outputs: &mut VecDeque<Output>) {
         if self.serves == Serves::Others {
             let interested = self.peers.iter().filter(|(_, peer)| peer.interests.contains(&object));
-            interested.for_each(|(peer, _)| tell(*peer, object, change.clone(), outputs));
+            interested.for_each(|(peer, _)| tell(*peer, object, news.clone(), outputs));
         }
+    }
+
+    /// Whether a peer that serves holds `block` of an object, or said that it comes to it.
+    pub(super) fn bring(&self, object: &ObjectId, block: u32) -> bool {
+        let has = |blocks: &BTreeMap<ObjectId, BlockSet>| {
+            blocks.get(object).is_some_and(|blocks| blocks.contains(block))
+        };
+        self.peers.values().any(|peer| peer.serves && (has(&peer.haves) || has(&peer.coming)))
     }
 
     /// Peers that hold `block` of an object and are not resting, with how long more `bytes` of each would take.
@@ -199,6 +209,14 @@ impl Neighbours {
         self.peers.iter().filter(|(_, peer)| holds(peer)).map(|(id, peer)| (micros(peer), *id)).collect()
     }
 
+    /// Peers that hold `block` of an object, do not rest and were asked for nothing else, with what each last brought in a
+    /// second.
+    pub(super) fn idle_holders(&self, now: Time, object: &ObjectId, block: u32) -> Vec<(u64, PeerId)> {
+        let holders = self.holders(now, object, block, 0).into_iter();
+        let idle = holders.filter_map(|(_, id)| self.peers.get(&id).map(|peer| (id, peer)));
+        idle.filter(|(_, peer)| peer.runs == 0).map(|(id, peer)| (peer.latest, id)).collect()
+    }
+
     /// A run that was asked of a peer ended after `took`, `came` of its `bytes` having come.
     pub(super) fn run_ended(&mut self, peer: PeerId, bytes: u64, came: u64, took: Span) {
         let Some(neighbour) = self.peers.get_mut(&peer) else { return };
@@ -207,6 +225,7 @@ impl Neighbours {
         if came > 0 && took > Span::ZERO {
             let sample = came.saturating_mul(1_000_000) / took.micros();
             neighbour.rate = (neighbour.rate * 3 + sample) / 4;
+            neighbour.latest = sample;
         }
     }
 
@@ -281,12 +300,16 @@ impl Neighbours {
     }
 }
 
-fn tell(
-    peer: PeerId,
-    object: ObjectId,
-    (added, removed): (BlockSet, BlockSet),
-    outputs: &mut VecDeque<Output>,
-) {
-    let message = PeerMessage::Have(Have { object, added, removed, coming: BlockSet::EMPTY });
+/// What a node says of an object: blocks that it holds now, or no longer, and all that come to it from the server.
+#[derive(Clone, Debug, Default)]
+pub(super) struct News {
+    pub(super) added: BlockSet,
+    pub(super) removed: BlockSet,
+    pub(super) coming: BlockSet,
+}
+
+fn tell(peer: PeerId, object: ObjectId, news: News, outputs: &mut VecDeque<Output>) {
+    let News { added, removed, coming } = news;
+    let message = PeerMessage::Have(Have { object, added, removed, coming });
     outputs.push_back(Output::Send { peer, message });
 }

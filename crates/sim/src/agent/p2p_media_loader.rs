@@ -1,11 +1,14 @@
-//! p2p-media-loader as it comes: segments over HTTP and among browsers, from its documentation and defaults.
+//! p2p-media-loader 2.3 as it comes: segments over HTTP and among browsers, from its documentation, its defaults and what
+//! its `HybridLoader` does with them.
 //!
-//! - What plays within 15 s comes over HTTP, two segments at once (`highDemandTimeWindow`,
-//!   `simultaneousHttpDownloads`); a peer's download is left to go on.
-//! - What plays later comes from peers, three segments at once, from any peer that has all of the segment
-//!   (`simultaneousP2PDownloads`, `p2pDownloadTimeWindow` of 6,000 s).
-//! - Segments that no connected peer has are fetched over HTTP with a chance of one over the number
-//!   of peers, so that not everybody does (`httpDownloadTimeWindow` of 3,000 s).
+//! - What plays within 15 s is in high demand (`highDemandTimeWindow`) and comes over HTTP, two segments at once
+//!   (`simultaneousHttpDownloads`): what a peer had begun to bring of it is taken over, and of later ones the last makes room.
+//!   Where that is not to be had it comes from a peer.
+//! - What plays later comes from peers, three segments at once (`simultaneousP2PDownloads`, `p2pDownloadTimeWindow` of
+//!   6,000 s), each of another one that has all of the segment, drawn by how fast each was.
+//! - Segments that no connected peer has, or says it loads over HTTP, are fetched over HTTP at random, so that among those
+//!   who are connected two come in each round (`httpDownloadTimeWindow` of 3,000 s). Rounds come more rarely the more are
+//!   connected, and none while nobody is.
 //! - A peer that sends nothing for 2 s is given up (`p2pNotReceivingBytesTimeoutMs`).
 //! - Segments live in memory: a tab that was closed has forgotten them. The next title is not prefetched.
 //! - A WebSocket tracker tells of others in the swarm, wherever they are.
@@ -16,13 +19,13 @@ use nearcast_content::{BlockRange, BlockSet, ByteRange, ObjectId};
 use nearcast_engine::limits::MAX_RUN_BLOCKS;
 use nearcast_engine::swarm::{
     Fault, Input, InputError, Note, Output, Part, Parting, PeerId, PeerUse, PlayId, ReadId, Reason,
-    RequestId, Why,
+    RequestId, Taking, Why,
 };
 use nearcast_engine::wire::{PeerMessage, Serves};
 use nearcast_engine::{Span, Time, Verdict};
 
 use super::asking::{Asked, Asking, Playing, Titles, Whose};
-use super::neighbours::Neighbours;
+use super::neighbours::{Neighbours, News};
 use super::shelf::Shelf;
 use super::{Agent, Birth, Bounds, SimVerdict};
 use crate::random::Random;
@@ -39,8 +42,9 @@ const HTTP_WINDOW: Span = Span::from_secs(3_000);
 const SIMULTANEOUS_HTTP: usize = 2;
 const SIMULTANEOUS_P2P: usize = 3;
 const P2P_SILENCE: Span = Span::from_secs(2);
-/// How often a segment that no peer has is thought about.
-const RANDOM_HTTP: Span = Span::from_secs(1);
+/// How long it takes peers to hear what others have: the least between two rounds of segments at random, and for each who
+/// is connected up to as much longer.
+const PEER_UPDATE_LATENCY: Span = Span::from_secs(1);
 const HTTP_RETRY: Span = Span::from_secs(1);
 const NEIGHBOURS: usize = 50;
 
@@ -84,7 +88,7 @@ impl Loader {
         }
     }
 
-    fn read(&mut self, read: ReadId, play: PlayId, part: Part, bytes: ByteRange) {
+    fn read(&mut self, read: ReadId, play: PlayId, part: Part, bytes: ByteRange, taking: Taking) {
         self.shelf.touch(part.object, part.size);
         let goes_on = self.playing.as_ref().is_some_and(|p| p.play == play && p.part.object == part.object);
         if !goes_on {
@@ -95,7 +99,7 @@ impl Loader {
             }
             self.neighbours.ask_about(part.object, &mut self.outputs);
         }
-        if let Some(first) = self.playing.as_mut().and_then(|playing| playing.read(read, bytes)) {
+        if let Some(first) = self.playing.as_mut().and_then(|playing| playing.read(read, bytes, taking)) {
             for request in self.asking.left_by_jump(first) {
                 self.drop_run(request);
             }
@@ -117,39 +121,60 @@ impl Loader {
         self.give_up_silent_peers();
         let Some(playing) = &self.playing else { return };
         let (part, playhead) = (playing.part, playing.playhead(self.now));
-        let all = part.size.all();
-        let mut at = playing.next_block();
-        let mut segments = Vec::new();
-        while at < all.end {
-            let segment = Self::segment(playing, at);
-            let media = playing.media(u64::from(segment.start) * nearcast_content::BLOCK_SIZE);
-            segments.push((segment, media.less(playhead)));
-            at = segment.end;
-        }
-        let (http, p2p) = (self.count(Whose::Origin), self.asking.runs.len() - self.count(Whose::Origin));
-        let (mut http, mut p2p) = (http, p2p);
-        for (segment, ahead) in segments {
-            if http >= SIMULTANEOUS_HTTP && p2p >= SIMULTANEOUS_P2P {
-                break;
-            }
-            let Some(gap) = self.open(&part, segment) else { continue };
-            let urgent = ahead <= HIGH_DEMAND && self.retry_at <= self.now;
-            if urgent && http >= SIMULTANEOUS_HTTP && self.drop_last_http_after(&part, segment) {
-                http -= 1;
-            }
-            if urgent && http < SIMULTANEOUS_HTTP {
-                http += 1;
-                self.ask_http(&part, gap, Why::Deadline);
-            } else if p2p < SIMULTANEOUS_P2P && self.ask_peer(&part, gap) {
-                p2p += 1;
+        let urgent = playing.blocks_to(playhead + playing.rate.plays(HIGH_DEMAND));
+        let mut segments = Self::segments(playing, part.size.all().end);
+        segments.retain(|segment| !self.shelf.holds(&part.object, *segment));
+        for segment in segments {
+            let coming = self.coming(&part, segment);
+            if segment.start < urgent.end {
+                self.ask_urgent(&part, segment, coming);
+            } else if self.count(Whose::Peers) >= SIMULTANEOUS_P2P {
+                return;
+            } else if coming.is_none() {
+                self.ask_peer(&part, segment);
             }
         }
     }
 
-    /// Makes room for a segment that is in high demand: of those behind it that come over HTTP the last is given up.
-    fn drop_last_http_after(&mut self, part: &Part, segment: BlockRange) -> bool {
+    /// Asks the server for a segment in high demand, or where that is not to be had, a peer.
+    fn ask_urgent(&mut self, part: &Part, segment: BlockRange, coming: Option<(RequestId, Whose)>) {
+        if coming.is_some_and(|(_, from)| from == Whose::Origin) {
+            return;
+        }
+        let may = self.retry_at <= self.now;
+        if may && self.has_room(part, segment, Whose::Origin) {
+            if let Some((request, _)) = coming {
+                self.drop_run(request);
+            }
+            self.ask_http(part, segment, Why::Deadline);
+        } else if coming.is_none() && self.bring(part, segment) && self.has_room(part, segment, Whose::Peers)
+        {
+            self.ask_peer(part, segment);
+        }
+    }
+
+    /// The segments from what the player needs next to block `end`.
+    fn segments(playing: &Playing, end: u32) -> Vec<BlockRange> {
+        let first = (playing.next_block() < end).then(|| Self::segment(playing, playing.next_block()));
+        let next = |last: &BlockRange| (last.end < end).then(|| Self::segment(playing, last.end));
+        std::iter::successors(first, next).collect()
+    }
+
+    /// The run that brings a segment, and from whom.
+    fn coming(&self, part: &Part, segment: BlockRange) -> Option<(RequestId, Whose)> {
+        let of = |run: &Asked| run.object == part.object && !run.blocks.intersect(segment).is_empty();
+        let (request, run) = self.asking.runs.iter().find(|(_, run)| of(run))?;
+        Some((*request, if run.peer.is_none() { Whose::Origin } else { Whose::Peers }))
+    }
+
+    /// Whether one more may be asked for. For a segment in high demand of those behind it the last is given up.
+    fn has_room(&mut self, part: &Part, segment: BlockRange, whose: Whose) -> bool {
+        let most = if whose == Whose::Origin { SIMULTANEOUS_HTTP } else { SIMULTANEOUS_P2P };
+        if self.count(whose) < most {
+            return true;
+        }
         let behind =
-            |run: &Asked| run.peer.is_none() && run.object == part.object && run.blocks.start >= segment.end;
+            |run: &Asked| whose.has(run) && run.object == part.object && run.blocks.start >= segment.end;
         let runs = self.asking.which(behind).into_iter();
         let starts = |request: &RequestId| self.asking.runs.get(request).map(|run| run.blocks.start);
         let Some(last) = runs.max_by_key(starts) else { return false };
@@ -157,60 +182,85 @@ impl Loader {
         true
     }
 
-    fn count(&self, from: Whose) -> usize {
-        self.asking.runs.values().filter(|run| from == Whose::Anywhere || run.peer.is_none()).count()
+    fn count(&self, whose: Whose) -> usize {
+        self.asking.runs.values().filter(|run| whose.has(run)).count()
     }
 
-    /// What of a segment is neither here nor on its way: one piece, since segments come whole.
-    fn open(&self, part: &Part, segment: BlockRange) -> Option<BlockRange> {
-        let coming = self.asking.coming(&part.object, Whose::Anywhere);
-        let gap = self.shelf.missing(&part.object, segment).first().copied()?;
-        coming.missing(gap).next()
+    /// Whether a peer has a segment that could be asked for it now.
+    fn bring(&self, part: &Part, segment: BlockRange) -> bool {
+        !self.neighbours.idle_holders(self.now, &part.object, segment.start).is_empty()
     }
 
-    fn ask_http(&mut self, part: &Part, blocks: BlockRange, why: Why) {
+    fn ask_http(&mut self, part: &Part, segment: BlockRange, why: Why) {
+        let Some(gap) = self.shelf.missing(&part.object, segment).first().copied() else { return };
         let of = (part.object, part.size);
-        let asked = self.asking.ask(self.now, None, of, blocks, (Span::from_secs(1), why));
+        let asked = self.asking.ask(self.now, None, of, gap, (Span::from_secs(1), why));
         self.outputs.extend(asked);
+        self.announce(part.object, News::default());
     }
 
-    fn ask_peer(&mut self, part: &Part, blocks: BlockRange) -> bool {
-        let bytes = part.size.bytes_of(blocks).len();
-        let holders = self.neighbours.holders(self.now, &part.object, blocks.start, bytes);
-        let any = usize::try_from(self.random.below(holders.len() as u64)).unwrap_or(0);
-        let Some((micros, peer)) = holders.get(any).copied() else { return false };
+    fn ask_peer(&mut self, part: &Part, segment: BlockRange) {
+        let Some(gap) = self.shelf.missing(&part.object, segment).first().copied() else { return };
+        let holders = self.neighbours.idle_holders(self.now, &part.object, segment.start);
+        let Some(peer) = self.draw(&holders) else { return };
+        let bytes = part.size.bytes_of(gap).len();
         let of = (part.object, part.size);
-        let takes = (Span::from_micros(micros), Why::Near);
-        let asked = self.asking.ask(self.now, Some(peer), of, blocks, takes);
+        let takes = (Span::from_secs(1), Why::Near);
+        let asked = self.asking.ask(self.now, Some(peer), of, gap, takes);
         self.outputs.extend(asked);
         if let Some(peer) = self.neighbours.peers.get_mut(&peer) {
             peer.owed += bytes;
             peer.runs += 1;
         }
-        true
     }
 
-    /// Every so often a segment that nobody connected has is fetched over HTTP, so that somebody has it.
+    /// One of those who have a segment, by how fast each was; all who were not seen to be fast together at most as often as
+    /// those who were.
+    fn draw(&mut self, holders: &[(u64, PeerId)]) -> Option<PeerId> {
+        let base = holders.iter().map(|(rate, _)| *rate).max()?.div_ceil(10);
+        let slow = holders.iter().filter(|(rate, _)| *rate <= base).count() as u64;
+        let fast: u64 = holders.iter().map(|(rate, _)| *rate).filter(|rate| *rate > base).sum();
+        let base = if fast > 0 && slow > 0 { base.min(fast / slow) } else { base };
+        let weight = |rate: u64| rate.max(base).max(1);
+        let mut left = self.random.below(holders.iter().map(|(rate, _)| weight(*rate)).sum());
+        let drawn = holders.iter().find(|(rate, _)| {
+            let here = left < weight(*rate);
+            left = left.saturating_sub(weight(*rate));
+            here
+        });
+        drawn.map(|(_, peer)| *peer)
+    }
+
+    /// Every so often segments that nobody connected has or loads are fetched over HTTP, so that somebody has them.
     fn fetch_at_random(&mut self) {
-        if self.next_random > self.now || self.count(Whose::Origin) >= SIMULTANEOUS_HTTP {
+        if self.next_random > self.now {
             return;
         }
-        self.next_random = self.now + RANDOM_HTTP;
-        let peers = self.neighbours.peers.len() as u64 + 1;
-        let Some(playing) = self.playing.as_ref().filter(|_| self.retry_at <= self.now) else { return };
+        let peers = self.neighbours.peers.len() as u64;
+        let longer = self.random.below(PEER_UPDATE_LATENCY.times(peers).micros());
+        self.next_random = self.now + PEER_UPDATE_LATENCY + Span::from_micros(longer);
+        let Some(playing) = self.playing.as_ref().filter(|_| peers > 0 && self.retry_at <= self.now) else {
+            return;
+        };
         let part = playing.part;
-        let window = playing.blocks_to(playing.playhead(self.now) + HTTP_WINDOW).intersect(part.size.all());
-        let mut at = window.start;
-        while at < window.end {
-            let segment = Self::segment(playing, at);
-            at = segment.end;
-            let held = !self.neighbours.holders(self.now, &part.object, segment.start, 0).is_empty();
-            let open = self.open(&part, segment).filter(|_| !held);
-            if let Some(gap) = open
-                && self.random.below(peers) == 0
-            {
-                return self.ask_http(&part, gap, Why::OurShare);
+        let window = playing.blocks_to(playing.playhead(self.now) + playing.rate.plays(HTTP_WINDOW));
+        let mut segments = Self::segments(playing, window.end.min(part.size.all().end));
+        segments.retain(|segment| {
+            let held = self.shelf.holds(&part.object, *segment);
+            let brought = self.neighbours.bring(&part.object, segment.start);
+            !held && !brought && self.coming(&part, *segment).is_none()
+        });
+        let everybody = peers + 1;
+        segments.truncate(SIMULTANEOUS_HTTP * usize::try_from(everybody).unwrap_or(usize::MAX));
+        // Two among all who are connected, if there are so many.
+        let mut chance = segments.len() as u64;
+        while chance > 0 && self.count(Whose::Origin) < SIMULTANEOUS_HTTP {
+            let any = usize::try_from(self.random.below(segments.len() as u64)).unwrap_or(0);
+            let segment = segments.swap_remove(any);
+            if self.random.below(everybody) < chance {
+                self.ask_http(&part, segment, Why::OurShare);
             }
+            chance = chance.saturating_sub(everybody);
         }
     }
 
@@ -222,6 +272,7 @@ impl Loader {
             self.drop_run(request);
             if let Some(peer) = peer.and_then(|peer| self.neighbours.peers.get_mut(&peer)) {
                 peer.rests_until = now + P2P_SILENCE.times(5);
+                peer.latest = 0;
             }
         }
     }
@@ -238,6 +289,8 @@ impl Loader {
         let run = self.asking.runs.remove(&request)?;
         if let Some(peer) = run.peer {
             self.neighbours.run_ended(peer, run.bytes, run.came, self.now.since(run.since));
+        } else if run.came < run.bytes {
+            self.announce(run.object, News::default());
         }
         Some(run)
     }
@@ -259,7 +312,7 @@ impl Loader {
             && self.shelf.holds(&object, segment)
             && self.told.insert((object, segment.start))
         {
-            self.neighbours.spread(object, (segment.into(), BlockSet::EMPTY), &mut self.outputs);
+            self.announce(object, News { added: segment.into(), ..News::default() });
         }
         if self.shelf.is_full() {
             let playing = self.playing.as_ref().map(|playing| playing.part.object);
@@ -272,8 +325,24 @@ impl Loader {
     fn forget(&mut self, object: ObjectId) {
         self.told.retain(|(other, _)| *other != object);
         if let Some(size) = self.titles.size(&object) {
-            self.neighbours.spread(object, (BlockSet::EMPTY, size.all().into()), &mut self.outputs);
+            self.announce(object, News { removed: size.all().into(), ..News::default() });
         }
+    }
+
+    /// Others are told what came or went, and what comes over HTTP.
+    fn announce(&mut self, object: ObjectId, news: News) {
+        let coming = self.coming_over_http(&object);
+        self.neighbours.spread(object, News { coming, ..news }, &mut self.outputs);
+    }
+
+    /// The segments of an object that come over HTTP.
+    fn coming_over_http(&self, object: &ObjectId) -> BlockSet {
+        let Some(playing) = self.playing.as_ref().filter(|playing| playing.part.object == *object) else {
+            return BlockSet::EMPTY;
+        };
+        let runs = self.asking.runs.values().filter(|run| run.object == *object && run.peer.is_none());
+        let segments = runs.map(|run| Self::segment(playing, run.blocks.start));
+        segments.filter(|segment| !self.shelf.holds(object, *segment)).collect()
     }
 
     /// What is complete in segments of an object.
@@ -309,8 +378,9 @@ impl Loader {
                 }
             }
             PeerMessage::Interest { object } => {
-                let held = self.whole_segments(&object);
-                self.neighbours.interested(peer, object, held, &mut self.outputs);
+                let (added, coming) = (self.whole_segments(&object), self.coming_over_http(&object));
+                let news = News { added, coming, ..News::default() };
+                self.neighbours.interested(peer, object, news, &mut self.outputs);
             }
             PeerMessage::Have(have) => self.neighbours.told(peer, &have),
             PeerMessage::Want(want) => self.neighbours.wanted(peer, want, &self.shelf, &mut self.outputs),
@@ -357,8 +427,7 @@ impl Loader {
         let Some(playing) = &self.playing else { return at };
         if !self.shelf.complete(&playing.part.object) {
             // Segments come into the high demand window as the playhead moves.
-            let soon = self.now + RANDOM_HTTP;
-            at = at.min(self.next_random.max(soon)).min(soon);
+            at = at.min(self.next_random).min(self.now + PEER_UPDATE_LATENCY);
         }
         at.max(self.now + Span::from_millis(1))
     }
@@ -376,9 +445,9 @@ impl Loader {
                 self.outputs.extend(blocks.map(|blocks| Output::Evict { object, blocks: *blocks }));
             }
             Input::Describe(rendition) => self.titles.describe(rendition),
-            Input::Read { read, play, rendition, part, bytes, rate, .. } => {
+            Input::Read { read, play, rendition, part, bytes, rate, taking, .. } => {
                 let part = self.titles.part(rendition, part)?;
-                self.read(read, play, part, bytes);
+                self.read(read, play, part, bytes, taking);
                 if let (Some(rate), Some(playing)) = (rate, &mut self.playing) {
                     playing.rate = rate;
                 }

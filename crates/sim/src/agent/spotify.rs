@@ -13,16 +13,16 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use nearcast_content::{BlockRange, BlockSet, ObjectId};
+use nearcast_content::{BlockRange, BlockSet, ByteRange, ObjectId};
 use nearcast_engine::swarm::{
     Fault, Input, InputError, Note, Output, Part, Parting, PeerUse, PlayId, ReadId, Reason, RenditionId,
-    RequestId, Why,
+    RequestId, Taking, Why,
 };
 use nearcast_engine::wire::{PeerMessage, Serves, SwarmId};
 use nearcast_engine::{Span, Time, Verdict};
 
 use super::asking::{Asked, Asking, Playing, Titles, Whose};
-use super::neighbours::Neighbours;
+use super::neighbours::{Neighbours, News};
 use super::shelf::Shelf;
 use super::{Agent, Birth, Bounds, SimVerdict};
 use crate::world::TrackerSpec;
@@ -86,14 +86,16 @@ impl Spotify {
         }
     }
 
-    fn read(&mut self, read: ReadId, play: PlayId, part: Part, bytes: nearcast_content::ByteRange) {
+    fn read(&mut self, read: ReadId, play: PlayId, part: Part, bytes: ByteRange) {
         self.shelf.touch(part.object, part.size);
         let goes_on = self.playing.as_ref().is_some_and(|p| p.play == play && p.part.object == part.object);
         if !goes_on {
             self.playing = Some(Playing::new(play, part, bytes));
             self.drop_all_but(part.object);
         }
-        if let Some(first) = self.playing.as_mut().and_then(|playing| playing.read(read, bytes)) {
+        // It knew of no segments: its player shows what comes as it comes.
+        let playing = self.playing.as_mut();
+        if let Some(first) = playing.and_then(|playing| playing.read(read, bytes, Taking::Stream)) {
             self.cancel(self.asking.left_by_jump(first));
         }
         if !self.shelf.complete(&part.object) {
@@ -150,7 +152,8 @@ impl Spotify {
         self.shelf.arrived(object, blocks);
         if self.shelf.complete(&object) && !before {
             self.announce(object);
-            self.neighbours.spread(object, (size.all().into(), BlockSet::EMPTY), &mut self.outputs);
+            let news = News { added: size.all().into(), ..News::default() };
+            self.neighbours.spread(object, news, &mut self.outputs);
         }
         self.evict();
     }
@@ -181,7 +184,7 @@ impl Spotify {
         for object in self.shelf.evict(&mut self.outputs, busy) {
             self.announce(object);
             let removed = self.titles.size(&object).map_or(BlockSet::EMPTY, |size| size.all().into());
-            self.neighbours.spread(object, (BlockSet::EMPTY, removed), &mut self.outputs);
+            self.neighbours.spread(object, News { removed, ..News::default() }, &mut self.outputs);
         }
     }
 
@@ -199,7 +202,8 @@ impl Spotify {
             PeerMessage::Interest { object } => {
                 let complete = self.shelf.complete(&object);
                 let held = self.shelf.blocks(&object).filter(|_| complete).cloned().unwrap_or_default();
-                self.neighbours.interested(peer, object, held, &mut self.outputs);
+                let news = News { added: held, ..News::default() };
+                self.neighbours.interested(peer, object, news, &mut self.outputs);
             }
             PeerMessage::Have(have) => self.neighbours.told(peer, &have),
             PeerMessage::Want(want) => self.neighbours.wanted(peer, want, &self.shelf, &mut self.outputs),
@@ -271,7 +275,7 @@ impl Spotify {
         self.search(part.object);
         self.ask_peers(part, part.size.all());
         if left <= PREFETCH_FROM_SERVER {
-            let head = Playing::new(PlayId(0), part, nearcast_content::ByteRange::new(0, 1));
+            let head = Playing::new(PlayId(0), part, ByteRange::new(0, 1));
             self.ask_server(part, head.blocks_to(SERVER_AHEAD), Why::Prefetch);
         }
     }

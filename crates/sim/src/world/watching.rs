@@ -141,20 +141,27 @@ impl World<'_> {
         }
         let (part, bytes) = title.locate(from, until);
         let object = title.object_of(part);
+        let busy = node.coming.values().any(|run| run.peer.is_none() && run.object == object);
         // The clients we compare with ask their server for one thing after the other.
-        if node.coming.values().any(|run| !ours && run.peer.is_none() && run.object == object) {
+        if busy && !ours {
             return;
         }
         let near = catalogue.object(object).size.covering(bytes);
-        let owed = due.into_iter().filter(|(lost, ..)| *lost == object);
+        let missing = |block: &BlockRange| !node.store.holds(object, *block) && !comes(node, object, *block);
+        let owed = due.iter().filter(|(lost, ..)| *lost == object);
         let forgotten = owed
-            .flat_map(|(_, blocks, _)| blocks.intersect(near).iter())
-            .map(|block| BlockRange::new(block, block + 1))
-            .find(|block| !node.store.holds(object, *block) && !comes(node, object, *block));
-        // Who has stopped reading needs nothing more.
-        if let Some(blocks) = forgotten.filter(|_| player.read.is_some()) {
-            self.broke(Some(who.node), Broken::NotAskedAgain(blocks, ASK_AGAIN));
+            .flat_map(|(_, blocks, _)| single(blocks.intersect(near)))
+            .find(missing)
+            // Who has stopped reading needs nothing more.
+            .filter(|_| player.read.is_some());
+        let Some(blocks) = forgotten else { return };
+        if busy && node.peers.is_empty() && single(near).find(missing) == Some(blocks) {
+            // The origin, who is all that is left, is at what comes before it.
+            let by = now + ASK_AGAIN;
+            node.watch.lost.extend(due.into_iter().map(|(object, blocks, _)| (object, blocks, by)));
+            return;
         }
+        self.broke(Some(who.node), Broken::NotAskedAgain(blocks, ASK_AGAIN));
     }
 
     /// Since when the origin would have served a node that was awake, if it does. After it served bad bytes nobody has to
@@ -168,6 +175,11 @@ impl World<'_> {
     pub(super) fn watch_origin_back(&mut self) {
         self.origin_back_at = self.now;
     }
+}
+
+/// Its blocks, one by one.
+fn single(blocks: BlockRange) -> impl Iterator<Item = BlockRange> {
+    blocks.iter().map(|block| BlockRange::new(block, block + 1))
 }
 
 fn comes(node: &Node, object: ObjectIx, block: BlockRange) -> bool {
