@@ -17,6 +17,7 @@ const { loaderOf } = await load('/src/tab/loader.ts');
 const { Guest } = await load('/src/tab/desk.ts');
 const { Channels } = await load('/src/tab/channels.ts');
 const { Part } = await load('/src/tab/part.ts');
+const { bounded } = await load('/src/tab/documents.ts');
 const { Asker } = await load('/src/tab/asker.ts');
 const { drawn, flowsToCsv, readFlows } = await load('/src/dashboard/flows.ts');
 const { shownSpan } = await load('/src/dashboard/span.ts');
@@ -301,10 +302,11 @@ test('an engine starts with what came of the documents of what is opened, and wa
   const setups = engines(t);
   const titles = 'https://a.example/nearcast/titles/';
   const answers = {
-    'a%20b': () => ({ ok: true, arrayBuffer: async () => Uint8Array.of(7).buffer }),
+    'a%20b': () => new Response(Uint8Array.of(7)),
+    long: () => new Response(new Uint8Array(12_000)),
     late: () => new Promise(() => {}),
     gone: () => Promise.reject(new TypeError('no such server')),
-    old: () => ({ ok: false }),
+    old: () => new Response('', { status: 404 }),
   };
   t.mock.method(globalThis, 'fetch', async (address) => {
     const url = String(address);
@@ -315,9 +317,30 @@ test('an engine starts with what came of the documents of what is opened, and wa
   });
   const part = new Part('https://a.example/', true);
   const started = part.catalogue(async () => Uint8Array.of(1));
-  for (const title of ['a b', 'late', 'gone', 'old']) part.open(title);
+  for (const title of ['a b', 'late', 'gone', 'old', 'long']) part.open(title);
   await started;
   assert.deepEqual([...setups[0].documents], [[`${titles}a%20b.jws`, Uint8Array.of(7)]]);
+});
+
+test('a document is read to its end, and one that is longer than any may be is broken off', async () => {
+  let sent = 0;
+  let left = false;
+  const without = (end) =>
+    new ReadableStream(
+      {
+        pull: (to) => (sent < end ? to.enqueue(new Uint8Array(1000).fill((sent += 1))) : to.close()),
+        cancel: () => {
+          left = true;
+        },
+      },
+      { highWaterMark: 0 },
+    );
+  const bytes = await bounded(new Response(without(3)), 3000);
+  assert.deepEqual([bytes.length, bytes[0], bytes[2999], left], [3000, 1, 3, false]);
+  assert.equal((await bounded(new Response(null), 10)).length, 0);
+  sent = 0;
+  await assert.rejects(bounded(new Response(without(Number.MAX_SAFE_INTEGER)), 4500), /more than 4500 bytes/);
+  assert.deepEqual([sent, left], [5, true]);
 });
 
 test('the engine is on its way as soon as a playlist tells how long a start takes', async (t) => {

@@ -5,6 +5,7 @@
 
 import type Hls from 'hls.js';
 import type { HlsConfig } from 'hls.js';
+import { bounded, CATALOGUE, CATALOGUE_BYTES } from '../tab/documents';
 import { type LoaderClass, loaderOf, type Playing } from '../tab/loader';
 import { costly, type Keeping, Part, titleAt } from '../tab/part';
 
@@ -63,7 +64,6 @@ const AGAIN_MS = 60_000;
 const STATS_MS = 2000;
 /** A player that asked for nothing this long has ended. */
 const IDLE_MS = 60_000;
-const CATALOGUE = 'nearcast/catalogue.jws';
 const NOTHING = { cache: 0, lan: 0, peers: 0, origin: 0, sent: 0, connected: 0, supernode: false, kept: 0, keeps: 'memory' } as const;
 
 const words = (error: unknown): string => (error instanceof Error ? error.message : String(error));
@@ -101,7 +101,7 @@ export class Site {
   private async catalogue(): Promise<Uint8Array> {
     const answer = await fetch(new URL(CATALOGUE, this.folder), { credentials: 'same-origin' });
     if (!answer.ok) throw new Error(`${this.folder} has no signed catalogue (${answer.status})`);
-    return new Uint8Array(await answer.arrayBuffer());
+    return bounded(answer, CATALOGUE_BYTES);
   }
 
   private is(state: NearcastState, why: string | null): boolean {

@@ -2,14 +2,12 @@
 // page that its server wrote cannot check that server. What is played is, by the tab's engine.
 
 import type { Playable, Title, Words } from '../model/title';
+import { bounded, CATALOGUE, CATALOGUE_BYTES, MANIFEST_BYTES, manifestOf, PAGE_BYTES } from '../tab/documents';
 import { serveElements } from '../tab/elements';
 import { catalogueRead, part, share } from '../tab/page';
-import { manifestOf } from '../tab/part';
 import { kindOf } from './gateway';
 import { child, escapePath, type Json, line, number, objects, text } from './parse';
-import { get, getJson, type Library, type Sharing, type Source, SourceError } from './source';
-
-const CATALOGUE = 'nearcast/catalogue.jws';
+import { get, type Library, type Sharing, type Source, SourceError } from './source';
 
 const ENDINGS: Record<string, string> = {
   'image/jpeg': 'jpg',
@@ -19,7 +17,13 @@ const ENDINGS: Record<string, string> = {
   'application/vnd.apple.mpegurl': 'm3u8',
 };
 
-const document = async (path: string): Promise<string> => (await get(path)).text();
+const damaged = (path: string): SourceError => new SourceError(`${path} of this site is damaged.`);
+
+async function document(path: string, most: number): Promise<string> {
+  const answer = await get(path);
+  const bytes = await bounded(answer, most).catch(() => Promise.reject(damaged(path)));
+  return new TextDecoder().decode(bytes);
+}
 
 /** The claims of a compact JWS. */
 function claims(path: string, jws: string): Json {
@@ -29,7 +33,7 @@ function claims(path: string, jws: string): Json {
     const utf8 = Uint8Array.from(raw, (c) => c.charCodeAt(0));
     return child(JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(utf8)));
   } catch {
-    throw new SourceError(`${path} of this site is damaged.`);
+    throw damaged(path);
   }
 }
 
@@ -42,6 +46,17 @@ function place(title: string, object: Json): string | null {
   const id = text(object['object']);
   const ending = ENDINGS[text(object['type']) ?? ''];
   return id === null || ending === undefined ? null : `nearcast/objects/${id.slice(0, 2)}/${id}.${ending}`;
+}
+
+/** One page of the catalogue's titles. */
+async function page(id: string): Promise<unknown> {
+  const path = `nearcast/pages/${encodeURIComponent(id)}.json`;
+  const json = await document(path, PAGE_BYTES);
+  try {
+    return JSON.parse(json);
+  } catch {
+    throw damaged(path);
+  }
 }
 
 function readTitle(json: Json): Title | null {
@@ -90,11 +105,11 @@ export class SiteSource implements Source {
   readonly begun = part.begun;
 
   async library(): Promise<Library> {
-    const catalogue = await document(CATALOGUE);
+    const catalogue = await document(CATALOGUE, CATALOGUE_BYTES);
     const head = claims(CATALOGUE, catalogue);
     catalogueRead(catalogue, () => serveElements(part));
     const pages = objects(head['pages']).flatMap((p) => text(p['object']) ?? []);
-    const read = await Promise.all(pages.map((id) => getJson(`nearcast/pages/${encodeURIComponent(id)}.json`)));
+    const read = await Promise.all(pages.map(page));
     const withdrawn = new Set(Array.isArray(head['withdrawn']) ? head['withdrawn'] : []);
     const titles = read.flatMap((page) => objects(child(page)['titles'])).flatMap((t) => readTitle(t) ?? []);
     return {
@@ -105,7 +120,7 @@ export class SiteSource implements Source {
 
   async open(title: string): Promise<Playable> {
     const path = manifestOf(title);
-    const [manifest] = await Promise.all([document(path), part.openSoon(title)]);
+    const [manifest] = await Promise.all([document(path, MANIFEST_BYTES), part.openSoon(title)]);
     return readPlayable(title, claims(path, manifest));
   }
 

@@ -3,6 +3,7 @@
 // Where something of it is missing (WebAssembly, memory, a good catalogue), the page plays straight from the server:
 // these bytes are counted as unverified, neither kept nor handed on.
 
+import { bounded, MANIFEST_BYTES, manifestOf } from './documents';
 import type { Early } from './early';
 import { Far, NOBODY, SILENT_MS } from './far';
 import type { Stock } from './kept';
@@ -71,9 +72,6 @@ export interface Doing extends Figures {
 type Reading = () => Promise<Uint8Array>;
 
 const nothing = async (): Promise<void> => {};
-
-/** Where a site has the signed document of a title. */
-export const manifestOf = (title: string): string => `nearcast/titles/${encodeURIComponent(title)}.jws`;
 
 /** The title whose media lie at an address of a site. */
 export function titleAt(site: string, url: string): string | null {
@@ -221,7 +219,7 @@ export class Part {
     const here = new Map<string, Bytes>();
     const fetched = async (url: string): Promise<void> => {
       const answer = await fetch(url, { credentials: 'same-origin' });
-      if (answer.ok) here.set(url, new Uint8Array(await answer.arrayBuffer()));
+      if (answer.ok) here.set(url, await bounded(answer, MANIFEST_BYTES));
     };
     for (const title of this.opened.keys()) {
       fetched(new URL(manifestOf(title), this.folder).href).catch(() => {});
