@@ -183,8 +183,11 @@ test('the dashboard needs its token, and shows what was counted', async () => {
   assert.equal(new URL(page.url()).hash, '', 'the token stands in the address no longer');
   await page.waitForFunction(() => document.querySelector('.tile dd')?.textContent === '1');
   assert.ok((await page.locator('tbody tr').count()) > 0, 'the titles that were played above');
-  await page.locator('.compared tbody tr', { hasText: 'Start-up, 95 %' }).waitFor();
+  await page.locator('.compared tbody tr', { hasText: 'Start-up, 99 %' }).waitFor();
+  await page.locator('.tile', { hasText: 'Not from the origin' }).locator('dd', { hasText: /^\d+\.\d %$/u }).waitFor();
   await page.locator('.box', { hasText: 'No verdict' }).waitFor();
+  const engine = await page.evaluate(() => performance.getEntriesByType('resource').some(({ name }) => /engine-|\.wasm$/u.test(name)));
+  assert.ok(!engine, 'who looks at it is no listener');
   await close();
   assert.deepEqual(wrong, []);
   const locked = await tab(chrome, serve.ready.dashboard.split('#')[0]);

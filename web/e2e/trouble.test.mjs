@@ -6,7 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { lineTo } from './line.mjs';
-import { engineOf, fetchedWhole, filmLength, filmMoves, listed, mediaSent, PEER, peering, restarted, root, stage, tab, takesPart, wholeFilm } from './world.mjs';
+import { counted, engineOf, fetchedWhole, filmLength, filmMoves, listed, mediaSent, PEER, peering, restarted, root, stage, tab, takesPart, until, wholeFilm } from './world.mjs';
 
 let place;
 let chrome;
@@ -129,5 +129,7 @@ test('a tab that lies is found out: nothing of it is played', async (t) => {
   const film = await readFile(join(root, 'samples/film/240p.m4s'));
   const played = (await two.page.evaluate(() => window.media)).map((bytes) => Buffer.from(bytes, 'latin1'));
   assert.ok(played.length > 1 && played.every((bytes) => film.includes(bytes)), 'the film as it was published, and nothing else');
+  const refused = 'nearcast_audience_peers_refused_total{why="corrupt"}';
+  await until('the provider hears of it', async () => (await counted(serve.ready.url, refused)) > 0);
   assert.deepEqual([...liar.wrong, ...two.wrong], []);
 });

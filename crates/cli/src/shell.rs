@@ -68,8 +68,10 @@ pub(crate) fn say(line: &str) -> anyhow::Result<()> {
     writeln!(out, "{line}").and_then(|()| out.flush()).context("cannot write to standard output")
 }
 
-/// Reads an address to listen on or to ask, as people write it: `127.0.0.1:8420`, `localhost:8420`, `[::1]:8420`.
+/// Reads an address to listen on or to ask, as people write it: `127.0.0.1:8420`, `localhost:8420`, `[::1]:8420`, or as
+/// `http://127.0.0.1:8420/`, which is how it is printed.
 pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
+    let text = text.strip_prefix("http://").map_or(text, |rest| rest.strip_suffix('/').unwrap_or(rest));
     let port = text.strip_prefix("localhost:").and_then(|port| port.parse::<u16>().ok());
     match port {
         Some(port) => Ok((std::net::Ipv4Addr::LOCALHOST, port).into()),
@@ -150,6 +152,8 @@ mod tests {
     #[test]
     fn addresses_read_as_people_write_them() {
         assert_eq!(address("localhost:8420"), Ok(([127, 0, 0, 1], 8420).into()));
+        assert_eq!(address("http://127.0.0.1:8400/"), Ok(([127, 0, 0, 1], 8400).into()));
+        assert_eq!(address("http://127.0.0.1:8400"), Ok(([127, 0, 0, 1], 8400).into()));
         assert_eq!(address("[::1]:1").expect("an address").port(), 1);
         for bad in ["8420", "localhost", "localhost:x", "example.org:80", ""] {
             assert!(address(bad).is_err(), "{bad}");

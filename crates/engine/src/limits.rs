@@ -136,6 +136,8 @@ pub const REPORT_SPACING: Span = Span::from_secs(20);
 pub const REPORT_SLACK: Span = Span::from_secs(5);
 /// Plays, and stalls, in one report: a household's players, many times over.
 pub const MAX_REPORT_PLAYS: u64 = 1_000;
+/// Refused peers of each kind in one report: four times as many as a node has at once.
+pub const MAX_REPORT_PEERS: u64 = 1_000;
 /// Bytes in one report: what ended since the last one may have played for a day.
 pub const MAX_REPORT_BYTES: u64 = 1 << 40;
 /// Milliseconds of media, or of standing still, in one report: a week.

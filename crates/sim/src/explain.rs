@@ -237,12 +237,13 @@ fn note_words(note: &Note) -> String {
             format!("play {} has enough to start after {} ms", play.0, after.millis())
         }
         Note::Stalled { play, lasted } => format!("play {} stood still for {} ms", play.0, lasted.millis()),
-        Note::Delivered { play, source, bytes } => {
+        Note::Delivered { play, source, bytes, .. } => {
             format!("play {}: {bytes} bytes handed over, from {}", play.0, source_words(*source))
         }
         Note::Wasted { source, bytes } => {
             format!("{bytes} bytes from {} were of no use", source_words(*source))
         }
+        Note::TurnedAway { peer, why } => format!("turns peer {} away: {why:?}", peer.0),
         Note::Refused { peer, reason } => format!("refuses peer {}: {reason:?}", peer.0),
         Note::HeldOut { play } => format!("play {} is held out: it goes without peers", play.0),
         Note::Ended { play, media } => format!("play {} ended after {} ms of media", play.0, media.millis()),

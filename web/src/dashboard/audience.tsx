@@ -2,13 +2,14 @@
 // anybody is worse off; nothing is worked out here but what was saved at the provider's price.
 
 import { signal } from '@preact/signals';
-import { child, number, type Json, text } from '../source/parse';
+import { child, counts, number, type Json, text } from '../source/parse';
 import { bytes } from '../model/words';
 import { type Flow, readFlows } from './flows';
 
 interface Group {
   readonly plays: number;
-  readonly startup: readonly [number | null, number | null, number | null];
+  /** Within how many milliseconds 50, 75, 95 and 99 of 100 plays started. */
+  readonly startup: readonly [number | null, number | null, number | null, number | null];
   readonly stutter: number | null;
   readonly stalled: number;
   readonly rate: number | null;
@@ -22,6 +23,8 @@ interface Audience {
   readonly heldOut: Group;
   readonly copies: number | null;
   readonly flows: readonly Flow[];
+  /** Peers that nodes refused, by why. */
+  readonly refused: Readonly<Record<string, number>>;
   readonly verdict: string | null;
   readonly why: string | null;
 }
@@ -35,7 +38,12 @@ function readGroup(json: Json): Group {
   const from = child(json['bytes']);
   return {
     plays: of(json['plays']),
-    startup: [number(startup['p50_at_most']), number(startup['p75_at_most']), number(startup['p95_at_most'])],
+    startup: [
+      number(startup['p50_at_most']),
+      number(startup['p75_at_most']),
+      number(startup['p95_at_most']),
+      number(startup['p99_at_most']),
+    ],
     stutter: number(json['stutter_share']),
     stalled: of(json['stalled_ms']),
     rate: number(json['played_bits_per_second']),
@@ -52,6 +60,7 @@ export function readAudience(value: unknown): Audience {
     heldOut: readGroup(child(json['held_out'])),
     copies: number(child(json['origin'])['copies']),
     flows: readFlows(child(json['delivery'])),
+    refused: counts(child(json['peers_refused'])),
     verdict: text(comparison['verdict']),
     why: text(comparison['why']),
   };
@@ -63,14 +72,15 @@ export async function lookAtAudience(): Promise<void> {
   if (response.ok) audience.value = readAudience(await response.json());
 }
 
-const percent = (share: number | null): string => (share === null ? '–' : `${(share * 100).toFixed(1)} %`);
+export const percent = (share: number | null): string => (share === null ? '–' : `${(share * 100).toFixed(1)} %`);
 const upTo = (ms: number | null, plays: number): string => (ms !== null ? `≤ ${ms.toLocaleString()} ms` : plays > 0 ? 'longer' : '–');
 
 const ROWS: readonly (readonly [string, (g: Group) => string])[] = [
-  ['Plays', (g) => g.plays.toLocaleString()],
+  ['Plays that ended', (g) => g.plays.toLocaleString()],
   ['Start-up, half of them', (g) => upTo(g.startup[0], g.plays)],
   ['Start-up, 75 %', (g) => upTo(g.startup[1], g.plays)],
   ['Start-up, 95 %', (g) => upTo(g.startup[2], g.plays)],
+  ['Start-up, 99 %', (g) => upTo(g.startup[3], g.plays)],
   ['Plays with a stall', (g) => percent(g.stutter)],
   ['Stood still in all', (g) => `${(g.stalled / 1000).toFixed(1)} s`],
   ['Played at', (g) => (g.rate === null ? '–' : `${(g.rate / 1e6).toPrecision(3)} Mbit/s`)],
@@ -81,10 +91,15 @@ const ROWS: readonly (readonly [string, (g: Group) => string])[] = [
   ['Not from the origin', (g) => percent(g.offload)],
 ];
 
-function saved({ shared }: Audience, price: number): string {
-  const elsewhere = shared.from[0] + shared.from[1] + shared.from[2];
-  const money = price > 0 ? `, ${((elsewhere / 1e9) * price).toFixed(2)} at your price` : '';
-  return `${bytes(elsewhere)} did not come from the origin${money}.`;
+/** Bytes that did not come from the origin. */
+export const elsewhere = ({ shared }: Audience): number => shared.from[0] + shared.from[1] + shared.from[2];
+
+/** What bytes cost at the provider's price; nothing where that is not known. */
+export const cost = (bytes: number, price: number): string => (price > 0 ? `${((bytes / 1e9) * price).toFixed(2)} at your price` : '');
+
+function saved(all: Audience, price: number): string {
+  const money = cost(elsewhere(all), price);
+  return `${bytes(elsewhere(all))} did not come from the origin${money === '' ? '' : `: ${money}`}.`;
 }
 
 export function AudienceBox({ price }: { price: number }) {

@@ -65,7 +65,7 @@ function Row({ from, near, flows }: { from: Giver; near: Near; flows: readonly F
 
 export function Delivery() {
   const flows = audience.value?.flows ?? [];
-  if (sum(flows) === 0) return <p class="quiet">Nothing was reported yet: a play is when it has ended.</p>;
+  if (sum(flows) === 0) return <p class="quiet">Nothing was reported yet: players tell about once a minute, and when they have ended.</p>;
   return (
     <>
       <Drawn flows={flows} />
@@ -88,7 +88,7 @@ export function Delivery() {
         </tbody>
       </table>
       <p class="quiet">
-        What players reported when their plays ended, held-out ones left out. Without a database of operators, those whose addresses
+        What players reported, held-out ones left out. Without a database of operators, those whose addresses
         lie in one block (/24, /48) count as of one operator, and all others as elsewhere. Nobody is named, and no address is kept.
       </p>
       <button type="button" class="export" onClick={() => save('nearcast-delivery.csv', flowsToCsv(flows))}>

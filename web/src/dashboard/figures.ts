@@ -1,9 +1,10 @@
 // The figures of the dashboard, as the server counted them.
 
 import { signal } from '@preact/signals';
-import { child, number, objects, text } from '../source/parse';
+import { child, counts, number, objects, text } from '../source/parse';
 import { lookAtAudience } from './audience';
 import { type Got, readGot } from './got';
+import { keep, kept } from './keep';
 
 export interface Sample {
   /** Seconds since 1970, by the server's clock. */
@@ -44,14 +45,14 @@ export const locked = signal(false);
 function token(): string | null {
   const given = /^#token=([a-z0-9]+)$/u.exec(location.hash)?.[1];
   if (given !== undefined) {
-    sessionStorage.setItem(KEY, given);
+    keep('session', KEY, given);
     history.replaceState(null, '', location.pathname + location.search);
   }
-  return sessionStorage.getItem(KEY);
+  return kept('session', KEY);
 }
 
 export function giveToken(given: string): void {
-  sessionStorage.setItem(KEY, given.trim().toLowerCase().replace(/^.*token=/u, ''));
+  keep('session', KEY, given.trim().toLowerCase().replace(/^.*token=/u, ''));
   locked.value = false;
   void look();
 }
@@ -66,14 +67,13 @@ function readSample(value: unknown): Sample {
 
 function read(value: unknown): Figures {
   const json = child(value);
-  const counted = Object.entries(child(json['supernode'])).flatMap(([k, v]) => (typeof v === 'number' ? [[k, v] as const] : []));
   return {
     now: of(json['now']),
     started: of(json['started']),
     total: readSample(json['total']),
     history: objects(json['history']).map(readSample),
     titles: objects(json['titles']).map((t) => ({ title: text(t['title']) ?? '', requests: of(t['requests']), bytes: of(t['bytes']) })),
-    supernode: Object.fromEntries(counted),
+    supernode: counts(child(json['supernode'])),
   };
 }
 
@@ -86,7 +86,7 @@ async function look(): Promise<void> {
   try {
     const response = await fetch('dashboard/figures', { headers: { Authorization: `Bearer ${held}` } });
     if (response.status === 401) {
-      sessionStorage.removeItem(KEY);
+      keep('session', KEY, null);
       locked.value = true;
       return;
     }

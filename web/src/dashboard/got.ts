@@ -1,4 +1,4 @@
-// What players got over time, by source, as they reported it when their plays ended.
+// What players got over time, by source, as they reported it.
 
 import { number, type Json } from '../source/parse';
 

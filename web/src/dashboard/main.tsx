@@ -3,12 +3,13 @@
 import { computed, signal } from '@preact/signals';
 import { render } from 'preact';
 import { bytes, count } from '../model/words';
-import { SiteSource } from '../source/site';
-import { AudienceBox } from './audience';
+import { readLibrary } from '../source/reading';
+import { audience, AudienceBox, cost, elsewhere, percent } from './audience';
 import { Chart, Stack } from './chart';
 import { Delivery } from './delivery';
 import { type Figures, figures, follow, giveToken, locked, rates, type Sample, toCsv, trouble } from './figures';
 import { bins } from './got';
+import { keep, kept } from './keep';
 import { save } from './save';
 
 const RANGES = [
@@ -17,13 +18,15 @@ const RANGES = [
   ['24 h', 86_400],
 ] as const;
 
+const PRICE = 'nearcast.dashboard.price';
+
 /** What the rate of the moment is a mean over. */
 const MOMENT_S = 30;
 
 const range = signal(3600);
 const names = signal<ReadonlyMap<string, string>>(new Map());
 const provider = signal('Nearcast');
-const price = signal(Number(localStorage.getItem('nearcast.dashboard.price')) || 0);
+const price = signal(Number(kept('local', PRICE)) || 0);
 
 const shown = computed<readonly Sample[]>(() => {
   const now = figures.value?.now ?? 0;
@@ -63,13 +66,15 @@ function Tiles({ all }: { all: Figures }) {
   const rate = rateNow(all);
   const hours = Math.max(0, all.now - all.started) / 3600;
   const since = hours < 1 ? `${Math.round(hours * 60)} min` : `${hours.toFixed(1)} h`;
-  const cost = price.value > 0 ? `${((all.total.sent / 1e9) * price.value).toFixed(2)} at your price` : 'everything, page and hashes included';
+  const reported = audience.value;
+  const spared = reported === null ? 0 : elsewhere(reported);
+  const parts = (...words: string[]): string => words.filter((word) => word !== '').join(', ');
   return (
     <dl class="tiles">
       <Tile name="Listeners now" value={all.total.listeners.toLocaleString()} under="nodes connected to the supernode" />
+      <Tile name="Not from the origin" value={percent(reported?.shared.offload ?? null)} under={parts(`${bytes(spared)} of what players got`, cost(spared, price.value))} />
       <Tile name="Origin sends" value={rate === null ? '–' : bitRate(rate)} under={`mean of the last ${MOMENT_S} s`} />
-      <Tile name="Origin sent" value={bytes(all.total.sent)} under={cost} />
-      <Tile name="Of it media" value={bytes(all.total.media)} under={count(all.total.requests, 'request')} />
+      <Tile name="Origin sent" value={bytes(all.total.sent)} under={parts(cost(all.total.sent, price.value), `${bytes(all.total.media)} of it media`, count(all.total.requests, 'request'))} />
       <Tile name="Running for" value={since} under={`since ${new Date(all.started * 1000).toLocaleString()}`} />
     </dl>
   );
@@ -118,7 +123,7 @@ const SOURCES = [
 function Sources() {
   const { times, bytes: all } = got.value;
   const sums = all.map((values) => values.reduce((a, b) => a + b, 0));
-  if (sums.every((sum) => sum === 0)) return <p class="quiet">Nothing was reported in this time: a play is when it has ended.</p>;
+  if (sums.every((sum) => sum === 0)) return <p class="quiet">Nothing was reported in this time: players tell about once a minute, and when they have ended.</p>;
   const parts = SOURCES.map(([name, colour], n) => ({ name, colour, values: all[n] ?? [] }));
   const words = SOURCES.map(([name], n) => `${name.toLowerCase()} ${bytes(sums[n] ?? 0)}`).join(', ');
   return <Stack label={`What players got: ${words}`} times={times} parts={parts} show={bytes} />;
@@ -129,18 +134,31 @@ const SUPERNODE = [
   ['titles', 'Titles that somebody holds'],
   ['lookups_answered', 'Lookups answered'],
   ['signals', 'Signals handed on'],
+] as const;
+
+/** By listeners' devices, as they report it. */
+const REFUSED_BY_PEERS = [
+  ['corrupt', 'Sent bad blocks'],
+  ['rules', 'Broke the rules'],
+  ['banned', 'Came back after that'],
+  ['strangers', 'Of another provider or version'],
+] as const;
+
+const REFUSED_BY_SUPERNODE = [
   ['deferred', 'Told to come back later'],
   ['turned_away', 'Turned away: no room'],
   ['expired', 'Fell silent'],
-  ['misbehaved', 'Ended for breaking the rules'],
+  ['misbehaved', 'Broke the rules'],
 ] as const;
 
-const Supernode = ({ all }: { all: Figures }) => (
+type Counts = Readonly<Record<string, number>>;
+
+const Counted = ({ names, of }: { names: readonly (readonly [string, string])[]; of: Counts }) => (
   <dl class="counts">
-    {SUPERNODE.map(([key, name]) => (
+    {names.map(([key, name]) => (
       <div key={key}>
         <dt>{name}</dt>
-        <dd>{(all.supernode[key] ?? 0).toLocaleString()}</dd>
+        <dd>{(of[key] ?? 0).toLocaleString()}</dd>
       </div>
     ))}
   </dl>
@@ -150,7 +168,7 @@ const exportCsv = (): void => save('nearcast.csv', toCsv(figures.peek()?.history
 
 function setPrice(event: Event): void {
   price.value = Math.max(0, Number((event.target as HTMLInputElement).value) || 0);
-  localStorage.setItem('nearcast.dashboard.price', String(price.value));
+  keep('local', PRICE, String(price.value));
 }
 
 const Locked = () => (
@@ -198,10 +216,22 @@ function Board({ all }: { all: Figures }) {
         </section>
         <section class="box">
           <h2>Supernode</h2>
-          <Supernode all={all} />
-          <p class="quiet">Nothing here is estimated.</p>
+          <Counted names={SUPERNODE} of={all.supernode} />
         </section>
       </div>
+      <section class="box box-alone">
+        <h2>Refused, and why</h2>
+        <div class="refused">
+          <div>
+            <h3>By listeners’ devices</h3>
+            <Counted names={REFUSED_BY_PEERS} of={audience.value?.refused ?? {}} />
+          </div>
+          <div>
+            <h3>By the supernode</h3>
+            <Counted names={REFUSED_BY_SUPERNODE} of={all.supernode} />
+          </div>
+        </div>
+      </section>
       <section class="box box-alone">
         <h2>What players got, by source</h2>
         <Sources />
@@ -245,7 +275,8 @@ if (root === null) throw new Error('the page has no place for the dashboard');
 render(<Dashboard />, root);
 follow();
 try {
-  const library = await new SiteSource().library();
+  // Whoever looks at the dashboard is no listener: no engine is started.
+  const library = await readLibrary(() => {});
   provider.value = library.provider;
   names.value = new Map(library.titles.map((t) => [t.id, t.artist === null ? t.name : `${t.name} · ${t.artist}`]));
   document.title = `${library.provider} · dashboard`;

@@ -12,6 +12,10 @@ export const number = (value: unknown): number | null =>
 
 export const objects = (value: unknown): Json[] => (Array.isArray(value) ? value.filter(isObject) : []);
 
+/** The numbers of an object, by name. */
+export const counts = (json: Json): Readonly<Record<string, number>> =>
+  Object.fromEntries(Object.entries(json).flatMap(([name, value]) => (typeof value === 'number' ? [[name, value] as const] : [])));
+
 export const child = (value: unknown): Json => (isObject(value) ? value : {});
 
 /** Path with each part escaped. */

@@ -712,6 +712,8 @@ pub enum Note {
         source: Source,
         /// How many.
         bytes: u64,
+        /// Media that the player was handed in this play by then.
+        media: Span,
     },
     /// Blocks were dropped that nobody had played or been served.
     Wasted {
@@ -719,6 +721,13 @@ pub enum Note {
         source: Source,
         /// How many bytes.
         bytes: u64,
+    },
+    /// The engine would have nothing to do with a peer, for what it did or is.
+    TurnedAway {
+        /// The peer.
+        peer: PeerId,
+        /// Why.
+        why: Parting,
     },
     /// A peer's want was refused.
     Refused {

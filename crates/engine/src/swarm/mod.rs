@@ -524,8 +524,9 @@ impl Swarm {
             shares.push((source, bytes));
         }
         shares.push((Source::Cache, left));
+        let media = self.plays.handed(play);
         for (source, bytes) in shares.into_iter().filter(|(_, bytes)| *bytes > 0) {
-            self.note(Note::Delivered { play, source, bytes });
+            self.note(Note::Delivered { play, source, bytes, media });
         }
     }
 
@@ -537,8 +538,9 @@ impl Swarm {
         self.early = early;
         for (play, _, block) in known {
             let block = nearcast_content::BlockRange::new(block, block + 1);
+            let media = self.plays.handed(play);
             for (source, bytes) in self.objects.get_mut(object).take_fresh(block) {
-                self.note(Note::Delivered { play, source, bytes });
+                self.note(Note::Delivered { play, source, bytes, media });
             }
         }
     }

@@ -91,7 +91,7 @@ impl Swarm {
     ) {
         self.connects.connected(self.now, &node, nearness.unwrap_or(Nearness::Far));
         if !self.peers.welcome(&node) {
-            return self.put(Output::Disconnect { peer: id, why: Parting::Banned });
+            return self.turn_away(id, Parting::Banned);
         }
         if self.settings.peers == PeerUse::HoldOut {
             return self.put(Output::Disconnect { peer: id, why: Parting::SharingOff });
@@ -173,7 +173,14 @@ impl Swarm {
         } else {
             self.peers.drop_for_now(node);
         }
-        self.part(id, Parting::Misbehaved(how));
+        self.turn_away(id, Parting::Misbehaved(how));
+        self.disconnected(id);
+    }
+
+    /// Closes a connection for what the peer did or is, and says so.
+    fn turn_away(&mut self, peer: PeerId, why: Parting) {
+        self.put(Output::Disconnect { peer, why });
+        self.note(Note::TurnedAway { peer, why });
     }
 
     pub(super) fn message(&mut self, id: PeerId, message: PeerMessage) {
@@ -211,7 +218,8 @@ impl Swarm {
     fn greeted(&mut self, id: PeerId, hello: &Hello) {
         let alike = hello.versions.common(Versions::OURS).is_some() && hello.provider == self.provider;
         if !alike {
-            return self.part(id, Parting::Incompatible);
+            self.turn_away(id, Parting::Incompatible);
+            return self.disconnected(id);
         }
         if let Some(peer) = self.peers.get_mut(id) {
             peer.hello = Some(hello.serves);

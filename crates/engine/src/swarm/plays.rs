@@ -341,6 +341,11 @@ impl Plays {
         }
     }
 
+    /// Media that a play's player was handed so far.
+    pub(super) fn handed(&self, play: PlayId) -> Span {
+        self.plays.get(&play).map_or(Span::ZERO, |play| play.handed)
+    }
+
     /// How fast a play goes.
     pub(super) fn rate(&self, play: PlayId) -> PlaybackRate {
         self.plays.get(&play).map_or(PlaybackRate::NORMAL, |play| play.clock.rate)

@@ -1,12 +1,16 @@
-//! What each play was like, gathered from the engine's notes until it ends, then summed up for the provider.
+//! What each play was like, and which peers were turned away, gathered from the engine's notes and summed up for the
+//! provider: bytes and media about once a minute while a play goes on, the rest when it ends.
 
 use nearcast_content::FlatMap;
 
-use super::api::{Note, PlayId, RunsIn, Source};
+use super::api::{Misbehaviour, Note, Parting, PlayId, RunsIn, Source};
 use crate::limits::MAX_PLAYS;
 use crate::place::Nearness;
 use crate::time::Span;
-use crate::wire::{PlayReport, PlaySums};
+use crate::wire::{PlayReport, PlaySums, RefusedPeers};
+
+/// What was handed over is summed up each time that it is so much media more: a provider looks at minutes.
+const AGAIN: Span = Span::from_secs(60);
 
 /// One play so far.
 #[derive(Debug, Default)]
@@ -15,6 +19,9 @@ struct Tally {
     started: Option<Span>,
     stalls: u64,
     stalled: Span,
+    /// Media that was summed up already.
+    told: Span,
+    /// Bytes that were not.
     sums: PlaySums,
 }
 
@@ -25,7 +32,7 @@ pub struct Tallies {
 }
 
 impl Tallies {
-    /// Takes a note. Answers with the sums of a play that ended.
+    /// Takes a note. Answers with what is to be reported then.
     pub fn note(&mut self, note: &Note) -> Option<PlayReport> {
         match note {
             Note::HeldOut { play } => self.of(*play).held_out = true,
@@ -35,8 +42,9 @@ impl Tallies {
                 tally.stalls += 1;
                 tally.stalled += *lasted;
             }
-            Note::Delivered { play, source, bytes } => {
-                let sums = &mut self.of(*play).sums;
+            Note::Delivered { play, source, bytes, media } => {
+                let tally = self.of(*play);
+                let sums = &mut tally.sums;
                 *match source {
                     Source::Cache => &mut sums.cache_bytes,
                     Source::Peer(nearness, runs_in) => {
@@ -50,7 +58,12 @@ impl Tallies {
                     }
                     Source::Origin => &mut sums.origin_bytes,
                 } += bytes;
+                if media.less(tally.told) >= AGAIN {
+                    let so_far = tally.so_far(*media);
+                    return Some(tally.report(so_far));
+                }
             }
+            Note::TurnedAway { why, .. } => return refused(*why),
             Note::Ended { play, media } => return self.plays.remove(play).map(|tally| tally.finish(*media)),
             Note::Asked { .. } | Note::Wasted { .. } | Note::Refused { .. } | Note::Stuck { .. } => {}
         }
@@ -80,8 +93,14 @@ fn by_nearness<'s>(
 }
 
 impl Tally {
-    fn finish(self, media: Span) -> PlayReport {
-        let mut sums = PlaySums { media_millis: media.millis(), ..self.sums };
+    /// The bytes and media that were not summed up yet.
+    fn so_far(&mut self, media: Span) -> PlaySums {
+        let more = media.less(std::mem::replace(&mut self.told, media));
+        PlaySums { media_millis: more.millis(), ..std::mem::take(&mut self.sums) }
+    }
+
+    fn finish(mut self, media: Span) -> PlayReport {
+        let mut sums = self.so_far(media);
         match self.started {
             Some(after) => {
                 sums.started(after);
@@ -91,6 +110,10 @@ impl Tally {
             }
             None => sums.unstarted = 1,
         }
+        self.report(sums)
+    }
+
+    fn report(&self, sums: PlaySums) -> PlayReport {
         match self.held_out {
             true => PlayReport { held_out: sums, ..PlayReport::default() },
             false => PlayReport { shared: sums, ..PlayReport::default() },
@@ -98,8 +121,22 @@ impl Tally {
     }
 }
 
+/// A peer that was turned away, if it was for what it did or is.
+fn refused(why: Parting) -> Option<PlayReport> {
+    let mut peers = RefusedPeers::default();
+    *match why {
+        Parting::Misbehaved(Misbehaviour::CorruptBlock) => &mut peers.corrupt,
+        Parting::Misbehaved(_) => &mut peers.rules,
+        Parting::Banned => &mut peers.banned,
+        Parting::Incompatible => &mut peers.strangers,
+        Parting::Surplus | Parting::Duplicate | Parting::SharingOff => return None,
+    } += 1;
+    Some(PlayReport { refused: Some(Box::new(peers)), ..PlayReport::default() })
+}
+
 #[cfg(test)]
 mod tests {
+    use super::super::api::PeerId;
     use super::*;
     use crate::wire::PeerBytes;
 
@@ -107,16 +144,22 @@ mod tests {
     fn a_play_is_summed_up_when_it_ends_in_its_group() {
         let mut tallies = Tallies::default();
         let (one, two) = (PlayId(1), PlayId(2));
+        let media = Span::from_secs(3);
         let notes = [
             Note::HeldOut { play: two },
             Note::Started { play: one, after: Span::from_millis(120) },
             Note::Stalled { play: one, lasted: Span::from_millis(400) },
             Note::Stalled { play: one, lasted: Span::from_millis(600) },
-            Note::Delivered { play: one, source: Source::Origin, bytes: 7 },
-            Note::Delivered { play: one, source: Source::Peer(Nearness::Isp, RunsIn::Program), bytes: 3 },
-            Note::Delivered { play: one, source: Source::Peer(Nearness::Isp, RunsIn::Page), bytes: 4 },
-            Note::Delivered { play: one, source: Source::Peer(Nearness::Lan, RunsIn::Page), bytes: 5 },
-            Note::Delivered { play: two, source: Source::Cache, bytes: 9 },
+            Note::Delivered { play: one, source: Source::Origin, bytes: 7, media },
+            Note::Delivered {
+                play: one,
+                source: Source::Peer(Nearness::Isp, RunsIn::Program),
+                bytes: 3,
+                media,
+            },
+            Note::Delivered { play: one, source: Source::Peer(Nearness::Isp, RunsIn::Page), bytes: 4, media },
+            Note::Delivered { play: one, source: Source::Peer(Nearness::Lan, RunsIn::Page), bytes: 5, media },
+            Note::Delivered { play: two, source: Source::Cache, bytes: 9, media },
         ];
         assert!(notes.iter().all(|note| tallies.note(note).is_none()));
         let ended = |tallies: &mut Tallies, play| {
@@ -135,5 +178,49 @@ mod tests {
             (report.held_out.plays, report.held_out.unstarted, report.held_out.cache_bytes),
             (0, 1, 9)
         );
+    }
+
+    #[test]
+    fn what_a_long_play_brought_is_told_while_it_goes_on_and_once() {
+        let mut tallies = Tallies::default();
+        let play = PlayId(1);
+        assert_eq!(tallies.note(&Note::Started { play, after: Span::from_millis(80) }), None);
+        let mut told = PlayReport::default();
+        let mut reports = 0;
+        for second in 1..=150 {
+            let media = Span::from_secs(second);
+            if let Some(report) =
+                tallies.note(&Note::Delivered { play, source: Source::Origin, bytes: 10, media })
+            {
+                assert!(report.is_plausible() && report.shared.plays == 0, "{report:?}");
+                told.add(&report);
+                reports += 1;
+            }
+        }
+        assert_eq!((reports, told.shared.origin_bytes, told.shared.media_millis), (2, 1_200, 120_000));
+        let ended = Note::Ended { play, media: Span::from_secs(151) };
+        told.add(&tallies.note(&ended).expect("it was going on"));
+        let shared = &told.shared;
+        assert_eq!((shared.plays, shared.origin_bytes, shared.media_millis), (1, 1_500, 151_000));
+    }
+
+    #[test]
+    fn peers_are_counted_as_refused_for_what_they_did_or_are() {
+        let mut tallies = Tallies::default();
+        let whys = [
+            Parting::Misbehaved(Misbehaviour::CorruptBlock),
+            Parting::Misbehaved(Misbehaviour::BadWant),
+            Parting::Misbehaved(Misbehaviour::Malformed),
+            Parting::Banned,
+            Parting::Incompatible,
+            Parting::Surplus,
+        ];
+        let mut told = PlayReport::default();
+        for why in whys {
+            let report = tallies.note(&Note::TurnedAway { peer: PeerId(1), why });
+            report.iter().for_each(|report| told.add(report));
+        }
+        let refused = RefusedPeers { corrupt: 1, rules: 2, banned: 1, strangers: 1 };
+        assert_eq!(told.refused.as_deref(), Some(&refused));
     }
 }

@@ -21,7 +21,7 @@ pub use directory::{ClientMessage, ServerMessage};
 pub use frame::{Frames, WireError, decode, encode, encode_framed};
 pub use introduce::Introduction;
 pub use peer::{Have, Hello, PeerMessage, RefuseReason, RunHeader, Serves, Want};
-pub use report::{PeerBytes, PlayReport, PlaySums};
+pub use report::{PeerBytes, PlayReport, PlaySums, RefusedPeers};
 pub use signal::{Caller, ChannelSignal};
 pub use stamp::Stamp;
 pub use ways::Ways;

@@ -1,10 +1,11 @@
 //! What players of a node got, in sums: how a provider sees whether its audience is served well.
 //!
-//! A report names no title, no time but its own, and nobody: sums of what has ended since the report before it.
+//! A report names no title, no time but its own, and nobody: sums of what happened since the report before it. Bytes and
+//! media count while a play goes on, all else of it when it has ended.
 
 use minicbor::{Decode, Encode};
 
-use crate::limits::{MAX_REPORT_BYTES, MAX_REPORT_MILLIS, MAX_REPORT_PLAYS};
+use crate::limits::{MAX_REPORT_BYTES, MAX_REPORT_MILLIS, MAX_REPORT_PEERS, MAX_REPORT_PLAYS};
 use crate::time::Span;
 
 /// Upper bounds of the start-up buckets in milliseconds; one more bucket takes what is above.
@@ -22,9 +23,29 @@ pub struct PlayReport {
     /// Plays held out for comparison.
     #[n(1)]
     pub held_out: PlaySums,
+    /// Peers that the node would have nothing to do with, if there were any.
+    #[n(2)]
+    pub refused: Option<Box<RefusedPeers>>,
 }
 
-/// Sums over plays that have ended.
+/// Peers that a node parted with, or did not let in, for what they did or are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Encode, Decode)]
+pub struct RefusedPeers {
+    /// They sent bytes that do not hash to what was published.
+    #[n(0)]
+    pub corrupt: u64,
+    /// They broke the protocol's rules in another way.
+    #[n(1)]
+    pub rules: u64,
+    /// They had done so before, and came back too soon.
+    #[n(2)]
+    pub banned: u64,
+    /// They are of another provider, or speak no version that the node does.
+    #[n(3)]
+    pub strangers: u64,
+}
+
+/// Sums over plays.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Encode, Decode)]
 pub struct PlaySums {
     /// Plays that started.
@@ -92,12 +113,29 @@ impl PlayReport {
     pub fn add(&mut self, other: &Self) {
         self.shared.add(&other.shared);
         self.held_out.add(&other.held_out);
+        if let Some(more) = &other.refused {
+            self.refused.get_or_insert_default().add(more);
+        }
     }
 
     /// Whether one node can have seen this since its last report. What passes may still be a lie: a report is a
     /// claim, and the bounds keep one liar from drowning the others.
     pub fn is_plausible(&self) -> bool {
-        self.shared.is_plausible() && self.held_out.is_plausible()
+        let refused = self.refused.as_deref().copied().unwrap_or_default();
+        self.shared.is_plausible() && self.held_out.is_plausible() && refused.is_plausible()
+    }
+}
+
+impl RefusedPeers {
+    fn add(&mut self, other: &Self) {
+        self.corrupt = self.corrupt.saturating_add(other.corrupt);
+        self.rules = self.rules.saturating_add(other.rules);
+        self.banned = self.banned.saturating_add(other.banned);
+        self.strangers = self.strangers.saturating_add(other.strangers);
+    }
+
+    fn is_plausible(self) -> bool {
+        [self.corrupt, self.rules, self.banned, self.strangers].iter().all(|n| *n <= MAX_REPORT_PEERS)
     }
 }
 
@@ -186,7 +224,9 @@ mod tests {
 
     #[test]
     fn what_no_node_can_have_seen_is_told_apart() {
-        let report = |shared| PlayReport { shared, held_out: PlaySums::default() };
+        let report = |shared| PlayReport { shared, ..PlayReport::default() };
+        let many = RefusedPeers { rules: MAX_REPORT_PEERS + 1, ..RefusedPeers::default() };
+        assert!(!PlayReport { refused: Some(Box::new(many)), ..PlayReport::default() }.is_plausible());
         assert!(report(sums()).is_plausible() && PlayReport::default().is_plausible());
         let bad = [
             PlaySums { plays: 2, ..sums() },

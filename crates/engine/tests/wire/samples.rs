@@ -4,7 +4,8 @@ use nearcast_content::{BlockRange, BlockSet, NodeKey, ObjectId, ProviderKey};
 use nearcast_engine::wire::directory::{ClientHello, Holder, Holding, RefusedReason};
 use nearcast_engine::wire::{
     Caller, ChannelSignal, ClientMessage, Have, Hello, Introduction, PeerBytes, PeerMessage, PlayReport,
-    PlaySums, RefuseReason, RunHeader, ServerMessage, Serves, Stamp, SwarmId, Versions, Want, Ways,
+    PlaySums, RefuseReason, RefusedPeers, RunHeader, ServerMessage, Serves, Stamp, SwarmId, Versions, Want,
+    Ways,
 };
 use nearcast_engine::{Nearness, Span};
 
@@ -151,6 +152,7 @@ impl Samples for ClientMessage {
             ("report", Self::Report(report())),
             ("report-pages", Self::Report(report_of_pages())),
             ("report-nothing", Self::Report(PlayReport::default())),
+            ("report-refused", Self::Report(report_of_refused())),
         ]
     }
 }
@@ -252,5 +254,10 @@ fn report() -> PlayReport {
         ..PlaySums::default()
     };
     shared.started(Span::from_millis(120));
-    PlayReport { shared, held_out: PlaySums { unstarted: 1, ..PlaySums::default() } }
+    PlayReport { shared, held_out: PlaySums { unstarted: 1, ..PlaySums::default() }, refused: None }
+}
+
+fn report_of_refused() -> PlayReport {
+    let refused = RefusedPeers { corrupt: 1, rules: 24, banned: 256, strangers: 0 };
+    PlayReport { refused: Some(Box::new(refused)), ..PlayReport::default() }
 }

@@ -16,13 +16,13 @@ use axum::response::{IntoResponse as _, Json, Response};
 use axum::routing::get;
 use nearcast_content::ProviderKey;
 use nearcast_engine::wire::report::STARTUP_BOUNDS;
-use nearcast_engine::wire::{PlayReport, PlaySums};
+use nearcast_engine::wire::{PlayReport, PlaySums, RefusedPeers};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::http::{BodyKind, HttpMetrics};
 use crate::supernode::SupernodeHandle;
@@ -43,6 +43,12 @@ struct SourceLabel {
     source: &'static str,
 }
 
+/// Why peers were refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct WhyLabel {
+    why: &'static str,
+}
+
 /// Counts of all reports taken. Cheap to clone; clones count together.
 #[derive(Clone, Debug)]
 pub struct AudienceMetrics {
@@ -54,6 +60,7 @@ pub struct AudienceMetrics {
     media: Family<GroupLabel, Counter<f64, AtomicU64>>,
     startup: Family<GroupLabel, Histogram>,
     delivered: Family<SourceLabel, Counter>,
+    peers_refused: Family<WhyLabel, Counter>,
     reports: Counter,
     refused: Counter,
 }
@@ -70,6 +77,7 @@ impl Default for AudienceMetrics {
             media: Family::default(),
             startup: Family::new_with_constructor(seconds),
             delivered: Family::default(),
+            peers_refused: Family::default(),
             reports: Counter::default(),
             refused: Counter::default(),
         }
@@ -84,6 +92,7 @@ impl AudienceMetrics {
             // A count of nothing is shown as zero, not left out.
             own.add(group, &PlaySums::default());
         }
+        own.add_refused(&RefusedPeers::default());
         let r = registry.sub_registry_with_prefix("audience");
         r.register("plays", "Plays that started, as nodes report them", own.plays.clone());
         r.register("plays_unstarted", "Plays that ended before they started", own.unstarted.clone());
@@ -93,6 +102,8 @@ impl AudienceMetrics {
         r.register_with_unit("media", "Media handed to players", Unit::Seconds, own.media.clone());
         r.register_with_unit("startup", "Network start-up", Unit::Seconds, own.startup.clone());
         r.register_with_unit("delivered", "Bytes handed to players", Unit::Bytes, own.delivered.clone());
+        let why = "Peers that nodes parted with or did not let in, for what these did or are";
+        r.register("peers_refused", why, own.peers_refused.clone());
         r.register("reports", "Reports taken", own.reports.clone());
         r.register("reports_refused", "Reports that broke the rules", own.refused.clone());
         own
@@ -103,11 +114,18 @@ impl AudienceMetrics {
         self.reports.inc();
         self.add("shared", &report.shared);
         self.add("held_out", &report.held_out);
+        self.add_refused(&report.refused.as_deref().copied().unwrap_or_default());
     }
 
     /// A report broke the rules.
     pub(crate) fn refused(&self) {
         self.refused.inc();
+    }
+
+    fn add_refused(&self, peers: &RefusedPeers) {
+        for (why, count) in reasons(peers) {
+            self.peers_refused.get_or_create(&WhyLabel { why }).inc_by(count);
+        }
     }
 
     fn add(&self, group: &'static str, sums: &PlaySums) {
@@ -137,6 +155,16 @@ impl AudienceMetrics {
     }
 }
 
+/// Why peers were refused, and how many for each reason.
+fn reasons(peers: &RefusedPeers) -> [(&'static str, u64); 4] {
+    [
+        ("corrupt", peers.corrupt),
+        ("rules", peers.rules),
+        ("banned", peers.banned),
+        ("strangers", peers.strangers),
+    ]
+}
+
 /// For showing and for statistics.
 #[expect(clippy::cast_precision_loss, reason = "shown, or a sample's size")]
 fn float(whole: u64) -> f64 {
@@ -162,6 +190,9 @@ async fn status(State(shown): State<Shown>) -> Response {
     let reported = shown.supernode.audience(shown.provider);
     let sums = reported.all();
     let sent = shown.origin.body_bytes(BodyKind::Media);
+    let refused = reasons(&sums.refused.as_deref().copied().unwrap_or_default());
+    let refused: Map<String, Value> =
+        refused.map(|(why, count)| (why.to_owned(), count.into())).into_iter().collect();
     // Those held out would have come from here in any case, and are no copies made for the others.
     let for_sharing = sent.saturating_sub(sums.held_out.origin_bytes);
     let status = json!({
@@ -180,6 +211,7 @@ async fn status(State(shown): State<Shown>) -> Response {
             "to_programs": delivery(&reported.programs.shared),
         },
         "comparison": verdict::compare(&sums.shared, &sums.held_out),
+        "peers_refused": refused,
         "supernode": shown.supernode.status().await,
     });
     ([(header::CACHE_CONTROL, "no-store")], Json(status)).into_response()
@@ -191,7 +223,12 @@ fn group(sums: &PlaySums) -> Value {
     json!({
         "plays": sums.plays,
         "unstarted": sums.unstarted,
-        "startup_ms": { "p50_at_most": quantile(50), "p75_at_most": quantile(75), "p95_at_most": quantile(95) },
+        "startup_ms": {
+            "p50_at_most": quantile(50),
+            "p75_at_most": quantile(75),
+            "p95_at_most": quantile(95),
+            "p99_at_most": quantile(99),
+        },
         "stutter_share": ratio(sums.stuttered, sums.plays),
         "stalls": sums.stalls,
         "stalled_ms": sums.stalled_millis,

@@ -99,7 +99,7 @@ mod tests {
             origin_bytes: 5 * n,
             ..PlaySums::default()
         };
-        let report = PlayReport { shared: sums(10), held_out: sums(1) };
+        let report = PlayReport { shared: sums(10), held_out: sums(1), refused: None };
         assert_eq!(Got::of(&report), Got { cache: 11, lan: 22, isp: 33, other: 44, origin: 55 });
     }
 

@@ -156,7 +156,11 @@ impl Counts {
                 let label = AskedLabel { source, why: why_label(*why) };
                 self.asked.get_or_create(&label).inc_by(blocks.len().into());
             }
-            Note::HeldOut { .. } | Note::Ended { .. } | Note::Refused { .. } | Note::Stuck { .. } => {}
+            Note::HeldOut { .. }
+            | Note::Ended { .. }
+            | Note::TurnedAway { .. }
+            | Note::Refused { .. }
+            | Note::Stuck { .. } => {}
         }
     }
 

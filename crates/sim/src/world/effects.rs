@@ -132,6 +132,7 @@ impl World<'_> {
             | Note::Asked { .. }
             | Note::Started { .. }
             | Note::Wasted { .. }
+            | Note::TurnedAway { .. }
             | Note::Refused { .. } => {}
         }
     }

@@ -141,6 +141,7 @@ impl Tab {
             | Note::HeldOut { .. }
             | Note::Ended { .. }
             | Note::Wasted { .. }
+            | Note::TurnedAway { .. }
             | Note::Refused { .. } => {}
         }
     }

@@ -137,11 +137,13 @@ impl Tab {
 
     /// What was handed over of bytes that were given came from the origin a moment before.
     pub(super) fn by_source(&mut self, note: &Note) -> Vec<Note> {
-        let Note::Delivered { play, source: Source::Cache, bytes } = *note else { return vec![note.clone()] };
+        let Note::Delivered { play, source: Source::Cache, bytes, media } = *note else {
+            return vec![note.clone()];
+        };
         let given = bytes.min(self.givens.unread);
         self.givens.unread -= given;
         let parts = [(Source::Origin, given), (Source::Cache, bytes - given)];
         let some = parts.into_iter().filter(|(_, bytes)| *bytes > 0);
-        some.map(|(source, bytes)| Note::Delivered { play, source, bytes }).collect()
+        some.map(|(source, bytes)| Note::Delivered { play, source, bytes, media }).collect()
     }
 }
