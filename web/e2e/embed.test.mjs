@@ -383,6 +383,18 @@ for (const [what, prepare] of [
   });
 }
 
+for (const [what, path] of [
+  ['our script', '**/nearcast.js'],
+  ['half of it', /\/page\/part-[^/]*\.js$/u],
+  ['hls.js', /\/page\/hls-[^/]*\.js$/u],
+]) {
+  test(`without ${what} the film of the element plays as the browser plays it`, async (t) => {
+    const one = await visit(t, 'video.html', (page) => page.route(path, (route) => route.abort()));
+    await one.page.evaluate(() => void document.querySelector('video').play());
+    await moves(one);
+  });
+}
+
 test('without our script the song plays', async (t) => {
   const one = await visit(t, 'audio.html', (page) => page.route('**/nearcast.js', (route) => route.abort()));
   await one.page.evaluate(() => void document.querySelector('audio').play());

@@ -2,7 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { engineOf, fetchedWhole, filmLength, filmMoves, mediaSent, PEER, peering, stage, tabIn, takesPart, until } from './world.mjs';
+import { join } from 'node:path';
+import { engineOf, fetchedWhole, filmLength, filmMoves, folder, listed, mediaSent, PEER, peering, stage, storingNothing, tabIn, takesPart, until } from './world.mjs';
 
 /** A name that is this machine, and that browsers do not trust as they trust its own address. */
 const STRANGE = 'strange.test';
@@ -184,6 +185,32 @@ test('a page that browsers do not trust says that nothing is kept', async (t) =>
   const one = await enter(serve.ready.url.replace('127.0.0.1', STRANGE));
   await playWhole(one);
   await panelSays(one, 'Held until this tab is closed');
+});
+
+test('a browser that lets sites store nothing holds what plays in memory, and hands it on', async (t) => {
+  const place = await folder();
+  const context = await storingNothing(join(place.path, 'profile'));
+  t.after(async () => {
+    await context.close();
+    await place.remove();
+  });
+  const one = await tabIn(context, serve.ready.url);
+  await takesPart(one);
+  await assert.rejects(one.page.evaluate(() => navigator.locks.request('any', () => {})), /denied/u, 'it is refused');
+  await playWhole(one);
+  await panelSays(one, 'Held until this tab is closed: browsers keep it only');
+  await listed(serve, 1);
+  const before = await mediaSent(serve);
+  const { context: other } = await visitor(t);
+  // Which quality is to play cannot be kept for the first: both see what their players choose.
+  const two = await tabIn(other, serve.ready.url);
+  await takesPart(two);
+  await playWhole(two);
+  const [more, all] = [(await mediaSent(serve)) - before, await filmLength(360)];
+  assert.ok(more < all / 2, `the server sent ${more} of ${all} again`);
+  const board = await tabIn(context, serve.ready.dashboard);
+  await board.page.locator('.tile dd').first().waitFor();
+  assert.deepEqual([...one.wrong, ...two.wrong, ...board.wrong], []);
 });
 
 /** Freezes a tab, as browsers do with those that nobody looks at: no script of it runs until it is woken, and none of its

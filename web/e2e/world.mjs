@@ -1,7 +1,7 @@
 // A provider, a node and a browser on this machine, for one test file. Everything started here is ended here.
 
 import { spawn } from 'node:child_process';
-import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -100,13 +100,22 @@ const LOOPBACK = '--allow-loopback-in-peer-connection';
 /** Without it tabs do not find each other here: nobody resolves the names behind which they hide their addresses. */
 const SHOWN = '--disable-features=WebRtcHideLocalIpsWithMdns';
 
-export const browser = (...more) =>
-  chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: [...FLAGS, ...more] });
+const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
+
+export const browser = (...more) => chromium.launch({ executablePath, args: [...FLAGS, ...more] });
 
 /** A browser whose tabs can be peers on this machine. */
 export const peering = (...more) => browser(LOOPBACK, SHOWN, ...more);
 /** A browser whose tabs hide their addresses. */
 export const hiding = () => browser(LOOPBACK);
+/** A browser that is set to let no site store anything, whose tabs can be peers. */
+export async function storingNothing(profile) {
+  const blocked = { profile: { default_content_setting_values: { cookies: 2 } } };
+  await mkdir(join(profile, 'Default'), { recursive: true });
+  await writeFile(join(profile, 'Default', 'Preferences'), JSON.stringify(blocked));
+  return chromium.launchPersistentContext(profile, { executablePath, args: [...FLAGS, LOOPBACK, SHOWN], ...PEER });
+}
+
 /** What a tab was granted that shows its addresses. */
 export const PEER = { permissions: ['camera', 'microphone'] };
 

@@ -1,7 +1,7 @@
 // One line in somebody else's page: its audio and video elements that play from this site do so through the tab's engine.
 //
 //     <script type="module" src="https://media.example/nearcast.js"></script>
-//     <video controls preload="none" src="https://media.example/media/a-film/master.m3u8"></video>
+//     <video controls crossorigin preload="none" src="https://media.example/media/a-film/master.m3u8"></video>
 //
 // Streams (.m3u8) play with hls.js from this site. Whole files are the element's own to fetch: through the page's service
 // worker where the page has ours (`data-worker`), otherwise straight from the server, as without this script.
@@ -43,7 +43,11 @@ async function adopt(element: HTMLMediaElement): Promise<void> {
 async function playsStream(element: HTMLMediaElement, url: string): Promise<void> {
   const loading = import('hls.js');
   site.part.line.carries(loading.then(() => false));
-  const { default: Player } = await loading;
+  const { default: Player } = await loading.catch((error: unknown) => {
+    // A browser that plays streams by itself takes none of another server without this.
+    if (element.crossOrigin === null) element.crossOrigin = 'anonymous';
+    throw error;
+  });
   // Where there are no media sources, the element plays streams by itself or not at all.
   if (!Player.isSupported()) return;
   const near = nearcast({ Hls: Player });

@@ -110,10 +110,12 @@ export const serve = (wire: Wire): Served => new Served(wire);
 function lives(served: Served): void {
   if (!('locks' in navigator)) return;
   const lock = crypto.randomUUID();
-  void navigator.locks.request(lock, () => {
+  const held = navigator.locks.request(lock, () => {
     served.say({ lives: lock });
     return new Promise<void>(() => {});
   });
+  // Where a site's data are blocked, nothing says it.
+  held.catch(() => {});
 }
 
 if (!('document' in globalThis)) {

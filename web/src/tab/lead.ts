@@ -3,14 +3,15 @@
 
 import { type Stock, stockOf } from './kept';
 
-/** Whether this browser can keep anything for a page: only in a secure context. */
-export const canKeep = (): boolean => 'locks' in navigator && 'caches' in globalThis;
 
 /** How long a tab waits for others that look whether somebody leads. */
 const HEIR_MS = 10_000;
 
 /** A site's lead. */
 export class Lead {
+  /** Whether this browser lets the site's tabs find each other and keep what plays: only in a secure context, and not where
+   * its data are blocked, which is known once the lead was asked for. */
+  possible = 'locks' in navigator && 'caches' in globalThis;
   private readonly name: string;
   /** Gives it up. */
   private give: () => void = () => {};
@@ -30,11 +31,11 @@ export class Lead {
 
   /** Asks for it. Settles with what is kept when this tab leads, with null when another does; its turn comes later then. */
   ask(): Promise<Stock | null> {
-    if (!canKeep()) return Promise.resolve(null);
+    if (!this.possible) return Promise.resolve(null);
     return new Promise((resolve) => {
       this.hold({ ifAvailable: true }, (stock) => {
         resolve(stock);
-        if (stock === null) this.wait();
+        if (stock === null && this.possible) this.wait();
       });
     });
   }
@@ -67,14 +68,20 @@ export class Lead {
     let leads = false;
     const held = navigator.locks.request(this.name, options, async (lock) => {
       leads = lock !== null;
-      led(leads ? await stockOf(this.site).catch(() => null) : null);
+      const stock = leads ? await stockOf(this.site).catch(() => null) : null;
+      if (leads && stock === null) this.possible = false;
+      led(stock);
       // Led for as long as the tab lives, or can.
-      if (leads && !this.over) await new Promise<void>((resolve) => (this.give = resolve));
+      if (stock !== null && !this.over) await new Promise<void>((resolve) => (this.give = resolve));
     });
     held.catch(() => {
       const seized = options.steal === true;
       if (seized) this.seizes = false;
-      if (!leads) return led(null);
+      if (!leads) {
+        // Nobody has it, and it cannot be had.
+        if (!seized) this.possible = false;
+        return led(null);
+      }
       // Who took it is waiting already.
       if (!seized) this.wait();
       if (!this.seizes) this.lost();

@@ -7,7 +7,7 @@ import { bounded, MANIFEST_BYTES, manifestOf } from './documents';
 import type { Early } from './early';
 import { Far, NOBODY, SILENT_MS } from './far';
 import type { Stock } from './kept';
-import { canKeep, Lead } from './lead';
+import { Lead } from './lead';
 import { saysStarting } from './leading';
 import { breath, Line, within } from './line';
 import { Near } from './near';
@@ -161,7 +161,7 @@ export class Part {
 
   /** Finds the tab that leads, or takes the lead where that one is silent. Null when neither can be. */
   private async find(): Promise<Far | Stock | null> {
-    if (!canKeep()) return null;
+    if (!this.lead.possible) return null;
     const met = await this.meet(SILENT_MS);
     return met === NOBODY ? this.findAgain() : met;
   }
@@ -391,7 +391,7 @@ export class Part {
   lately(): Doing | null {
     const figures = this.tab?.alive ? this.tab.latest : undefined;
     if (figures === undefined) return null;
-    const elsewhere = canKeep() ? 'tab' : 'memory';
+    const elsewhere = this.lead.possible ? 'tab' : 'memory';
     return { ...figures, keeps: figures.keeping === 'no' ? elsewhere : figures.keeping };
   }
 

@@ -160,7 +160,7 @@ const WHERE = {
   browser: 'Kept in this browser for your next visit',
   full: 'This browser has no room for more. Kept for your next visit',
   tab: 'Held until this tab is closed: another tab of this site keeps what is played, and does not answer.',
-  memory: 'Held until this tab is closed: browsers keep it only for pages that come over HTTPS, and outside of private windows.',
+  memory: 'Held until this tab is closed: browsers keep it only for pages over HTTPS that may store data, and outside of private windows.',
 } as const;
 
 /** What is kept for the next visit, and a way to have it forgotten. */
