@@ -1,10 +1,10 @@
 // The pages as listeners and providers use them, in Chromium. Clicks are real ones: the page itself calls play.
 
 import assert from 'node:assert/strict';
-import { cp, mkdir, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { barriers, browser, filmMoves, folder, playsPast, publish, root, start, tab, until } from './world.mjs';
+import { barriers, browser, filmMoves, folder, PATIENCE, playsPast, publish, root, start, tab, until } from './world.mjs';
 
 const HOSTILE = '<img src=x onerror=document.title=1>';
 
@@ -21,6 +21,17 @@ function wav() {
   return bytes;
 }
 
+/** Gives the film in a folder words to read. */
+async function subtitled(film) {
+  const master = join(film, 'master.m3u8');
+  const words = '#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="words",NAME="English",LANGUAGE="en",URI="words.m3u8"';
+  const text = (await readFile(master, 'utf8')).replaceAll('#EXT-X-STREAM-INF:', '#EXT-X-STREAM-INF:SUBTITLES="words",');
+  await writeFile(master, text.replace('#EXTM3U', `#EXTM3U\n${words}`));
+  const list = ['#EXTM3U', '#EXT-X-TARGETDURATION:44', '#EXT-X-PLAYLIST-TYPE:VOD', '#EXTINF:44,', 'words.vtt', '#EXT-X-ENDLIST', ''];
+  await writeFile(join(film, 'words.m3u8'), list.join('\n'));
+  await writeFile(join(film, 'words.vtt'), 'WEBVTT\n\n00:00.000 --> 00:44.000\nwhat is said\n');
+}
+
 let place;
 let chrome;
 let serve;
@@ -32,6 +43,7 @@ before(async () => {
   await mkdir(media);
   await cp(join(root, 'samples/music'), join(media, 'music'), { recursive: true });
   await cp(join(root, 'samples/film'), join(media, 'film'), { recursive: true });
+  await subtitled(join(media, 'film'));
   await writeFile(join(media, `${HOSTILE}.wav`), wav());
   const site = join(place.path, 'site');
   await publish(place.path, site, media);
@@ -66,6 +78,30 @@ for (const [what, url] of [
     await playsPast(page, 0.5);
     await page.keyboard.press('k');
     await page.locator('.bar-middle .play-button[aria-label="Play"]').waitFor();
+    assert.deepEqual(wrong, []);
+    await close();
+  });
+
+  test(`${what}'s page shows what is said in a film to who wants to read it`, async () => {
+    const { page, wrong, close } = await tab(chrome, url());
+    const shown = (text) =>
+      page.waitForFunction(
+        (wanted) => {
+          const tracks = [...(document.querySelector('video')?.textTracks ?? [])].filter(({ mode }) => mode === 'showing');
+          return (tracks[0]?.activeCues?.[0]?.text ?? '') === wanted;
+        },
+        text,
+        { timeout: PATIENCE },
+      );
+    await page.locator('.card-film .card-link').first().click();
+    await filmMoves(page);
+    await shown('');
+    for (const [choice, text] of [['English', 'what is said'], ['Off', ''], ['English', 'what is said']]) {
+      await page.mouse.move(100, 100);
+      await page.getByRole('button', { name: 'Subtitles' }).click();
+      await page.getByRole('menuitemradio', { name: choice }).click();
+      await shown(text);
+    }
     assert.deepEqual(wrong, []);
     await close();
   });

@@ -138,7 +138,11 @@ async function attachStream(
     subtitles: hls.subtitleTracks.map(choiceOf),
     sound: () => hls.audioTrack,
     chooseSound: (place) => (hls.audioTrack = place),
-    chooseSubtitles: (place) => (hls.subtitleTrack = place),
+    chooseSubtitles: (place) => {
+      // What was read once is hidden: Chromium shows nothing of a track that is switched on again before its next words.
+      hls.subtitleDisplay = place >= 0;
+      if (place >= 0) hls.subtitleTrack = place;
+    },
   };
   return { stream, detach: () => hls.destroy() };
 }

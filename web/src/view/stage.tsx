@@ -48,9 +48,14 @@ const words = computed<readonly Choice[]>(() => {
   return files.length > 0 ? files : (player.stream.value?.subtitles ?? []);
 });
 
+/** Subtitles that are files beside what plays. Those of a stream are hls.js's own, and beside these. */
+let files: readonly HTMLTrackElement[] = [];
+
 /** Puts the subtitles of what plays beside it, and shows those of the language that was chosen last. */
 effect(() => {
-  player.video.replaceChildren(...(player.playable.value?.subtitles ?? []).map(track));
+  for (const file of files) file.remove();
+  files = (player.playable.value?.subtitles ?? []).map(track);
+  player.video.append(...files);
   void words.value;
   showSubtitles(preferences.peek().subtitles);
 });
@@ -66,7 +71,6 @@ function track({ url, language, label }: Words): HTMLTrackElement {
 
 function showSubtitles(language: string): void {
   const place = language === '' ? -1 : words.peek().findIndex((w) => w.language === language);
-  const files = player.video.querySelectorAll('track');
   files.forEach((file, i) => (file.track.mode = i === place ? 'showing' : 'disabled'));
   if (files.length === 0) player.stream.peek()?.chooseSubtitles(place);
   captionsOn.value = place < 0 ? '' : language;

@@ -33,13 +33,14 @@ const SCRIPT: &str = "nearcast.js";
 const BEFORE_SITE: &str = "name=\"nearcast-source\" content=\"site\"";
 const BEFORE_GATEWAY: &str = "name=\"nearcast-source\" content=\"gateway\"";
 
-/// `blob:` is how a script hands a media element what it fetched.
+/// `blob:` is how a script hands a media element what it fetched, `data:` the empty track that hls.js puts the words of a
+/// stream into.
 macro_rules! policy {
     ($scripts:literal) => {
         concat!(
             "default-src 'none'; script-src ",
             $scripts,
-            "; style-src 'self'; img-src 'self'; media-src 'self' blob:; connect-src 'self'; base-uri 'none'; ",
+            "; style-src 'self'; img-src 'self'; media-src 'self' blob: data:; connect-src 'self'; base-uri 'none'; ",
             "form-action 'none'; frame-ancestors 'none'"
         )
     };
