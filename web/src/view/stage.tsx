@@ -8,6 +8,7 @@ import { lent } from '../player/keys';
 import * as player from '../player/player';
 import { preferences, prefer } from '../state/kept';
 import { PlayButton } from './bar';
+import { chapters, chaptersMenu } from './chapters';
 import { IconButton } from './icons';
 import { openMenu } from './menu';
 import { SeekBar, Volume } from './seek';
@@ -142,6 +143,7 @@ function Controls({ stage }: { stage: () => HTMLElement | null }) {
         <IconButton name="forward" label="Forward 10 seconds" onPress={() => player.seekBy(10)} size={22} />
         <Volume />
         <span class="stage-space" />
+        {chapters.value.length > 1 && <IconButton name="playlist" label="Chapters" onPress={chaptersMenu} size={22} />}
         {(player.stream.value?.sounds.length ?? 0) > 1 && <IconButton name="song" label="Sound" onPress={soundMenu} size={22} />}
         {words.value.length > 0 && (
           <IconButton name="captions" label="Subtitles" pressed={captionsOn.value !== ''} onPress={captionsMenu} size={22} />
