@@ -7,7 +7,7 @@ use nearcast_engine::{Span, Time};
 use super::World;
 use crate::catalogue::ObjectIx;
 use crate::invariants::{ASK_AGAIN, Broken, ORIGIN_RESTS, PATIENCE, UnderWay, check_bounds};
-use crate::node::{Node, Who};
+use crate::node::{Coming, Node, Who};
 use crate::outcome::Memory;
 use crate::scenario::FaultKind;
 
@@ -141,22 +141,17 @@ impl World<'_> {
         }
         let (part, bytes) = title.locate(from, until);
         let object = title.object_of(part);
-        let busy = node.coming.values().any(|run| run.peer.is_none() && run.object == object);
-        // The clients we compare with ask their server for one thing after the other.
-        if busy && !ours {
-            return;
-        }
         let near = catalogue.object(object).size.covering(bytes);
-        let missing = |block: &BlockRange| !node.store.holds(object, *block) && !comes(node, object, *block);
         let owed = due.iter().filter(|(lost, ..)| *lost == object);
         let forgotten = owed
-            .flat_map(|(_, blocks, _)| single(blocks.intersect(near)))
-            .find(missing)
-            // Who has stopped reading needs nothing more.
-            .filter(|_| player.read.is_some());
-        let Some(blocks) = forgotten else { return };
-        if busy && node.peers.is_empty() && single(near).find(missing) == Some(blocks) {
-            // The origin, who is all that is left, is at what comes before it.
+            .flat_map(|(_, blocks, _)| blocks.intersect(near).iter())
+            .map(|block| BlockRange::new(block, block + 1))
+            .find(|block| !node.store.holds(object, *block) && !comes(node, object, *block));
+        // Who has stopped reading needs nothing more.
+        let Some(blocks) = forgotten.filter(|_| player.read.is_some()) else { return };
+        // The origin may be at what comes before it. The clients we compare with ask it for one thing after the other.
+        let before = |run: &Coming| !ours || run.blocks.start < blocks.start;
+        if node.coming.values().any(|run| run.peer.is_none() && run.object == object && before(run)) {
             let by = now + ASK_AGAIN;
             node.watch.lost.extend(due.into_iter().map(|(object, blocks, _)| (object, blocks, by)));
             return;
@@ -175,11 +170,6 @@ impl World<'_> {
     pub(super) fn watch_origin_back(&mut self) {
         self.origin_back_at = self.now;
     }
-}
-
-/// Its blocks, one by one.
-fn single(blocks: BlockRange) -> impl Iterator<Item = BlockRange> {
-    blocks.iter().map(|block| BlockRange::new(block, block + 1))
 }
 
 fn comes(node: &Node, object: ObjectIx, block: BlockRange) -> bool {

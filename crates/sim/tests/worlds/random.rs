@@ -79,7 +79,8 @@ fn worlds_that_broke_once_hold() {
         712_005_540,
     ]
     .map(|seed| (seed, Policy::Nearcast));
-    let blind = [20_757_401, 800_001_799, 801_008_717, 950_002_125].map(|seed| (seed, Policy::IspBlind));
+    let blind = [20_757_401, 800_001_799, 801_008_717, 950_002_125, 1_012_709_420]
+        .map(|seed| (seed, Policy::IspBlind));
     let baselines = [
         (559_662_883, Policy::Spotify2010),
         (700_001_495, Policy::Spotify2010),
