@@ -14,17 +14,22 @@ const file = (title: string, path: unknown): string | null => {
   return name === null ? null : `t/${encodeURIComponent(title)}/${escapePath(name)}`;
 };
 
+/** What both a gateway and a catalogue say of a title in the same words. */
+export const described = (id: string, json: Json) => ({
+  id,
+  name: line(json['name']) ?? id,
+  artist: line(json['artist']),
+  album: line(json['album']),
+  track: number(json['track']),
+  disc: number(json['disc']),
+  durationMs: number(json['duration_ms']) ?? 0,
+});
+
 function readTitle(json: Json): Title | null {
   const id = text(json['id']);
   if (id === null) return null;
   return {
-    id,
-    name: line(json['name']) ?? id,
-    artist: line(json['artist']),
-    album: line(json['album']),
-    track: number(json['track']),
-    disc: number(json['disc']),
-    durationMs: number(json['duration_ms']) ?? 0,
+    ...described(id, json),
     kind: kindOf(json['kind']),
     art: file(id, json['art']),
     cachedPermille: number(json['cached_permille']),

@@ -3,7 +3,7 @@
 
 import type { Playable, Title, Words } from '../model/title';
 import { bounded, CATALOGUE, CATALOGUE_BYTES, MANIFEST_BYTES, manifestOf, PAGE_BYTES } from '../tab/documents';
-import { kindOf } from './gateway';
+import { described, kindOf } from './gateway';
 import { child, escapePath, type Json, line, number, objects, text } from './parse';
 import { get, type Library, SourceError } from './source';
 
@@ -61,13 +61,7 @@ function readTitle(json: Json): Title | null {
   const id = text(json['title']);
   if (id === null) return null;
   return {
-    id,
-    name: line(json['name']) ?? id,
-    artist: line(json['artist']),
-    album: line(json['album']),
-    track: number(json['track']),
-    disc: number(json['disc']),
-    durationMs: number(json['duration_ms']) ?? 0,
+    ...described(id, json),
     kind: kindOf(json['kind_of_media']),
     art: place(id, child(json['art'])),
     cachedPermille: null,

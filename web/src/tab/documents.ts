@@ -1,6 +1,7 @@
 // A site's signed documents: where they lie, and how long they may be. Longer ones are not read, whoever sends them: these
 // are the bounds of the formats (content/src/limits.rs), so the engine would take none of them either.
 
+import { joined } from './early';
 import type { Bytes } from './taking';
 
 export const CATALOGUE = 'nearcast/catalogue.jws';
@@ -25,11 +26,5 @@ export async function bounded(answer: Response, most: number): Promise<Bytes> {
     }
     pieces.push(read.value);
   }
-  const bytes = new Uint8Array(length);
-  let at = 0;
-  for (const piece of pieces) {
-    bytes.set(piece, at);
-    at += piece.length;
-  }
-  return bytes;
+  return joined(pieces, length);
 }

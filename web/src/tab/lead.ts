@@ -3,7 +3,6 @@
 
 import { type Stock, stockOf } from './kept';
 
-
 /** How long a tab waits for others that look whether somebody leads. */
 const HEIR_MS = 10_000;
 
